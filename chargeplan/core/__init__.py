@@ -1,0 +1,1 @@
+"""Pure decisions on plain values: no file, clock, network, environment or logging."""

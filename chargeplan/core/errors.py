@@ -1,0 +1,61 @@
+"""The errors that end a command, each with its exit code (interface.md, *Exit codes*).
+
+    ChargeplanError              1  usage, configuration, token, host, journal: nothing was sent
+    ├── InputError               1  the user's files, with their diagnostics
+    ├── StalePlanError           5  the plan file is stale or altered, or the digest differs
+    ├── GuardRefusedError        6  a guard refused
+    └── LockedError              7  another run holds a lock
+
+Errors carry facts; the command line writes the prose. ``code`` is a stable word for scripts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from chargeplan.core.diagnostic import Diagnostic
+
+
+class ChargeplanError(Exception):
+    """A failure that a person can act on. ``hint`` is what to do next."""
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "error") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code
+
+
+class InputError(ChargeplanError):
+    """The user's files have problems: all of them, not the first."""
+
+    def __init__(self, message: str, diagnostics: Sequence[Diagnostic], *, hint: str = "", code: str = "invalid_input") -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.diagnostics = tuple(diagnostics)
+
+
+class StalePlanError(ChargeplanError):
+    """The plan file is not what may be posted now: altered, expired, or the world moved on."""
+
+    exit_code = 5
+
+    def __init__(self, message: str, *, hint: str = "", code: str = "stale_plan", references: Sequence[str] = ()) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.references = tuple(references)
+
+
+class GuardRefusedError(ChargeplanError):
+    """A guard's limit was passed and not overridden."""
+
+    exit_code = 6
+
+
+class LockedError(ChargeplanError):
+    """Another run holds the lock of a property."""
+
+    exit_code = 7
