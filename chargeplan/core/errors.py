@@ -34,7 +34,9 @@ class ChargeplanError(Exception):
 class InputError(ChargeplanError):
     """The user's files have problems: all of them, not the first."""
 
-    def __init__(self, message: str, diagnostics: Sequence[Diagnostic], *, hint: str = "", code: str = "invalid_input") -> None:
+    def __init__(
+        self, message: str, diagnostics: Sequence[Diagnostic], *, hint: str = "", code: str = "invalid_input"
+    ) -> None:
         super().__init__(message, hint=hint, code=code)
         self.diagnostics = tuple(diagnostics)
 
@@ -44,7 +46,9 @@ class StalePlanError(ChargeplanError):
 
     exit_code = 5
 
-    def __init__(self, message: str, *, hint: str = "", code: str = "stale_plan", references: Sequence[str] = ()) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", code: str = "stale_plan", references: Sequence[str] = ()
+    ) -> None:
         super().__init__(message, hint=hint, code=code)
         self.references = tuple(references)
 
@@ -59,3 +63,7 @@ class LockedError(ChargeplanError):
     """Another run holds the lock of a property."""
 
     exit_code = 7
+
+
+class TemplateError(ChargeplanError):
+    """A description or note that can't be rendered or can't be posted; the message shows the text."""

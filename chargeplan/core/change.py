@@ -1,0 +1,152 @@
+"""Changes: what should happen, line by line, and why. A plan is a list of them in canonical order."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+from chargeplan.core.dates import Days
+from chargeplan.core.diagnostic import Diagnostic, Place
+from chargeplan.core.line import AllocationReport, OverrideUsed, Skip
+
+Action = Literal[
+    "create", "correct", "in_flight", "unknown", "hold", "drift", "removed_upstream", "unchanged"
+]
+
+ACTIONS: tuple[Action, ...] = (
+    "create",
+    "correct",
+    "in_flight",
+    "unknown",
+    "hold",
+    "drift",
+    "removed_upstream",
+    "unchanged",
+)
+POSTED_BY_APPLY: frozenset[str] = frozenset({"create", "correct"})
+
+
+class Synced(msgspec.Struct, frozen=True):
+    """The synced charge that was found for a line."""
+
+    id: str
+    amount: int | None
+    transaction_date: date | None
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What happens to one line. ``amount`` is in cents; ``charge_key`` is the CHARGE of the key (``parking/12``).
+
+    ``key_plan`` and ``key_charge`` are what the line is known by; ``period_key`` is the PERIOD of the key as text.
+    ``detail`` says more than ``reason``: the last refusal, the name of the probable duplicate.
+    """
+
+    action: Action
+    reason: str | None
+    reference: str
+    plan: str
+    charge: str
+    item: str | None
+    part: int
+    integration_id: str
+    property_id: str
+    lease_id: str
+    resident_id: str
+    unit_id: str
+    unit_number: str
+    charge_code_id: str
+    charge_code: str
+    key_plan: str
+    key_charge: str
+    period_key: str
+    period: Days
+    service: Days
+    transaction_date: date
+    amount: int | None
+    description: str
+    notes: str
+    place: Place
+    synced: Synced | None = None
+    override: OverrideUsed | None = None
+    detail: str = ""
+
+
+class Total(msgspec.Struct, frozen=True):
+    """How many and how much; the amount is the sum in cents, credits negative."""
+
+    count: int = 0
+    amount: int = 0
+
+    def plus(self, amount: int | None) -> Total:
+        """One more line of that amount."""
+        return Total(self.count + 1, self.amount + (amount or 0))
+
+
+class ObservedMark(msgspec.Struct, frozen=True):
+    """How recent and how costly what was observed is."""
+
+    integration_id: str
+    last_completed_sync: str | None
+    requests: int
+    records: int
+
+
+class GuardResult(msgspec.Struct, frozen=True):
+    """One guard's verdict: the value that was counted against its limit, both in the guard's own unit.
+
+    ``unit`` is ``count``, ``cents`` or ``percent``; ``subject`` is the property or resident that it was counted for, or empty.
+    ``allowed`` is how it was overridden (``max_total=650000.00``), or ``None``.
+    """
+
+    guard: str
+    refused: bool
+    unit: Literal["count", "cents", "percent", "none"]
+    value: int | None
+    limit: int | None
+    subject: str = ""
+    message: str = ""
+    allowed: str | None = None
+    reason: str | None = None
+
+
+class ChangeSet(msgspec.Struct, frozen=True):
+    """What a plan run found: changes in canonical order, skips, allocations, guards and diagnostics.
+
+    ``previous_totals`` maps (property id, charge code name) to the cents that were on the ledgers in the period before, for review.
+    """
+
+    plan_id: str
+    environment: str
+    as_of: date
+    window: Days
+    changes: tuple[Change, ...]
+    skips: tuple[Skip, ...] = ()
+    allocations: tuple[AllocationReport, ...] = ()
+    guards: tuple[GuardResult, ...] = ()
+    diagnostics: tuple[Diagnostic, ...] = ()
+    observed: tuple[ObservedMark, ...] = ()
+    property_names: dict[str, str] = msgspec.field(default_factory=dict)
+    previous_totals: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+
+    @property
+    def errored(self) -> bool:
+        """Whether a problem stops the plan."""
+        return any(each.is_error for each in self.diagnostics)
+
+    @property
+    def refused(self) -> bool:
+        """Whether a guard refuses the plan."""
+        return any(each.refused for each in self.guards)
+
+    def totals(self) -> dict[str, Total]:
+        """Count and cents by action, for the actions that occur."""
+        totals: dict[str, Total] = {}
+        for change in self.changes:
+            totals[change.action] = totals.get(change.action, Total()).plus(change.amount)
+        return totals
+
+    def to_post(self) -> tuple[Change, ...]:
+        """The changes that apply posts."""
+        return tuple(change for change in self.changes if change.action in POSTED_BY_APPLY)

@@ -1,0 +1,90 @@
+"""Calendar days: inclusive spans, month arithmetic that clamps, and dates relative to a household.
+
+Dates here have no time and no zone. Spans are inclusive at both ends, as leases and service periods are written.
+"""
+
+from __future__ import annotations
+
+import calendar
+from datetime import date, timedelta
+from typing import Literal
+
+import msgspec
+
+FIRST_DAY = date(1, 1, 2)
+LAST_DAY = date(9999, 12, 30)
+ONE_DAY = timedelta(days=1)
+
+DateUnit = Literal["days", "weeks", "months", "years"]
+
+
+class Days(msgspec.Struct, frozen=True, order=True):
+    """The days from ``first`` through ``last``, both inclusive. ``FIRST_DAY`` and ``LAST_DAY`` stand for open ends."""
+
+    first: date
+    last: date
+
+    @property
+    def count(self) -> int:
+        """How many days; 0 where the last comes before the first."""
+        return max(0, (self.last - self.first).days + 1)
+
+    def __contains__(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    def common(self, other: Days) -> Days | None:
+        """The days that both have, or ``None``."""
+        first, last = max(self.first, other.first), min(self.last, other.last)
+        return Days(first, last) if first <= last else None
+
+
+ALWAYS = Days(FIRST_DAY, LAST_DAY)
+
+
+def days_in_month(year: int, month: int) -> int:
+    """28 to 31."""
+    return calendar.monthrange(year, month)[1]
+
+
+def month_number(day: date) -> int:
+    """Months since year 0, so that month arithmetic is integer arithmetic."""
+    return day.year * 12 + day.month - 1
+
+
+def day_in_month(number: int, day: int) -> date:
+    """The ``day``-th (1 to 31) of the month with that number, or the month's last where it is shorter."""
+    year, month = divmod(number, 12)
+    return date(year, month + 1, min(day, days_in_month(year, month + 1)))
+
+
+def add_months(day: date, months: int) -> date:
+    """Month arithmetic clamps: 31 January and one month is the last of February (plan-language.md, *Schedule*)."""
+    return day_in_month(month_number(day) + months, day.day)
+
+
+def add_period(day: date, count: int, unit: DateUnit) -> date:
+    """``day`` moved by ``count`` days, weeks, months or years; ``count`` may be negative."""
+    match unit:
+        case "days":
+            return day + timedelta(days=count)
+        case "weeks":
+            return day + timedelta(weeks=count)
+        case "months":
+            return add_months(day, count)
+        case "years":
+            return add_months(day, 12 * count)
+
+
+class RelativeDate(msgspec.Struct, frozen=True):
+    """A date as a plan writes it: ``base`` ± ``count`` ``unit``; ``text`` is as written.
+
+    ``base`` is ``lease.start``, ``lease.end``, ``move_in``, ``move_out`` or ``roster.COLUMN``.
+    """
+
+    base: str
+    count: int
+    unit: DateUnit
+    text: str
+
+
+DateExpression = date | RelativeDate

@@ -1,0 +1,95 @@
+"""Money: whole cents in an ``int``, exact fractions between, and one rounding.
+
+plan-language.md, *Reading the file* (how money is written) and *Amount* (rounded once, half away from zero).
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_MONEY = re.compile(r"(?P<sign>-?)\$?(?P<whole>\d{1,3}(?:,\d{3})+|\d+)\.(?P<cents>\d{2})", re.ASCII)
+_BARE_INTEGER = re.compile(r"(?P<sign>-?)\$?(?P<digits>\d{1,3}(?:,\d{3})+|\d+)", re.ASCII)
+_OTHER_DECIMAL = re.compile(r"-?\$?[\d,]*\.\d*", re.ASCII)
+
+
+class MoneyError(ValueError):
+    """Text that is not money; the message says how to write what was probably meant."""
+
+
+def parse_money(text: str) -> int:
+    """Read money as a plan or a CSV cell writes it, in cents.
+
+    Raises:
+        MoneyError: for anything but a decimal with exactly two places; a bare integer could be
+            dollars or cents and is refused with both readings (plan-language.md, *Reading the file*).
+    """
+    text = text.strip()
+    if match := _MONEY.fullmatch(text):
+        cents = int(match["whole"].replace(",", "")) * 100 + int(match["cents"])
+        return -cents if match["sign"] else cents
+    raise MoneyError(_why_not_money(text))
+
+
+def _why_not_money(text: str) -> str:
+    if match := _BARE_INTEGER.fullmatch(text):
+        number = match["sign"] + match["digits"].replace(",", "")
+        return f"`{text}` could be dollars or cents: write `{number}.00` for dollars or `{{cents: {number}}}` for cents"
+    if _OTHER_DECIMAL.fullmatch(text):
+        return f"`{text}` is not money: write exactly two decimals, as in `35.00`"
+    return f"`{text}` is not money: write a decimal with two places, as in `35.00`, `$1,250.00` or `-100.00`"
+
+
+def format_money(cents: int) -> str:
+    """Cents as ``$1,250.00``; a negative amount as ``-$100.00``."""
+    sign = "-" if cents < 0 else ""
+    dollars, rest = divmod(abs(cents), 100)
+    return f"{sign}${dollars:,}.{rest:02d}"
+
+
+def round_half_away(exact: Fraction | int) -> int:
+    """The nearest whole cent; a half cent goes away from zero (plan-language.md, *Amount*)."""
+    if isinstance(exact, int):
+        return exact
+    return round_ratio(exact.numerator, exact.denominator)
+
+
+def round_ratio(numerator: int, denominator: int) -> int:
+    """``numerator / denominator`` to the nearest integer, halves away from zero; the denominator is positive."""
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return -magnitude if numerator < 0 else magnitude
+
+
+def round_to_multiple(cents: int, step: int) -> int:
+    """The multiple of ``step`` cents nearest to ``cents``, halves away from zero (``round_to`` of a step)."""
+    return round_ratio(cents, step) * step
+
+
+def share_out(total: int, weights: Sequence[Fraction | int]) -> list[int]:
+    """Divide ``total`` cents by ``weights`` with the largest-remainder method.
+
+    The parts sum to ``total`` and each is within a cent of its exact share. Equal remainders go to the
+    earlier weight, so the caller's order decides ties. A negative total is shared as its positive and
+    negated (plan-language.md, *Amount*). Weights are not negative and not all zero.
+    """
+    if total < 0:
+        return [-part for part in share_out(-total, weights)]
+    whole = sum(weights)
+    exact = [Fraction(total) * weight / whole for weight in weights]
+    parts = [share.numerator // share.denominator for share in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: (parts[i] - exact[i], i))
+    for i in by_remainder[: total - sum(parts)]:
+        parts[i] += 1
+    return parts
+
+
+def spread_part(total: int, over: int, occurrence: int) -> int:
+    """The part of ``total`` that falls on the given occurrence (from 0) of ``over``; leftover cents fall on the earliest."""
+    if total < 0:
+        return -spread_part(-total, over, occurrence)
+    part, left = divmod(total, over)
+    return part + 1 if occurrence < left else part

@@ -1,0 +1,328 @@
+"""Charge plans as values: what a YAML file means once it is read and checked (plan-language.md).
+
+Amounts are whole cents, percentages and rates are exact fractions, spans are inclusive. Everything that names
+something on the other side (codes, properties, units) is still the user's text: it is resolved per property.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from fractions import Fraction
+from typing import Literal, Protocol
+
+import msgspec
+
+from chargeplan.core.dates import ALWAYS, DateExpression, Days, DateUnit
+from chargeplan.core.diagnostic import Place
+
+
+class Template(Protocol):
+    """A compiled description or note. ``uses`` are the dotted names it reads (``period.label``, ``roster.space``)."""
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """The dotted names that the text depends on."""
+        ...
+
+    def render(self, values: Mapping[str, object]) -> str:
+        """The text; ``values`` maps each dotted name of ``uses`` to its value.
+
+        Raises:
+            chargeplan.core.errors.TemplateError: the result has a line break or a control character, or a
+                filter could not work on the value.
+        """
+        ...
+
+
+# --- tables and rosters ------------------------------------------------------------------------------------------
+
+TableKey = Literal["unit", "resident_id", "lease_id", "period"]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One row of a CSV: ``cells`` by column, ``None`` where empty; ``line`` is its line in the file.
+
+    ``property`` is the text of the ``property`` column where there is one (alias, name or id).
+    """
+
+    key: str
+    property: str | None
+    item: str | None
+    cells: dict[str, str | None]
+    line: int
+
+
+class Table(msgspec.Struct, frozen=True):
+    """A CSV that a plan reads. ``rows`` by key, in file order; more than one row a key only in a roster with ``item``.
+
+    The same unit number may stand in two properties; ``Row.property`` tells them apart.
+    """
+
+    file: str
+    key: TableKey
+    columns: tuple[str, ...]
+    rows: dict[str, tuple[Row, ...]]
+    item: str | None = None
+
+
+# --- amounts -----------------------------------------------------------------------------------------------------
+
+
+class Path(msgspec.Struct, frozen=True):
+    """A value of the household, the unit or a table: ``lease.rent``, ``table.units.occupants``, ``fee.Pet Rent``.
+
+    ``root`` is ``lease``, ``unit``, ``resident``, ``roster``, ``table`` or ``fee``; ``table`` is the table's name;
+    ``name`` is the attribute, the column or the fee.
+    """
+
+    root: Literal["lease", "unit", "resident", "roster", "table", "fee"]
+    name: str
+    table: str = ""
+
+    def __str__(self) -> str:
+        return ".".join(part for part in (self.root, self.table, self.name) if part)
+
+
+class Fixed(msgspec.Struct, frozen=True, tag="fixed"):
+    """A literal amount."""
+
+    cents: int
+
+
+class FromPath(msgspec.Struct, frozen=True, tag="from"):
+    """``{from: PATH}``: money found in the data."""
+
+    path: Path
+
+
+class Percent(msgspec.Struct, frozen=True, tag="percent"):
+    """``{percent: 12.5, of: …}``: of a path, or of what the charge with that id bills for the same period."""
+
+    percent: Fraction
+    of: Path | str
+
+
+class Rate(msgspec.Struct, frozen=True, tag="rate"):
+    """``{rate: 0.05, per: PATH}``; ``cents_per`` is the rate in cents, exact."""
+
+    cents_per: Fraction
+    per: Path
+
+
+class Spread(msgspec.Struct, frozen=True, tag="spread"):
+    """``{spread: -1000.00, over: 12}``: equal parts over that many occurrences."""
+
+    cents: int
+    over: int
+
+
+class Allocate(msgspec.Struct, frozen=True, tag="allocate"):
+    """A bill shared among the units of a property (plan-language.md, *Sharing a bill*).
+
+    ``bill`` is cents or a path into a table keyed by period; ``common_area`` is a percentage, ``weights`` are
+    percentages that sum to 100; ``occupant_factors`` maps a number of occupants to its factor.
+    """
+
+    bill: int | Path
+    common_area: Fraction
+    weights: tuple[tuple[Path, Fraction], ...]
+    occupant_factors: tuple[tuple[int, Fraction], ...] = ()
+    vacant: Literal["owner", "exclude"] = "owner"
+
+
+Amount = Fixed | FromPath | Percent | Rate | Spread | Allocate
+
+
+# --- when --------------------------------------------------------------------------------------------------------
+
+
+class Schedule(msgspec.Struct, frozen=True):
+    """When a charge recurs (plan-language.md, *Schedule*).
+
+    ``unit`` and ``count``: every so many months or weeks (a quarter is 3 months, a year 12). ``day`` is 1 to 31 or
+    ``last``, ``weekday`` 0 for Monday; ``None`` where not written. ``calendar`` is true where the phase follows
+    1 January (``quarter`` and ``year`` without ``from`` and ``anchor``, and every single month).
+    """
+
+    unit: Literal["month", "week"]
+    count: int
+    day: int | Literal["last"] | None = None
+    weekday: int | None = None
+    first: DateExpression | None = None
+    through: DateExpression | None = None
+    times: int | None = None
+    arrears: bool = False
+    anchor: DateExpression | None = None
+
+
+class Once(msgspec.Struct, frozen=True):
+    """A single line dated ``on``, for the household's occupied days within ``service`` (default: the one day)."""
+
+    on: DateExpression
+    service: Days | None = None
+
+
+class Proration(msgspec.Struct, frozen=True):
+    """How a part of a period is billed (plan-language.md, *Proration*)."""
+
+    method: Literal["none", "skip", "actual", "thirty", "banker", "annual"] = "none"
+    move_in_day: bool = True
+    move_out_day: bool = True
+    stub: Literal["first", "second"] = "first"
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A change of an amount: by a percentage, by cents, or to a new amount in cents; then rounded to ``round_to`` cents."""
+
+    kind: Literal["percent", "flat", "set"]
+    value: Fraction
+    round_to: int = 1
+
+
+class Step(msgspec.Struct, frozen=True):
+    """A change from a date on, repeated every ``repeat`` (count and unit) where given."""
+
+    start: DateExpression
+    change: Change
+    repeat: tuple[int, DateUnit] | None = None
+
+
+class AfterLeaseEnd(msgspec.Struct, frozen=True):
+    """What happens when someone still lives there after the lease's end and no lease follows."""
+
+    mode: Literal["hold", "stop", "continue", "change"] = "hold"
+    change: Change | None = None
+    start: Literal["next_period", "day_after"] = "next_period"
+
+
+# --- who ---------------------------------------------------------------------------------------------------------
+
+
+class Selector(msgspec.Struct, frozen=True):
+    """Who is charged (plan-language.md, *Who*). Patterns are shell patterns; ``None`` selects all."""
+
+    lease_status: tuple[str, ...] = ("ACTIVE",)
+    resident: Literal["primary", "all"] = "primary"
+    units: tuple[str, ...] | None = None
+    buildings: tuple[str, ...] | None = None
+    floor_plans: tuple[str, ...] | None = None
+    has: tuple[str, ...] = ()
+    except_units: tuple[str, ...] = ()
+    except_residents: tuple[str, ...] = ()
+
+
+class Split(msgspec.Struct, frozen=True):
+    """Division of the household's amount among its residents: ``by`` is ``None`` for equal parts, else a roster column."""
+
+    by: str | None = None
+
+
+class Override(msgspec.Struct, frozen=True):
+    """An exception for some households and some periods; ``changes`` are fields of :class:`Charge` with their new values.
+
+    ``properties``, ``units`` and ``residents`` are patterns or ids, ``None`` for all; every one that is given must
+    match. ``first`` and ``through`` limit the first days of service periods.
+    """
+
+    changes: dict[str, object]
+    place: Place
+    reason: str = ""
+    waive: bool = False
+    properties: tuple[str, ...] | None = None
+    units: tuple[str, ...] | None = None
+    residents: tuple[str, ...] | None = None
+    first: DateExpression | None = None
+    through: DateExpression | None = None
+
+
+# --- late fees ---------------------------------------------------------------------------------------------------
+
+
+class Cap(msgspec.Struct, frozen=True):
+    """The most that the days of one late charge may cost together: the lesser or the greater of the amounts."""
+
+    rule: Literal["lesser", "greater"]
+    amounts: tuple[Fixed | Percent, ...]
+
+
+class LateFee(msgspec.Struct, frozen=True):
+    """A fee for charges that stay open (plan-language.md, *Late fees*). ``minimum_balance`` is in cents.
+
+    ``charges`` are charge ids of the same plan; ``codes`` are charge codes that others posted too.
+    """
+
+    charges: tuple[str, ...]
+    codes: tuple[str, ...]
+    grace_days: int
+    initial: Fixed | Percent
+    daily: Fixed | Percent | None = None
+    cap: Cap | None = None
+    minimum_balance: int = 0
+
+
+# --- charges and plans -------------------------------------------------------------------------------------------
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """One named rule of a plan, with the plan's defaults filled in.
+
+    Exactly one of ``schedule``, ``once`` and ``late_fee`` is set; ``amount`` is ``None`` only for a late fee.
+    ``place`` is the charge's key in the file. ``key_plan`` and ``key_charge`` are what its lines are known by: its
+    own names, or those it was ``moved`` from.
+    """
+
+    id: str
+    place: Place
+    code: str
+    amount: Amount | None
+    description: Template
+    notes: Template
+    schedule: Schedule | None = None
+    once: Once | None = None
+    late_fee: LateFee | None = None
+    prorate: Proration = Proration()
+    who: Selector = Selector()
+    roster: Table | None = None
+    split: Split | None = None
+    steps: tuple[Step, ...] = ()
+    split_mid_period: bool = False
+    after_lease_end: AfterLeaseEnd = AfterLeaseEnd()
+    overrides: tuple[Override, ...] = ()
+    adjusts_drift: bool = False
+    enabled: bool = True
+    key_plan: str = ""
+    key_charge: str = ""
+
+    @property
+    def title(self) -> str:
+        """The id with blanks for hyphens and capital initials (plan-language.md, *Templates*)."""
+        return self.id.replace("-", " ").title()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One YAML document. ``properties`` is ``None`` for the word ``all``.
+
+    ``integration_id`` is resolved from the configuration's alias; ``closed_through`` is the later of the plan's and
+    the configuration's, or ``None``; ``owns`` are charge codes by name or id.
+    """
+
+    name: str
+    place: Place
+    integration_id: str
+    properties: tuple[str, ...] | None
+    timezone: str
+    charges: tuple[Charge, ...]
+    effective: Days = ALWAYS
+    closed_through: date | None = None
+    closed_period: Literal["error", "shift", "skip"] = "error"
+    owns: tuple[str, ...] = ()
+    tables: dict[str, Table] = msgspec.field(default_factory=dict)
+
+    def charge(self, charge_id: str) -> Charge:
+        """The charge with that id.
+
+        Raises:
+            KeyError: there is none; loading has already told the user.
+        """
+        return {charge.id: charge for charge in self.charges}[charge_id]
