@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from chargeplan.core.dates import ALWAYS, DateExpression, Days, DateUnit
+from chargeplan.core.dates import ALWAYS, DateExpression, DateUnit, Days
 from chargeplan.core.diagnostic import Place
 
 

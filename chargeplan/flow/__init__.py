@@ -1,1 +1,1 @@
-"""TODO."""
+"""The order of effects: observe, plan, apply, reconcile. Reaches the outer rooms through :mod:`chargeplan.flow.ports`."""

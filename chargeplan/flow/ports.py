@@ -1,0 +1,169 @@
+"""What the flows need of the world, as short Protocols in core types; the command line passes the real ones in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import date
+from typing import Protocol
+
+import msgspec
+
+from chargeplan.core.dates import Days
+from chargeplan.core.observed import Integration, ObservedProperty, Property
+from chargeplan.core.posting import Batch, JobStatus, Outcome, Posting, State, WriteLogEntry
+
+
+class ChargeRequest(msgspec.Struct, frozen=True):
+    """One item of a batch as it is sent (interface.md, *What is sent*). ``transaction_date`` is RFC 3339 in UTC."""
+
+    resident_id: str
+    charge_code_id: str
+    batch_id: str
+    transaction_date: str
+    description: str
+    notes: str
+    amount_in_cents: int
+    reference_number: str
+
+
+class Remote(Protocol):
+    """Propexo's write side and its administration."""
+
+    def post_charges(self, vendor: str, integration_id: str, charges: Sequence[ChargeRequest]) -> Outcome:
+        """One request, never repeated by the client; every way it can end is an outcome (design.md, step 3)."""
+        ...
+
+    def job_status(self, job_id: str) -> JobStatus:
+        """The write status of a job."""
+        ...
+
+    def write_log(self, integration_id: str, time_range: str) -> Sequence[WriteLogEntry]:
+        """Entries of the write log for resident charges; ``time_range`` is ``hour``, ``day``, ``week`` or ``month``."""
+        ...
+
+    def integration(self, integration_id: str) -> Integration:
+        """The integration's state.
+
+        Raises:
+            ChargeplanError: it does not exist, or the token is refused.
+        """
+        ...
+
+
+class ReadCost(msgspec.Struct, frozen=True):
+    """What reading cost: HTTP requests made and records received."""
+
+    requests: int
+    records: int
+
+
+class Snapshot(Protocol):
+    """The local copy of what Propexo showed."""
+
+    def refresh(
+        self, integration_id: str, window: Days, *, full: bool, fees: bool, payments: bool
+    ) -> ReadCost:
+        """Bring the copy up to date for charges dated within ``window``; ``fees`` and ``payments`` are read where asked."""
+        ...
+
+    def integration(self, integration_id: str) -> Integration:
+        """The integration as last read.
+
+        Raises:
+            ChargeplanError: it was never read.
+        """
+        ...
+
+    def properties(self, integration_id: str) -> Sequence[Property]:
+        """Every property that Propexo lists for the integration, by name."""
+        ...
+
+    def property(self, integration_id: str, property_id: str, window: Days) -> ObservedProperty:
+        """All that is known of one property; charges are those dated within ``window``."""
+        ...
+
+    def references(self, integration_id: str) -> Iterable[str]:
+        """The reference numbers of ours on the integration's synced charges, of any date in the copy."""
+        ...
+
+
+class Journal(Protocol):
+    """The durable record. Every method that writes has committed, durably, when it returns."""
+
+    def postings(self, integration_id: str, property_id: str) -> Sequence[Posting]:
+        """The latest posting of each reference of the property."""
+        ...
+
+    def open_postings(self) -> Sequence[Posting]:
+        """Postings whose outcome is still open (``OPEN``), oldest first."""
+        ...
+
+    def find(self, reference: str) -> Sequence[Posting]:
+        """Every posting of the reference, oldest first."""
+        ...
+
+    def knows_any(self, references: Iterable[str]) -> frozenset[str]:
+        """Those of the references that the journal has a posting of."""
+        ...
+
+    def intend(self, plan_id: str, batch: Batch, postings: Sequence[Posting], *, lock_token: int) -> None:
+        """Record a batch and its lines as intended; the commit precedes the first byte of the request.
+
+        Raises:
+            ChargeplanError: a line already has a live posting, the lock was lost, or the disk refused: nothing was recorded.
+        """
+        ...
+
+    def record(
+        self,
+        batch_id: str,
+        state: State,
+        *,
+        job_id: str | None = None,
+        errors: Sequence[str] = (),
+        references: Sequence[str] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """The new state of a batch's lines (of all, or of ``references``), with the event that says why."""
+        ...
+
+    def settle(
+        self, posting_id: int, state: State, *, charge_id: str | None = None, reason: str, actor: str
+    ) -> None:
+        """The new state of one posting, by evidence or by a person."""
+        ...
+
+    def consume(self, plan_id: str, digest: str, facts: Mapping[str, object]) -> bool:
+        """Note the use of a plan file before its first request; false where it was used before."""
+        ...
+
+    def lock(
+        self, integration_id: str, property_ids: Sequence[str], *, purpose: str, timeout: float
+    ) -> AbstractContextManager[Mapping[str, int]]:
+        """Hold the locks of the properties (all or none); yields the fencing token of each.
+
+        Raises:
+            LockedError: another run holds one of them after ``timeout`` seconds.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """Moments of real time; never used for what is billed."""
+
+    def now(self) -> str:
+        """RFC 3339 in UTC, to the millisecond."""
+        ...
+
+    def today(self, timezone: str) -> date:
+        """The calendar date there."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; an interrupt ends it early."""
+        ...
