@@ -36,6 +36,7 @@ class Diagnostic(msgspec.Struct, frozen=True):
 
     @property
     def is_error(self) -> bool:
+        """Whether it stops the command."""
         return self.severity == "error"
 
 
