@@ -47,7 +47,7 @@ class Line(msgspec.Struct, frozen=True):
     service: Days
     natural_date: date
     transaction_date: date
-    amount: int
+    amount: int | None
     description: str
     notes: str
     place: Place

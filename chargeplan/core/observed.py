@@ -161,3 +161,10 @@ class ObservedProperty(msgspec.Struct, frozen=True):
     payments: tuple[Payment, ...] = ()
     last_completed_sync: str | None = None
     previous_sync: str | None = None
+
+
+class ReadCost(msgspec.Struct, frozen=True):
+    """What reading cost: HTTP requests made and records received."""
+
+    requests: int
+    records: int

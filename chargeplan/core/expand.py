@@ -1,0 +1,1018 @@
+"""From a plan and what is known of a property to the lines that the plan asks for.
+
+Every household is considered by every enabled charge and ends with bills or one reason why not
+(plan-language.md, *Nothing is silent*). Nothing here looks at what was posted before: :mod:`chargeplan.core.compare` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from fractions import Fraction
+
+import msgspec
+
+from chargeplan.core.allocation import share_bill, share_by_days
+from chargeplan.core.bill import Bill, Expansion, HouseholdBills
+from chargeplan.core.config import IntegrationConfig
+from chargeplan.core.dates import LAST_DAY, ONE_DAY, Days
+from chargeplan.core.diagnostic import Diagnostic, error, warning
+from chargeplan.core.errors import TemplateError
+from chargeplan.core.household import Household, Standing, households, natural, overlaps, standing
+from chargeplan.core.key import Key
+from chargeplan.core.late_fees import due_on, late_days
+from chargeplan.core.line import AllocationReport, Line, OverrideUsed, Skip, UnitShare
+from chargeplan.core.money import round_half_away, share_out, spread_part
+from chargeplan.core.observed import ChargeCode, Lease, ObservedProperty, SyncedCharge
+from chargeplan.core.plan import (
+    Allocate,
+    Amount,
+    Charge,
+    Fixed,
+    FromPath,
+    Once,
+    Override,
+    Path,
+    Percent,
+    Plan,
+    Rate,
+    Row,
+    Schedule,
+    Spread,
+    Table,
+)
+from chargeplan.core.proration import Method, prorated
+from chargeplan.core.recurrence import grid_of, occurrences
+from chargeplan.core.select import Names, has_all, override_fits, rows_for, selects_unit
+from chargeplan.core.subject import Facts, Subject, date_at, measure_at, money_at
+from chargeplan.core.text import line_values
+from chargeplan.core.timeline import Segment, segments
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What a property is planned with.
+
+    ``window`` are the transaction dates asked for; ``lookback`` is the first date for which corrections are looked for; ``late_charges`` maps a synced charge's id to the charge of this plan that posted it.
+    """
+
+    plan: Plan
+    integration: IntegrationConfig
+    names: Names
+    observed: ObservedProperty
+    as_of: date
+    window: Days
+    lookback: date
+    late_charges: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+def expand(setting: Setting, only: frozenset[str] = frozenset()) -> Expansion:
+    """The bills of every enabled charge of the plan (or of those named in ``only``) in one property."""
+    return _Expander(setting).run(only)
+
+
+class _Period(msgspec.Struct, frozen=True):
+    """A service period to be billed: its key text, its number for ``spread`` and the period before it."""
+
+    days: Days
+    text: str
+    number: int
+    before: Days | None
+    dated: date | None = None
+
+
+class _Portion(msgspec.Struct, frozen=True):
+    """Days and whole cents of one line; ``None`` cents where the amount is missing."""
+
+    days: Days
+    cents: int | None
+
+
+class _Variant(msgspec.Struct, frozen=True):
+    """A charge as the overrides shape it for service periods that begin within ``starts``."""
+
+    starts: Days
+    charge: Charge
+    used: OverrideUsed | None
+    waived: bool
+
+
+class _NotBilledError(Exception):
+    """Nothing is billed, or it is held: ``reason`` says why."""
+
+    def __init__(self, reason: str, *, hold: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.hold = hold
+
+
+class _Expander:
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.plan = setting.plan
+        self.everyone = households(setting.observed)
+        residents = {each.id: each for each in setting.observed.residents}
+        self.facts = Facts(setting.names, residents, setting.observed.fees, setting.plan.tables)
+        self.codes = _codes_by_name(setting.observed.charge_codes)
+        self.diagnostics: dict[Diagnostic, None] = {}
+        self.allocations: list[AllocationReport] = []
+        self.done: dict[str, tuple[HouseholdBills, ...]] = {}
+        self.shares: dict[tuple[str, Days], dict[int, int] | None] = {}
+        self.overlap_days: dict[tuple[str, ...], dict[int, tuple[Days, ...]]] = {}
+
+    def run(self, only: frozenset[str]) -> Expansion:
+        for charge in self.plan.charges:
+            if charge.enabled and (not only or charge.id in only):
+                self.bills_of(charge)
+        wanted = [
+            bills
+            for charge_id in sorted(self.done)
+            if not only or charge_id in only
+            for bills in self.done[charge_id]
+        ]
+        return Expansion(tuple(wanted), tuple(self.allocations), tuple(self.diagnostics))
+
+    def bills_of(self, charge: Charge) -> tuple[HouseholdBills, ...]:
+        """The bills of a charge, household by household; worked out once, since another charge may be a percentage of it."""
+        if charge.id not in self.done:
+            self._check_codes(charge)
+            self._check_roster(charge)
+            self.done[charge.id] = tuple(self._household(charge, i) for i in range(len(self.everyone)))
+        return self.done[charge.id]
+
+    # --- one household ---------------------------------------------------------------------------------------------
+
+    def _household(self, charge: Charge, i: int) -> HouseholdBills:
+        household = self.everyone[i]
+        bills: list[Bill] = []
+        reasons: list[str] = []
+        for variant in self._variants(charge, household):
+            try:
+                bills += self._variant_bills(variant, i)
+            except _NotBilledError as why:
+                reasons.append(why.reason)
+        reasons += [bill.reason for bill in bills if bill.reason]
+        return HouseholdBills(tuple(bills), self._skip(charge, household, bills, reasons), i)
+
+    def _skip(self, charge: Charge, household: Household, bills: list[Bill], reasons: list[str]) -> Skip:
+        telling = [
+            bill.reason
+            for bill in bills
+            if bill.reason and bill.reason != "no_billed_days" and bill.period.common(self.setting.window)
+        ]
+        billed = any(bill.billed and bill.period.common(self.setting.window) for bill in bills)
+        if telling:
+            reason = telling[0]
+        elif billed:
+            reason = "not_in_window"
+        elif not bills and reasons:
+            reason = reasons[0]
+        else:
+            reason = "nothing_late" if charge.late_fee else "no_billed_days"
+        lease = household.leases[-1]
+        return Skip(
+            self.plan.name,
+            charge.id,
+            self.setting.names.id,
+            lease.id,
+            household.key_resident,
+            household.unit.number,
+            reason,
+        )
+
+    def _variants(self, charge: Charge, household: Household) -> Iterator[_Variant]:
+        """The charge as its overrides shape it, one variant for each stretch of time in which the same overrides hold."""
+        members = [each.resident_id for each in household.members()]
+        subject = Subject(household, household.key_resident, alone=False)
+        spans: list[tuple[Days, Override]] = []
+        for override in charge.overrides:
+            span = _override_span(override, subject)
+            if span and override_fits(override, self.setting.names, household.unit, members):
+                spans.append((span, override))
+        if not spans:
+            yield _Variant(_EVER, charge, None, waived=False)
+            return
+        cuts = sorted(
+            {_EVER.first}
+            | {s.first for s, _ in spans}
+            | {s.last + ONE_DAY for s, _ in spans if s.last < LAST_DAY}
+        )
+        for first, following in zip(cuts, [*cuts[1:], LAST_DAY + ONE_DAY], strict=True):
+            starts = Days(first, following - ONE_DAY)
+            yield _shaped(charge, starts, [override for span, override in spans if first in span])
+
+    def _variant_bills(self, variant: _Variant, i: int) -> list[Bill]:
+        charge, household = variant.charge, self.everyone[i]
+        where = standing(household, charge.who.lease_status)
+        if where.kind == "skip":
+            raise _NotBilledError(where.reason, hold=False)
+        subjects = self._subjects(charge, household)
+        if where.kind == "not_selected" or not charge.enabled:
+            raise _NotBilledError("not_selected", hold=False)
+        if charge.late_fee is not None:
+            return [bill for subject in subjects for bill in self._late_bills(variant, subject, where)]
+        return [bill for subject in subjects for bill in self._subject_bills(variant, i, subject, where)]
+
+    def _subjects(self, charge: Charge, household: Household) -> list[Subject]:
+        """Who of the household has lines of their own, with the roster's rows for them."""
+        if not selects_unit(charge.who, household.unit):
+            raise _NotBilledError("not_selected", hold=False)
+        alone = charge.who.resident == "all"
+        ids = [each.resident_id for each in household.members()] if alone else [household.key_resident]
+        chosen = [
+            Subject(household, each, alone)
+            for each in ids
+            if self._selects_person(charge, household, each, alone=alone)
+        ]
+        if not chosen:
+            raise _NotBilledError("not_selected", hold=False)
+        if charge.roster is None:
+            return chosen
+        listed = [
+            msgspec.structs.replace(subject, row=row)
+            for subject in chosen
+            for row in self._rows(charge, charge.roster, subject)
+        ]
+        if not listed:
+            raise _NotBilledError("not_on_roster", hold=False)
+        return listed
+
+    def _selects_person(self, charge: Charge, household: Household, resident_id: str, *, alone: bool) -> bool:
+        if resident_id in charge.who.except_residents:
+            return False
+        ids = [resident_id] if alone else [each.resident_id for each in household.members()]
+        return has_all(
+            charge.who, [self.facts.residents[each] for each in ids if each in self.facts.residents]
+        )
+
+    def _rows(self, charge: Charge, roster: Table, subject: Subject) -> tuple[Row, ...]:
+        if roster.key == "lease_id":
+            return rows_for(roster, self.setting.names, [lease.id for lease in subject.household.leases])
+        if roster.key == "unit":
+            return rows_for(
+                roster, self.setting.names, [subject.household.unit.number, subject.household.unit.id]
+            )
+        if charge.split is not None:
+            members = [each.resident_id for each in subject.household.members()]
+            return rows_for(roster, self.setting.names, members)[:1]
+        return rows_for(roster, self.setting.names, [subject.resident_id])
+
+    # --- periods ---------------------------------------------------------------------------------------------------
+
+    def _subject_bills(self, variant: _Variant, i: int, subject: Subject, where: Standing) -> Iterator[Bill]:
+        charge = variant.charge
+        billable = self._billable(charge, subject)
+        for period in self._periods(charge, subject):
+            if period.days.first not in variant.starts:
+                continue
+            if (
+                charge.roster is not None
+                and charge.roster.key == "lease_id"
+                and not self._row_in_force(subject, period.days, billable)
+            ):
+                continue
+            billed = billable.common(period.days) if billable else None
+            yield from self._period_bills(variant, i, subject, where, period, billable, billed)
+
+    def _row_in_force(self, subject: Subject, period: Days, billable: Days | None) -> bool:
+        billed = billable.common(period) if billable else None
+        lease = subject.household.lease_on(billed.first if billed else period.first)
+        return subject.row is not None and subject.row.key == lease.id
+
+    def _billable(self, charge: Charge, subject: Subject) -> Days | None:
+        """The days for which the charge may bill the subject, over all periods."""
+        lived = self._lived(charge, subject)
+        limits = self.plan.effective
+        if charge.schedule is not None:
+            begins = date_at(charge.schedule.first, subject) if charge.schedule.first else limits.first
+            through = date_at(charge.schedule.through, subject) if charge.schedule.through else None
+            if begins is None:
+                return None
+            limits = Days(max(limits.first, begins), min(limits.last, through or LAST_DAY))
+        return lived.common(limits) if lived and limits.count else None
+
+    def _lived(self, charge: Charge, subject: Subject) -> Days | None:
+        """The occupied days, less the edge days that are not billed and what follows the lease's end where billing stops."""
+        occupied = subject.occupied
+        if occupied is None:
+            return None
+        first, last = occupied.first, occupied.last
+        if charge.once is None or charge.once.service is not None:
+            first += ONE_DAY * (not charge.prorate.move_in_day)
+            last -= ONE_DAY * (not charge.prorate.move_out_day and last != LAST_DAY)
+        end = subject.household.leases[-1].end
+        if charge.after_lease_end.mode == "stop" and end is not None:
+            last = min(last, end)
+        return Days(first, last) if first <= last else None
+
+    def _periods(self, charge: Charge, subject: Subject) -> Iterator[_Period]:
+        if charge.once is not None:
+            yield from self._single_period(charge.once, subject)
+            return
+        schedule = charge.schedule
+        assert schedule is not None
+        anchor, begins = self._anchor(schedule, subject)
+        grid = grid_of(schedule, anchor)
+        if grid is None or (begins is None and schedule.first is not None):
+            raise _NotBilledError("date_unknown", hold=False)
+        zero = grid.index_of(begins or anchor) if begins or anchor else 0  # type: ignore[arg-type]
+        for each in occurrences(grid, zero, self.setting.lookback - ONE_DAY, self.setting.window.last):
+            counted = schedule.times is not None or isinstance(charge.amount, Spread)
+            if counted and not 0 <= each.number < _most(schedule.times, charge.amount):
+                continue
+            k = each.number + zero
+            before = Days(grid.start(k - 1), each.days.first - ONE_DAY)
+            yield _Period(each.days, each.days.first.isoformat(), each.number, before)
+
+    def _anchor(self, schedule: Schedule, subject: Subject) -> tuple[date | None, date | None]:
+        begins = date_at(schedule.first, subject) if schedule.first is not None else None
+        anchor = date_at(schedule.anchor, subject) if schedule.anchor is not None else begins
+        return anchor, begins
+
+    def _single_period(self, once: Once, subject: Subject) -> Iterator[_Period]:
+        on = date_at(once.on, subject)
+        if on is None:
+            raise _NotBilledError("date_unknown", hold=False)
+        if not self.setting.lookback <= on <= self.setting.window.last:
+            raise _NotBilledError("not_in_window", hold=False)
+        days = once.service or Days(on, on)
+        text = days.first.isoformat() if once.service or isinstance(once.on, date) else once.on.text
+        yield _Period(days, text, 0, None, on)
+
+    # --- one period ------------------------------------------------------------------------------------------------
+
+    def _period_bills(
+        self,
+        variant: _Variant,
+        i: int,
+        subject: Subject,
+        where: Standing,
+        period: _Period,
+        billable: Days | None,
+        billed: Days | None,
+    ) -> Iterator[Bill]:
+        charge = variant.charge
+        reason: str | None = None
+        hold: str | None = None
+        portions: list[_Portion] = []
+        if billed is None or billable is None:
+            reason = "no_billed_days"
+        elif variant.waived:
+            reason = "waived"
+        else:
+            try:
+                portions = self._portions(charge, i, subject, period, billable, billed)
+            except _NotBilledError as why:
+                reason, hold = (None, why.reason) if why.hold else (why.reason, None)
+                portions = [_Portion(billed, None)] if why.hold else []
+            hold = self._why_held(charge, i, subject, where, period.days, billed) or hold
+        if charge.split is None:
+            yield self._bill(variant, i, subject, period, billable, billed, portions, reason, hold)
+            return
+        for resident_id, parts in self._split(charge, subject, period.days, portions):
+            alone = msgspec.structs.replace(subject, resident_id=resident_id)
+            yield self._bill(variant, i, alone, period, billable, billed, parts, reason, hold)
+
+    def _why_held(
+        self, charge: Charge, i: int, subject: Subject, where: Standing, period: Days, billed: Days
+    ) -> str | None:
+        if where.kind == "hold":
+            return where.reason
+        if any(days.common(billed) for days in self._overlaps(charge.who.lease_status).get(i, ())):
+            return "overlapping_households"
+        end = subject.household.leases[-1].end
+        if charge.after_lease_end.mode == "hold" and end is not None and period.first > end:
+            return "lease_ended"
+        return None
+
+    def _overlaps(self, listed: tuple[str, ...]) -> dict[int, tuple[Days, ...]]:
+        if listed not in self.overlap_days:
+            self.overlap_days[listed] = overlaps(self.everyone, listed)
+        return self.overlap_days[listed]
+
+    def _portions(
+        self, charge: Charge, i: int, subject: Subject, period: _Period, billable: Days, billed: Days
+    ) -> list[_Portion]:
+        """Days and cents of each line of the period, in order."""
+        if isinstance(charge.amount, Percent) and isinstance(charge.amount.of, str):
+            cents = self._percent_of_charge(charge.amount.percent, charge.amount.of, i, subject, period.days)
+            return [_Portion(billed, cents)]
+        if isinstance(charge.amount, Allocate):
+            return [_Portion(billed, self._allocated(charge, charge.amount, i, period.days))]
+        if charge.prorate.method == "skip" and billed != period.days:
+            raise _NotBilledError("partial_period", hold=False)
+        parts = self._segments(charge, subject, period, billed)
+        if charge.prorate.stub == "second" and charge.prorate.method not in {"none", "skip"}:
+            stub = self._stub(charge, subject, period, billable, billed, parts)
+            if stub is not None:
+                return [_Portion(billed, stub)]
+        return _costed(charge, period.days, billed, parts)
+
+    def _segments(self, charge: Charge, subject: Subject, period: _Period, billed: Days) -> list[Segment]:
+        def base(lease: Lease) -> int | Fraction | None:
+            return self._base(charge.amount, subject, lease, period, billed)
+
+        return segments(charge, subject, base, period.days, billed)
+
+    def _base(
+        self, amount: Amount | None, subject: Subject, lease: Lease, period: _Period, billed: Days
+    ) -> int | Fraction | None:
+        """The amount for a whole period before steps and proration, in exact cents; ``None`` where it is missing."""
+        match amount:
+            case Fixed(cents=cents):
+                return cents
+            case FromPath(path=path):
+                return money_at(path, self.facts, subject, lease, period.days)
+            case Percent(percent=percent, of=Path() as path):
+                money = money_at(path, self.facts, subject, lease, period.days)
+                return None if money is None else percent * money / 100
+            case Rate(cents_per=cents_per, per=path):
+                measure = measure_at(path, self.facts, subject, lease, period.days, billed)
+                return None if measure is None else cents_per * measure
+            case Spread(cents=cents, over=over):
+                return spread_part(cents, over, period.number)
+            case _:
+                return None
+
+    def _stub(
+        self,
+        charge: Charge,
+        subject: Subject,
+        period: _Period,
+        billable: Days,
+        billed: Days,
+        parts: list[Segment],
+    ) -> int | None:
+        """``stub: second``: the move-in period whole, the next one the rest of what both cost by the method."""
+        if _is_stub(billable, period.days) and billable.last > period.days.last:
+            return None if parts[0].amount is None else round_half_away(parts[0].amount)
+        if period.before is None or not _is_stub(billable, period.before):
+            return None
+        first_billed = Days(billable.first, period.before.last)
+        earlier = msgspec.structs.replace(period, days=period.before)
+        first_parts = self._segments(charge, subject, earlier, first_billed)
+        exact = [_exact(charge, period.before, first_parts), _exact(charge, period.days, parts)]
+        whole = first_parts[0].amount
+        if whole is None or exact[0] is None or exact[1] is None:
+            return None
+        return round_half_away(exact[0] + exact[1]) - round_half_away(whole)
+
+    def _percent_of_charge(
+        self, percent: Fraction, charge_id: str, i: int, subject: Subject, period: Days
+    ) -> int:
+        """A percentage of what another charge bills to the same household for the same period; it is not prorated again."""
+        other = self.bills_of(self.plan.charge(charge_id))[i]
+        bills = [bill for bill in other.bills if bill.period == period]
+        if subject.alone and any(bill.key.resident_id == subject.resident_id for bill in bills):
+            bills = [bill for bill in bills if bill.key.resident_id == subject.resident_id]
+        lines = [line for bill in bills for line in bill.lines]
+        if held := next((line.hold for line in lines if line.hold), None):
+            raise _NotBilledError(held, hold=True)
+        if not lines:
+            reason = next((bill.reason for bill in bills if bill.reason), other.skip.reason)
+            raise _NotBilledError(reason, hold=False)
+        return round_half_away(percent * sum(line.amount for line in lines) / 100)
+
+    # --- shared bills ----------------------------------------------------------------------------------------------
+
+    def _allocated(self, charge: Charge, amount: Allocate, i: int, period: Days) -> int | None:
+        place = (charge.id, period)
+        if place not in self.shares:
+            self.shares[place] = self._allocate(charge, amount, period)
+        shares = self.shares[place]
+        return None if shares is None else shares.get(i, 0)
+
+    def _allocate(self, charge: Charge, amount: Allocate, period: Days) -> dict[int, int] | None:
+        """Cents for each household (by position); ``None`` where a weight or the bill is missing."""
+        units = sorted(self.setting.observed.units, key=lambda unit: (natural(unit.number), unit.id))
+        lived = self._living(charge, period)
+        living = {
+            unit.id: [(j, days) for j, days in lived.items() if self.everyone[j].unit.id == unit.id]
+            for unit in units
+        }
+        counted = [unit for unit in units if living[unit.id] or amount.vacant == "owner"]
+        bill = self._bill_amount(amount, period)
+        weights = [self._weights(amount, unit.id, living[unit.id], period) for unit in counted]
+        known = [row for row in weights if row is not None]
+        if bill is None or len(known) < len(weights):
+            return None
+        shared = share_bill(abs(bill), amount.common_area, known, [percent for _, percent in amount.weights])
+        if shared is None:
+            return None
+        sign = -1 if bill < 0 else 1
+        result: dict[int, int] = {}
+        report: list[UnitShare] = []
+        for unit, share in zip(counted, shared.shares, strict=True):
+            parts = _household_parts(charge, share, period, living[unit.id])
+            result.update({j: sign * cents for j, cents in parts.items()})
+            report += [
+                UnitShare(unit.number, self.everyone[j].lease_on(period.last).id, sign * cents)
+                for j, cents in parts.items()
+            ]
+            if rest := share - sum(parts.values()):
+                report.append(UnitShare(unit.number, None, sign * rest))
+        charged = sum(result.values())
+        common = sign * shared.common_area
+        self.allocations.append(
+            AllocationReport(
+                self.plan.name,
+                charge.id,
+                self.setting.names.id,
+                period,
+                bill,
+                common,
+                bill - common - charged,
+                charged,
+                tuple(report),
+            )
+        )
+        return result
+
+    def _living(self, charge: Charge, period: Days) -> dict[int, Days]:
+        """Which households (by position) have an occupied day in the period, and which days."""
+        found: dict[int, Days] = {}
+        for j, household in enumerate(self.everyone):
+            if standing(household, charge.who.lease_status).kind == "skip":
+                continue
+            lived = self._lived(charge, Subject(household, household.key_resident, alone=False))
+            if days := lived.common(period) if lived else None:
+                found[j] = days
+        return found
+
+    def _bill_amount(self, amount: Allocate, period: Days) -> int | None:
+        if isinstance(amount.bill, int):
+            return amount.bill
+        nobody = self._unit_subject("")
+        return money_at(amount.bill, self.facts, nobody, nobody.household.leases[0], period)
+
+    def _unit_subject(self, unit_id: str) -> Subject:
+        """A vacant unit, as far as its own values are asked for."""
+        unit = next((each for each in self.setting.observed.units if each.id == unit_id), None)
+        lease = Lease("", self.setting.names.id, unit_id, unit.number if unit else "", "", None, None)
+        household = (
+            Household(unit, (lease,), None)
+            if unit
+            else Household(self.setting.observed.units[0], (lease,), None)
+        )
+        return Subject(household, "", alone=False)
+
+    def _weights(
+        self, amount: Allocate, unit_id: str, living: list[tuple[int, Days]], period: Days
+    ) -> list[Fraction] | None:
+        if living:
+            j, days = living[0]
+            household = self.everyone[j]
+            subject, lease = (
+                Subject(household, household.key_resident, alone=False),
+                household.lease_on(days.first),
+            )
+        else:
+            subject, days = self._unit_subject(unit_id), period
+            lease = subject.household.leases[0]
+        found = [self._weight(amount, path, subject, lease, period, days) for path, _ in amount.weights]
+        known = [each for each in found if each is not None]
+        return known if len(known) == len(found) else None
+
+    def _weight(
+        self, amount: Allocate, path: Path, subject: Subject, lease: Lease, period: Days, days: Days
+    ) -> Fraction | None:
+        measure = measure_at(path, self.facts, subject, lease, period, days)
+        counts_people = path.name in {"occupants", "residents"} and path.root in {"table", "lease"}
+        if measure is None or not amount.occupant_factors or not counts_people:
+            return measure
+        factors = dict(amount.occupant_factors)
+        return (
+            factors.get(int(measure), Fraction(0) if measure == 0 else None)
+            if measure.denominator == 1
+            else None
+        )
+
+    # --- lines -----------------------------------------------------------------------------------------------------
+
+    def _split(
+        self, charge: Charge, subject: Subject, period: Days, portions: list[_Portion]
+    ) -> Iterator[tuple[str, list[_Portion]]]:
+        """The household's portions, divided among the residents who have an occupied day among the portion's days."""
+        parts: dict[str, list[_Portion]] = {each.resident_id: [] for each in subject.household.members()}
+        for portion in portions:
+            present = [each for each in self._present(subject, portion.days) if each in parts]
+            weights = [self._split_weight(charge, each) for each in present]
+            if portion.cents is None or not any(weights):
+                for each in present:
+                    parts[each].append(_Portion(portion.days, None))
+                continue
+            for each, cents in zip(present, share_out(portion.cents, weights), strict=True):
+                parts[each].append(_Portion(portion.days, cents))
+        yield from parts.items()
+
+    def _present(self, subject: Subject, days: Days) -> list[str]:
+        lease = subject.household.lease_on(days.first)
+        found = []
+        for each in lease.residents:
+            lived = subject.household.occupied_by(each.resident_id)
+            if each.kind != "GUARANTOR" and lived and lived.common(days):
+                found.append(each.resident_id)
+        return found
+
+    def _split_weight(self, charge: Charge, resident_id: str) -> Fraction:
+        assert charge.split is not None
+        if charge.split.by is None:
+            return Fraction(1)
+        rows = rows_for(charge.roster, self.setting.names, [resident_id]) if charge.roster else ()
+        cell = rows[0].cells.get(charge.split.by) if rows else None
+        return Fraction(cell.strip().replace(",", "").replace("$", "")) if cell else Fraction(0)
+
+    def _bill(
+        self,
+        variant: _Variant,
+        i: int,
+        subject: Subject,
+        period: _Period,
+        billable: Days | None,
+        billed: Days | None,
+        portions: list[_Portion],
+        reason: str | None,
+        hold: str | None,
+    ) -> Bill:
+        charge = variant.charge
+        if reason is None and portions and all(each.cents == 0 for each in portions):
+            reason = "zero_amount"
+        elif reason is None and not portions:
+            reason = "no_billed_days"
+        key = self._key(charge, subject, period.text)
+        write = _Writer(self, variant, subject, period, key)
+        lines = [
+            write.line(n, each, hold, whole=billed == period.days)
+            for n, each in enumerate(portions)
+            if each.cents != 0
+        ]
+        draft = write.line(
+            0, _Portion(billed or period.days, 0), None, whole=billed == period.days, silent=True
+        )
+        lived = self._lived(charge, subject)
+
+        def cost_of(days: Days) -> int | None:
+            try:
+                parts = self._portions(charge, i, subject, period, billable or days, days)
+            except _NotBilledError:
+                return None
+            known = [each.cents for each in parts if each.cents is not None]
+            return sum(known) if len(known) == len(parts) else None
+
+        return Bill(
+            charge=charge,
+            key=key,
+            period=period.days,
+            lines=tuple(lines),
+            draft=draft,
+            reason=None if lines else reason,
+            billed=billed,
+            lived=lived.common(period.days) if lived else None,
+            last_lived=lived.last if lived else None,
+            cut=portions[1].days.first if len(portions) > 1 else None,
+            alternates=self._alternates(charge, subject, period.text),
+            cost_of=None if charge.split else cost_of,
+            correctable=reason not in {"waived", "partial_period"} and hold is None,
+        )
+
+    def _key(self, charge: Charge, subject: Subject, period: str, part: int = 0) -> Key:
+        item = f"/{subject.row.item}" if subject.row and subject.row.item else ""
+        return Key(
+            self.setting.integration.id,
+            charge.key_plan,
+            charge.key_charge + item,
+            subject.household.unit.id,
+            subject.resident_id,
+            period,
+            part,
+        )
+
+    def _alternates(self, charge: Charge, subject: Subject, period: str) -> tuple[Key, ...]:
+        if subject.alone or charge.split is not None:
+            return ()
+        key = self._key(charge, subject, period)
+        others = [
+            each.resident_id
+            for each in subject.household.members()
+            if each.resident_id != subject.resident_id
+        ]
+        return tuple(msgspec.structs.replace(key, resident_id=each) for each in others)
+
+    # --- late fees -------------------------------------------------------------------------------------------------
+
+    def _late_bills(self, variant: _Variant, subject: Subject, where: Standing) -> Iterator[Bill]:
+        charge, fee = variant.charge, variant.charge.late_fee
+        assert fee is not None
+        payments = {each.id: each.date for each in self.setting.observed.payments}
+        for late in self._late_charges(charge, subject):
+            due = due_on(late)
+            lease = subject.household.lease_on(due or self.setting.as_of)
+            text = f"{due}/{late.reference or late.id}"
+
+            def price(rule: Fixed | Percent, late: SyncedCharge = late, lease: Lease = lease) -> int | None:
+                if isinstance(rule, Fixed):
+                    return rule.cents
+                of = (
+                    late.amount
+                    if isinstance(rule.of, str)
+                    else money_at(rule.of, self.facts, subject, lease, _EVER)
+                )
+                return None if of is None else round_half_away(rule.percent * of / 100)
+
+            for day in late_days(fee, late, self.setting.as_of, payments, price):
+                if (
+                    day.day < self.setting.window.first
+                    or day.day > self.setting.window.last
+                    or day.day not in variant.starts
+                ):
+                    continue
+                days = Days(day.day, day.day)
+                period = _Period(days, text, day.number, None, day.day)
+                key = self._key(charge, subject, text, day.number)
+                write = _Writer(self, variant, subject, period, key)
+                hold = where.reason if where.kind == "hold" else day.hold
+                if variant.waived:
+                    yield Bill(
+                        charge,
+                        key,
+                        days,
+                        (),
+                        write.line(0, _Portion(days, 0), None, whole=True, silent=True),
+                        "waived",
+                        correctable=False,
+                    )
+                    continue
+                line = write.line(0, _Portion(days, day.amount), hold, whole=True)
+                yield Bill(charge, key, days, (line,), line, billed=days, lived=days, correctable=False)
+
+    def _late_charges(self, charge: Charge, subject: Subject) -> Iterator[SyncedCharge]:
+        """The observed charges that the fee watches and that are this household's (or this resident's own)."""
+        fee = charge.late_fee
+        assert fee is not None
+        codes = {code.id for name in fee.codes for code in self.codes.get(name, ())}
+        people = (
+            {subject.resident_id}
+            if subject.alone
+            else {each.resident_id for each in subject.household.members()}
+        )
+        leases = {lease.id for lease in subject.household.leases}
+        for late in self.setting.observed.charges:
+            ours = self.setting.late_charges.get(late.id) in fee.charges
+            if not (ours or late.charge_code_id in codes) or (late.amount or 0) <= 0:
+                continue
+            if late.lease_id is not None and not subject.alone:
+                if late.lease_id in leases:
+                    yield late
+            elif late.resident_id in people and (
+                late.unit_id is None or late.unit_id == subject.household.unit.id
+            ):
+                yield late
+
+    # --- checks ----------------------------------------------------------------------------------------------------
+
+    def code_of(self, charge: Charge) -> ChargeCode | None:
+        """The charge code of that id or name in the property, where there is exactly one."""
+        found = self.codes.get(charge.code, ())
+        return found[0] if len(found) == 1 else None
+
+    def _check_codes(self, charge: Charge) -> None:
+        wanted = [
+            charge.code,
+            *(str(each.changes["code"]) for each in charge.overrides if "code" in each.changes),
+        ]
+        for code in wanted:
+            found = len(self.codes.get(code, ()))
+            if found != 1:
+                self.diagnostics[self._code_problem(charge, code, found)] = None
+
+    def _code_problem(self, charge: Charge, code: str, found: int) -> Diagnostic:
+        has = (
+            ", ".join(sorted({each.name for each in self.setting.observed.charge_codes if each.name}))
+            or "none"
+        )
+        many = "no charge code" if not found else f"{found} charge codes"
+        return error(
+            f"charge `{charge.id}`: {self.setting.names.name or self.setting.names.id} has {many} named `{code}`",
+            f"Write one of the property's codes, or a code's id. It has: {has}.",
+            charge.place,
+        )
+
+    def _check_roster(self, charge: Charge) -> None:
+        roster = charge.roster
+        if roster is None:
+            return
+        known = self._known_keys(roster)
+        for rows in roster.rows.values():
+            for row in rows:
+                if (row.property is None or self.setting.names.match(row.property)) and row.key not in known:
+                    self.diagnostics[_unknown_row(roster, row)] = None
+
+    def _known_keys(self, roster: Table) -> frozenset[str]:
+        observed = self.setting.observed
+        match roster.key:
+            case "unit":
+                return frozenset(name for unit in observed.units for name in (unit.number, unit.id))
+            case "lease_id":
+                return frozenset(lease.id for lease in observed.leases)
+            case _:
+                return frozenset(each.id for each in observed.residents) | frozenset(
+                    each.resident_id for lease in observed.leases for each in lease.residents
+                )
+
+    def problem(self, diagnostic: Diagnostic) -> None:
+        """Note a problem once."""
+        self.diagnostics[diagnostic] = None
+
+
+class _Writer(msgspec.Struct):
+    """Writes the lines of one period: dates, texts and all that identifies them."""
+
+    expander: _Expander
+    variant: _Variant
+    subject: Subject
+    period: _Period
+    key: Key
+
+    def line(
+        self, part: int, portion: _Portion, hold: str | None, *, whole: bool, silent: bool = False
+    ) -> Line:
+        charge, setting = self.variant.charge, self.expander.setting
+        natural_date = self._date(portion.days)
+        lease = self.subject.household.lease_on(portion.days.first)
+        code = self.expander.code_of(charge)
+        key = self.key.with_part(part) if part else self.key
+        if portion.cents is None:
+            hold = hold or "amount_missing"
+        elif portion.cents < 0 and not setting.integration.posts_credits:
+            hold = hold or "credit_not_allowed"
+        line = Line(
+            key=key,
+            reference=key.reference,
+            plan=setting.plan.name,
+            charge=charge.id,
+            item=self.subject.row.item if self.subject.row else None,
+            property_id=setting.names.id,
+            unit_number=self.subject.household.unit.number,
+            lease_id=lease.id,
+            charge_code_id=code.id if code else "",
+            charge_code=(code.name or code.id) if code else charge.code,
+            period=self.period.days,
+            service=portion.days,
+            natural_date=natural_date,
+            transaction_date=_open_day(setting.plan, natural_date),
+            amount=portion.cents,
+            description="",
+            notes="",
+            place=charge.place,
+            override=self.variant.used,
+            hold=hold,
+        )
+        return line if silent else self._worded(line, lease, whole=whole)
+
+    def _date(self, days: Days) -> date:
+        if self.period.dated is not None:
+            return self.period.dated
+        schedule = self.variant.charge.schedule
+        return days.last + ONE_DAY if schedule is not None and schedule.arrears else days.first
+
+    def _worded(self, line: Line, lease: Lease, *, whole: bool) -> Line:
+        expander, charge = self.expander, self.variant.charge
+        integration = expander.setting.integration
+        uses = charge.description.uses | charge.notes.uses
+        values = line_values(uses, charge, line, lease, self.subject, expander.facts, prorated=not whole)
+        try:
+            description, notes = charge.description.render(values), charge.notes.render(values)
+        except TemplateError as problem:
+            expander.problem(error(f"charge `{charge.id}`: {problem.message}", problem.hint, charge.place))
+            return line
+        for what, text, most in (
+            ("description", description, integration.max_description),
+            ("notes", notes, integration.max_notes),
+        ):
+            if len(text) > most:
+                expander.problem(_too_long(charge, what, text, most))
+        return msgspec.structs.replace(line, description=description, notes=notes)
+
+
+_EVER = Days(date(1, 1, 2), LAST_DAY)
+
+
+def _too_long(charge: Charge, what: str, text: str, most: int) -> Diagnostic:
+    return error(
+        f"charge `{charge.id}`: the {what} has {len(text)} characters, the integration takes {most}: {text!r}",
+        "Shorten the template, or raise `max_length` if the property system keeps more.",
+        charge.place,
+    )
+
+
+def _unknown_row(roster: Table, row: Row) -> Diagnostic:
+    from chargeplan.core.diagnostic import Place  # noqa: PLC0415
+
+    return warning(
+        f"{roster.key} `{row.key}` is not known in the property, so nobody is charged for this row",
+        "Correct the row or take it out.",
+        Place(roster.file, row.line),
+    )
+
+
+def _codes_by_name(codes: Iterable[ChargeCode]) -> dict[str, tuple[ChargeCode, ...]]:
+    found: dict[str, tuple[ChargeCode, ...]] = {}
+    for code in codes:
+        for name in {code.id, code.name} - {None}:
+            found[str(name)] = (*found.get(str(name), ()), code)
+    return found
+
+
+def _override_span(override: Override, subject: Subject) -> Days | None:
+    first, last = _EVER.first, LAST_DAY
+    if override.first is not None:
+        begins = date_at(override.first, subject)
+        if begins is None:
+            return None
+        first = begins
+    if override.through is not None:
+        last = date_at(override.through, subject) or LAST_DAY
+    return Days(first, last) if first <= last else None
+
+
+def _shaped(charge: Charge, starts: Days, active: list[Override]) -> _Variant:
+    if not active:
+        return _Variant(starts, charge, None, waived=False)
+    changes: dict[str, object] = {}
+    for override in active:
+        changes |= override.changes
+        if "once" in override.changes and "schedule" not in override.changes:
+            changes["schedule"] = None
+        if "schedule" in override.changes and "once" not in override.changes:
+            changes["once"] = None
+    used = OverrideUsed(active[-1].reason, active[-1].place.line)
+    return _Variant(
+        starts, msgspec.structs.replace(charge, **changes), used, waived=any(each.waive for each in active)
+    )
+
+
+def _most(times: int | None, amount: Amount | None) -> int:
+    limits = [
+        each for each in (times, amount.over if isinstance(amount, Spread) else None) if each is not None
+    ]
+    return min(limits)
+
+
+def _is_stub(billable: Days, period: Days) -> bool:
+    return period.first < billable.first <= period.last
+
+
+def _method(charge: Charge, parts: list[Segment]) -> Method:
+    if len(parts) > 1 and charge.prorate.method in {"none", "skip"}:
+        return "actual"
+    return charge.prorate.method
+
+
+def _exact(charge: Charge, period: Days, parts: list[Segment]) -> int | Fraction | None:
+    """What the segments cost together, unrounded."""
+    total: int | Fraction = 0
+    for part in parts:
+        if part.amount is None:
+            return None
+        total += prorated(part.amount, _method(charge, parts), period, part.days)
+    return total
+
+
+def _costed(charge: Charge, period: Days, billed: Days, parts: list[Segment]) -> list[_Portion]:
+    """Each segment's cents; where the amount did not change, the last is the whole less the others."""
+    method = _method(charge, parts)
+    portions = [
+        _Portion(
+            part.days,
+            None
+            if part.amount is None
+            else round_half_away(prorated(part.amount, method, period, part.days)),
+        )  # type: ignore[arg-type]
+        for part in parts
+    ]
+    amounts = {part.amount for part in parts}
+    if len(parts) > 1 and len(amounts) == 1 and parts[0].amount is not None:
+        whole = round_half_away(prorated(parts[0].amount, charge.prorate.method, period, billed))
+        others = sum(each.cents for each in portions[:-1] if each.cents is not None)
+        portions[-1] = _Portion(parts[-1].days, whole - others)
+    return portions
+
+
+def _household_parts(
+    charge: Charge, share: int, period: Days, living: list[tuple[int, Days]]
+) -> dict[int, int]:
+    """What each household of a unit pays of its share; the rest is the owner's."""
+    if not living:
+        return {}
+    if charge.prorate.method == "none":
+        cents = share_by_days(share, [days.count for _, days in living])
+        return {j: part for (j, _), part in zip(living, cents, strict=True)}
+    if charge.prorate.method == "skip":
+        return {j: share if days == period else 0 for j, days in living}
+    return {j: round_half_away(prorated(share, charge.prorate.method, period, days)) for j, days in living}
+
+
+def _open_day(plan: Plan, day: date) -> date:
+    """``closed_period: shift`` dates a line the first open day; its key keeps the period."""
+    if plan.closed_period == "shift" and plan.closed_through is not None and day <= plan.closed_through:
+        return plan.closed_through + ONE_DAY
+    return day

@@ -1,0 +1,226 @@
+"""What was posted for a bill, from the journal and from what Propexo showed, part by part.
+
+plan-language.md, *What already exists, and what follows*: presence proves, absence proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from chargeplan.core.bill import Bill
+from chargeplan.core.config import IntegrationConfig
+from chargeplan.core.dates import Days
+from chargeplan.core.key import FIRST_CORRECTION_PART, Key
+from chargeplan.core.observed import ObservedProperty, SyncedCharge
+from chargeplan.core.posting import FREE, Posting
+
+_NEIGHBOURHOOD = timedelta(days=45)
+_ONE_SYNC = timedelta(hours=1)
+
+Status = Literal["visible", "in_flight", "unknown", "removed_upstream"]
+
+
+class PostedPart(msgspec.Struct, frozen=True):
+    """One posted line of a bill: the amount as observed, else as recorded, in cents."""
+
+    part: int
+    key: Key
+    reference: str
+    status: Status
+    amount: int
+    synced: SyncedCharge | None
+    posting: Posting | None
+
+
+class Evidence:
+    """The journal's postings and the synced charges of one property, matched with one another.
+
+    By reference first; then, for postings that are queued or accepted, by content: the same resident, code and amount,
+    dated within the service period widened by the integration's tolerance. One synced charge settles one posting.
+    """
+
+    def __init__(
+        self, observed: ObservedProperty, postings: Iterable[Posting], integration: IntegrationConfig
+    ) -> None:
+        self.postings: dict[str, Posting] = {each.reference: each for each in postings}
+        self.by_reference: dict[str, list[SyncedCharge]] = defaultdict(list)
+        for charge in observed.charges:
+            if charge.reference:
+                self.by_reference[charge.reference].append(charge)
+        self.matched = match_by_content(
+            self.postings.values(), observed.charges, self.by_reference, integration
+        )
+        self.claimed = {charge.id for charge in self.matched.values()}
+        self.claimed |= {each.charge_id for each in self.postings.values() if each.charge_id}
+        self._removed = removed_upstream(observed)
+
+    def knows(self, reference: str) -> bool:
+        """Whether journal or snapshot has ever seen the reference."""
+        return reference in self.by_reference or reference in self.postings
+
+    def refusal(self, reference: str) -> str:
+        """Why the line was refused when it was last sent, or nothing."""
+        posting = self.postings.get(reference)
+        return (posting.error or "") if posting is not None and posting.state == "refused" else ""
+
+    def part(self, key: Key, reference: str) -> PostedPart | None:
+        """What became of the line with that key; ``None`` where it is not posted."""
+        posting = self.postings.get(reference)
+        found = self.by_reference.get(reference) or self._settled(reference, posting)
+        if found:
+            amount = sum(charge.amount or 0 for charge in found)
+            status: Status = (
+                "removed_upstream" if all(each.id in self._removed for each in found) else "visible"
+            )
+            return PostedPart(key.part, key, reference, status, amount, found[0], posting)
+        if posting is None or posting.state in FREE:
+            return None
+        if posting.state in {"visible", "posted"}:
+            return PostedPart(key.part, key, reference, "visible", posting.amount, None, posting)
+        status = "in_flight" if posting.state in {"queued", "accepted"} else "unknown"
+        return PostedPart(key.part, key, reference, status, posting.amount, None, posting)
+
+    def _settled(self, reference: str, posting: Posting | None) -> list[SyncedCharge]:
+        match = self.matched.get(reference)
+        return [match] if posting is not None and match is not None else []
+
+    def parts(self, bill: Bill, key: Key) -> list[PostedPart]:
+        """Every posted line of the bill's period under ``key``: its parts, then its corrections."""
+        if bill.charge.late_fee is not None:
+            return [each for each in [self.part(key, key.reference)] if each]
+        found: list[PostedPart] = []
+        for number in range(max(len(bill.lines), 1) + 1):
+            each_key = key.with_part(number)
+            if part := self.part(each_key, each_key.reference):
+                found.append(part)
+        found += self.corrections(key)
+        return found
+
+    def corrections(self, key: Key) -> list[PostedPart]:
+        """The corrections of a period; they count from 100 without a gap."""
+        found: list[PostedPart] = []
+        number = FIRST_CORRECTION_PART
+        while self.knows((each_key := key.with_part(number)).reference):
+            if part := self.part(each_key, each_key.reference):
+                found.append(part)
+            number += 1
+        return found
+
+    def next_correction(self, key: Key) -> Key:
+        """The first correction that neither journal nor snapshot knows."""
+        number = FIRST_CORRECTION_PART
+        while self.knows((each_key := key.with_part(number)).reference) and not self._may_send_again(
+            each_key.reference
+        ):
+            number += 1
+        return each_key
+
+    def _may_send_again(self, reference: str) -> bool:
+        posting = self.postings.get(reference)
+        return reference not in self.by_reference and posting is not None and posting.state in FREE
+
+
+def match_by_content(
+    postings: Iterable[Posting],
+    charges: Sequence[SyncedCharge],
+    by_reference: Mapping[str, Sequence[SyncedCharge]],
+    integration: IntegrationConfig,
+) -> dict[str, SyncedCharge]:
+    """Postings that are on the ledger without their reference, each with a synced charge of its own.
+
+    A posting that once was matched keeps its charge. Charges that carry the reference of a posting are not to be had.
+    """
+    by_id = {charge.id: charge for charge in charges}
+    waiting = sorted(postings, key=lambda each: (each.transaction_date, each.reference))
+    matched = {
+        each.reference: by_id[each.charge_id]
+        for each in waiting
+        if each.charge_id in by_id and each.reference not in by_reference
+    }
+    taken = {charge.id for charge in matched.values()} | {
+        each.charge_id for each in waiting if each.charge_id
+    }
+    known = {each.reference for each in waiting}
+    pool: dict[tuple[str | None, str | None, int | None], list[SyncedCharge]] = defaultdict(list)
+    for charge in charges:
+        if charge.id not in taken and charge.reference not in known:
+            pool[charge.resident_id, charge.charge_code_id, charge.amount].append(charge)
+    for posting in waiting:
+        if (
+            posting.state not in {"queued", "accepted"}
+            or posting.reference in by_reference
+            or posting.reference in matched
+        ):
+            continue
+        candidates = pool[posting.resident_id, posting.charge_code_id, posting.amount]
+        found = next(
+            (each for each in candidates if _within(each, posting, integration.date_tolerance)), None
+        )
+        if found is not None:
+            candidates.remove(found)
+            matched[posting.reference] = found
+    return matched
+
+
+def _within(charge: SyncedCharge, posting: Posting, tolerance: int) -> bool:
+    day = charge.transaction_date
+    if day is None:
+        return False
+    margin = timedelta(days=tolerance)
+    near_period = posting.period_first - margin <= day <= posting.period_last + margin
+    return near_period or abs(day - posting.transaction_date) <= margin
+
+
+def removed_upstream(observed: ObservedProperty) -> frozenset[str]:
+    """Ids of charges that the last sync did not see although it saw their neighbours: same property, dates near by.
+
+    A charge that was last seen no later than an earlier sync's end was missed by the last one; where no earlier sync is
+    known, a neighbour must have been seen an hour later than it, which no single sync explains.
+    """
+    seen = sorted(
+        (each.transaction_date, _moment(each.last_seen))
+        for each in observed.charges
+        if each.transaction_date and each.last_seen
+    )
+    if not seen:
+        return frozenset()
+    latest = max(moment for _, moment in seen)
+    previous = _moment(observed.previous_sync) if observed.previous_sync else None
+    return frozenset(
+        each.id
+        for each in observed.charges
+        if each.transaction_date
+        and each.last_seen
+        and (moment := _moment(each.last_seen)) < latest
+        and _missed(moment, each.transaction_date, seen, previous)
+    )
+
+
+def _missed(
+    moment: datetime, day: date, seen: Sequence[tuple[date, datetime]], previous: datetime | None
+) -> bool:
+    for other_day, other in seen:
+        if abs(other_day - day) > _NEIGHBOURHOOD:
+            continue
+        if other - moment >= _ONE_SYNC or (previous is not None and moment <= previous < other):
+            return True
+    return False
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def service_of(parts: Sequence[PostedPart], period: Days) -> Days:
+    """The days that what was posted bills: those of the last correction, else of the parts together, else the period."""
+    corrections = [each.posting for each in parts if each.part >= FIRST_CORRECTION_PART and each.posting]
+    originals = [each.posting for each in parts if each.part < FIRST_CORRECTION_PART and each.posting]
+    of = corrections[-1:] or originals
+    if not of:
+        return period
+    return Days(min(each.service_first for each in of), max(each.service_last for each in of))

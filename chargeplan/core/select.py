@@ -1,0 +1,76 @@
+"""Who is charged, which override applies, and which row of a table belongs to a household (plan-language.md, *Who*)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+import msgspec
+
+from chargeplan.core.observed import Property, Resident, Unit
+from chargeplan.core.plan import Override, Row, Selector, Table
+
+
+class Names(msgspec.Struct, frozen=True):
+    """Every name that a user may call a property by: its alias, its name and its id."""
+
+    id: str
+    alias: str | None
+    name: str
+
+    def match(self, text: str) -> bool:
+        """Whether text is one of the names."""
+        return text in (self.id, self.alias, self.name)
+
+    def match_pattern(self, pattern: str) -> bool:
+        """Whether one of the names fits a shell pattern."""
+        return any(
+            each is not None and fnmatchcase(each, pattern) for each in (self.alias, self.name, self.id)
+        )
+
+
+def names_of(observed: Property, alias: str | None) -> Names:
+    """The names of an observed property."""
+    return Names(observed.id, alias, observed.name)
+
+
+def fits(patterns: Iterable[str], *texts: str | None) -> bool:
+    """Whether one of the texts fits one of the shell patterns."""
+    return any(fnmatchcase(text, pattern) for pattern in patterns for text in texts if text is not None)
+
+
+def selects_unit(who: Selector, unit: Unit) -> bool:
+    """Whether the selector's unit, building and floor plan patterns take in the unit."""
+    if who.units is not None and not fits(who.units, unit.number, unit.id):
+        return False
+    if who.buildings is not None and not fits(who.buildings, unit.building_name, unit.building_number):
+        return False
+    if who.floor_plans is not None and not fits(who.floor_plans, unit.floor_plan_name, unit.floor_plan_code):
+        return False
+    return not fits(who.except_units, unit.number, unit.id)
+
+
+def has_all(who: Selector, people: Iterable[Resident]) -> bool:
+    """Whether the people together have every kind of thing that the selector asks for: pets, vehicles."""
+    everyone = tuple(people)
+    owned = {"pets": sum(each.pets for each in everyone), "vehicles": sum(each.vehicles for each in everyone)}
+    return all(owned[thing] > 0 for thing in who.has)
+
+
+def override_fits(override: Override, names: Names, unit: Unit, resident_ids: Iterable[str]) -> bool:
+    """Whether an override is meant for a household: each of its lists that is given must match."""
+    if override.properties is not None and not any(names.match_pattern(each) for each in override.properties):
+        return False
+    if override.units is not None and not fits(override.units, unit.number, unit.id):
+        return False
+    return override.residents is None or fits(override.residents, *resident_ids)
+
+
+def rows_for(table: Table, names: Names, keys: Iterable[str]) -> tuple[Row, ...]:
+    """The rows of a table under any of the keys that are meant for the property, in file order."""
+    return tuple(
+        row
+        for key in keys
+        for row in table.rows.get(key, ())
+        if row.property is None or names.match(row.property)
+    )

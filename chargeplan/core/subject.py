@@ -1,0 +1,173 @@
+"""Whom a line is about, and the values that plans read of them: rents, counts, cells of tables, dates."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+
+import msgspec
+
+from chargeplan.core.dates import DateExpression, Days, add_period
+from chargeplan.core.household import Household
+from chargeplan.core.money import parse_money
+from chargeplan.core.observed import Fee, Lease, Resident
+from chargeplan.core.plan import Path, Row, Table
+from chargeplan.core.select import Names, rows_for
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What is known of a property beyond its households: residents by id, fees, the plan's tables."""
+
+    names: Names
+    residents: dict[str, Resident]
+    fees: tuple[Fee, ...]
+    tables: dict[str, Table]
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """A household, or one resident of it, with the roster's row for it where there is one.
+
+    ``resident_id`` is whom the line names; ``alone`` where each resident has a line of their own.
+    """
+
+    household: Household
+    resident_id: str
+    alone: bool
+    row: Row | None = None
+
+    @property
+    def occupied(self) -> Days | None:
+        """The occupied days of the household, or of the resident alone."""
+        return self.household.occupied_by(self.resident_id) if self.alone else self.household.occupied
+
+
+def people_on(subject: Subject, lease: Lease, days: Days) -> tuple[str, ...]:
+    """The residents that count for a line: those of the lease, no guarantors, who live there on one of the days."""
+    if subject.alone:
+        return (subject.resident_id,)
+    return tuple(
+        each.resident_id
+        for each in lease.residents
+        if each.kind != "GUARANTOR"
+        and (each.move_out is None or each.move_out >= days.first)
+        and (each.move_in is None or each.move_in <= days.last)
+    )
+
+
+def money_at(path: Path, facts: Facts, subject: Subject, lease: Lease, period: Days) -> int | None:
+    """The money that a path names, in cents; ``None`` where it is missing."""
+    unit = subject.household.unit
+    match path.root:
+        case "lease":
+            return lease.rent if path.name == "rent" else lease.market_rent
+        case "unit":
+            return unit.market_rent
+        case "fee":
+            return _fee(path.name, facts, subject)
+        case _:
+            cell = _cell(path, facts, subject, lease, period)
+            return None if cell is None else parse_money(cell)
+
+
+def measure_at(
+    path: Path, facts: Facts, subject: Subject, lease: Lease, period: Days, days: Days
+) -> Fraction | None:
+    """The count or measure that a path names; ``None`` where it is missing."""
+    unit = subject.household.unit
+    match path.root:
+        case "unit":
+            return _number(unit.bedrooms) if path.name == "bedrooms" else _whole(unit.square_feet)
+        case "lease":
+            return Fraction(len(people_on(subject, lease, days)))
+        case "resident":
+            people = [
+                facts.residents[each] for each in people_on(subject, lease, days) if each in facts.residents
+            ]
+            return Fraction(sum(each.pets if path.name == "pets" else each.vehicles for each in people))
+        case _:
+            return _number(_cell(path, facts, subject, lease, period))
+
+
+def _whole(value: int | None) -> Fraction | None:
+    return None if value is None else Fraction(value)
+
+
+def _number(text: str | None) -> Fraction | None:
+    if text is None:
+        return None
+    try:
+        return Fraction(Decimal(text.strip().replace(",", "")))
+    except (InvalidOperation, ValueError, OverflowError):
+        return None
+
+
+def _cell(path: Path, facts: Facts, subject: Subject, lease: Lease, period: Days) -> str | None:
+    if path.root == "roster":
+        return subject.row.cells.get(path.name) if subject.row else None
+    table = facts.tables[path.table]
+    rows = rows_for(table, facts.names, table_keys(table, subject, lease, period))
+    return rows[0].cells.get(path.name) if rows else None
+
+
+def table_keys(table: Table, subject: Subject, lease: Lease, period: Days) -> tuple[str, ...]:
+    """What a table may call the subject: the unit's number or id, the resident, the lease in force, or the month."""
+    match table.key:
+        case "unit":
+            return (subject.household.unit.number, subject.household.unit.id)
+        case "resident_id":
+            return (subject.resident_id,)
+        case "lease_id":
+            return (lease.id,)
+        case "period":
+            return (f"{period.first:%Y-%m}",)
+
+
+def _fee(name: str, facts: Facts, subject: Subject) -> int | None:
+    """The unit's fee of that name, else its floor plan's, else the property's."""
+    unit = subject.household.unit
+    named = [fee for fee in facts.fees if fee.name == name]
+    for fee in named:
+        if fee.unit_id is not None and fee.unit_id == unit.id:
+            return fee.amount
+    for fee in named:
+        if fee.unit_id is None and fee.floor_plan_id is not None and fee.floor_plan_id == unit.floor_plan_id:
+            return fee.amount
+    return next((fee.amount for fee in named if fee.unit_id is None and fee.floor_plan_id is None), None)
+
+
+def date_at(expression: DateExpression, subject: Subject, lease: Lease | None = None) -> date | None:
+    """The day that a date expression means for a subject; ``None`` where its base is not known.
+
+    ``lease.start`` is the start of the household's first lease and ``lease.end`` the end of its last, so that a
+    renewal neither restarts nor ends what is counted from them; with ``lease`` both are of that one.
+    """
+    if isinstance(expression, date):
+        return expression
+    base = _date_base(expression.base, subject, lease)
+    return None if base is None else add_period(base, expression.count, expression.unit)
+
+
+def _date_base(base: str, subject: Subject, lease: Lease | None) -> date | None:
+    leases = subject.household.leases
+    match base:
+        case "lease.start":
+            return (lease or leases[0]).start
+        case "lease.end":
+            return (lease or leases[-1]).end
+        case "move_in":
+            return _known(subject, first=True)
+        case "move_out":
+            return _known(subject, first=False)
+        case _:
+            cell = subject.row.cells.get(base.removeprefix("roster.")) if subject.row else None
+            return date.fromisoformat(cell) if cell else None
+
+
+def _known(subject: Subject, *, first: bool) -> date | None:
+    occupied = subject.occupied
+    if occupied is None:
+        return subject.household.move_in if first else subject.household.move_out
+    if first:
+        return occupied.first
+    return None if occupied.last.year == 9999 else occupied.last

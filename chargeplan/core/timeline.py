@@ -1,0 +1,136 @@
+"""How an amount changes over time: steps, changes of lease, and what follows the lease's end.
+
+plan-language.md, *Changes during a lease*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from fractions import Fraction
+
+import msgspec
+
+from chargeplan.core.dates import ONE_DAY, Days, add_period
+from chargeplan.core.money import round_half_away, round_to_multiple
+from chargeplan.core.observed import Lease
+from chargeplan.core.plan import Change, Charge, FromPath, Percent, Rate, Step
+from chargeplan.core.subject import Subject, date_at
+
+BaseAmount = Callable[[Lease], "int | Fraction | None"]
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A change of the amount from ``day`` on; ``splits`` where the period that holds it becomes two lines."""
+
+    day: date
+    change: Change
+    splits: bool
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """Billed days with one amount a period, in exact cents; ``None`` where the amount is missing."""
+
+    days: Days
+    amount: int | Fraction | None
+
+
+def reads_lease(charge: Charge) -> bool:
+    """Whether the amount comes from the lease, so that a change of lease changes it."""
+    amount = charge.amount
+    match amount:
+        case FromPath(path=path) | Rate(per=path):
+            return path.root == "lease"
+        case Percent(of=of):
+            return not isinstance(of, str) and of.root == "lease"
+        case _:
+            return False
+
+
+def applied(amount: int | Fraction, change: Change) -> int:
+    """The amount after a change, in whole cents: each change starts from the previous rounded amount."""
+    before = round_half_away(amount)
+    match change.kind:
+        case "percent":
+            after = round_half_away(before + before * change.value * Fraction(1, 100))
+        case "flat":
+            after = before + round_half_away(change.value)
+        case "set":
+            after = round_half_away(change.value)
+    return round_to_multiple(after, change.round_to)
+
+
+def segments(charge: Charge, subject: Subject, base: BaseAmount, period: Days, billed: Days) -> list[Segment]:
+    """The billed days of a period cut where the amount changes in the middle of it, each with its amount."""
+    cuts = [billed.first, *_cuts(charge, subject, period, billed)]
+    ends = [cut - ONE_DAY for cut in cuts[1:]] + [billed.last]
+    return [
+        Segment(Days(first, last), _amount_on(charge, subject, base, period, billed.first, first))
+        for first, last in zip(cuts, ends, strict=True)
+    ]
+
+
+def _cuts(charge: Charge, subject: Subject, period: Days, billed: Days) -> list[date]:
+    found = {
+        event.day
+        for event in _events(charge, subject, period, billed.last, subject.household.lease_on(billed.first))
+        if event.splits
+    }
+    if charge.split_mid_period and reads_lease(charge):
+        for lease in subject.household.leases[1:]:
+            if lease.start is not None:
+                found.add(lease.start)
+                found.update(e.day for e in _events(charge, subject, period, billed.last, lease) if e.splits)
+    return sorted(day for day in found if billed.first < day <= billed.last)
+
+
+def _amount_on(
+    charge: Charge, subject: Subject, base: BaseAmount, period: Days, begins: date, day: date
+) -> int | Fraction | None:
+    """The amount in force: changes that split a period count from their day, others once a period begins with them."""
+    lease = subject.household.lease_on(day if charge.split_mid_period else begins)
+    amount = base(lease)
+    if amount is None:
+        return None
+    for event in _events(charge, subject, period, day, lease):
+        if event.day <= (day if event.splits else begins):
+            amount = applied(amount, event.change)
+    return amount
+
+
+def _events(charge: Charge, subject: Subject, period: Days, until: date, lease: Lease) -> list[Event]:
+    """Every change through ``until``, in the order of their days, those of one day as listed."""
+    from_lease = reads_lease(charge)
+    found = [
+        Event(day, step.change, charge.split_mid_period)
+        for step in charge.steps
+        for day in _step_days(step, subject, until, lease if from_lease else None)
+        if not (from_lease and lease.start is not None and day <= lease.start)
+    ]
+    found += _after_end(charge, subject, period, until)
+    return sorted(found, key=lambda event: event.day)
+
+
+def _step_days(step: Step, subject: Subject, until: date, lease: Lease | None) -> Iterator[date]:
+    first = date_at(step.start, subject, lease)
+    if first is None:
+        return
+    if step.repeat is None:
+        if first <= until:
+            yield first
+        return
+    count, unit = step.repeat
+    number = 0
+    while (day := add_period(first, number * count, unit)) <= until:
+        yield day
+        number += 1
+
+
+def _after_end(charge: Charge, subject: Subject, period: Days, until: date) -> list[Event]:
+    after = charge.after_lease_end
+    end = subject.household.leases[-1].end
+    if after.change is None or end is None or until <= end:
+        return []
+    if after.start == "day_after":
+        return [Event(end + ONE_DAY, after.change, splits=True)]
+    return [Event(end + ONE_DAY, after.change, splits=False)] if period.first > end else []
