@@ -1,1 +1,1 @@
-"""TODO."""
+"""Change set ↔ plan file: what people approve, sealed against any change."""

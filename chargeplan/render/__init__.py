@@ -1,1 +1,1 @@
-"""TODO."""
+"""Values to text: screen, JSON, Markdown. Nothing here decides or prints."""

@@ -1,0 +1,93 @@
+"""What a plan file says of itself: what it was made from, for how long it holds, and its digest."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+import msgspec
+
+from chargeplan import __version__
+from chargeplan.core.change import ChangeSet
+from chargeplan.core.dates import Days
+
+KIND: Final = "planfile"
+FORMAT_VERSION: Final = "1.0"
+
+
+class PlanOptions(msgspec.Struct, frozen=True):
+    """The filters that the plan was made with; empty: everything."""
+
+    plans: tuple[str, ...] = ()
+    charges: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
+
+
+class PropertyDigest(msgspec.Struct, frozen=True):
+    """What one property looked like: digests of what was observed, and of what the journal had recorded, of it."""
+
+    integration_id: str
+    property_id: str
+    observed: str
+    recorded: str
+
+
+class Allowance(msgspec.Struct, frozen=True):
+    """A guard that was overridden, to which value (empty where it has none), and why."""
+
+    guard: str
+    value: str
+    reason: str
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """What a plan was made from. ``inputs`` is the SHA-256 of every input file by relative path.
+
+    ``journal_id`` is the journal's own identity, not its address, which may hold a password.
+    """
+
+    api_host: str
+    journal_id: str
+    options: PlanOptions = PlanOptions()
+    inputs: dict[str, str] = msgspec.field(default_factory=dict)
+    properties: tuple[PropertyDigest, ...] = ()
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The first line of a plan file. Moments are RFC 3339 in UTC; it holds no token."""
+
+    plan_id: str
+    digest: str
+    created_at: str
+    expires_at: str
+    environment: str
+    as_of: date
+    window: Days
+    origin: Origin
+    allowances: tuple[Allowance, ...] = ()
+    kind: str = KIND
+    format_version: str = FORMAT_VERSION
+    tool_version: str = __version__
+
+
+def header_of(
+    change_set: ChangeSet,
+    origin: Origin,
+    digest: str,
+    *,
+    created_at: str,
+    expires_at: str,
+    allowances: tuple[Allowance, ...] = (),
+) -> Header:
+    """The header of the change set's plan file; ``digest`` is `seal.digest` of the change set and the origin."""
+    return Header(
+        plan_id=change_set.plan_id,
+        digest=digest,
+        created_at=created_at,
+        expires_at=expires_at,
+        environment=change_set.environment,
+        as_of=change_set.as_of,
+        window=change_set.window,
+        origin=origin,
+        allowances=allowances,
+    )

@@ -1,0 +1,217 @@
+"""What became of it, on screen: apply, status, reconcile, history, locks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from chargeplan.core.change import Total
+from chargeplan.core.money import format_money
+from chargeplan.core.posting import Batch, Posting
+from chargeplan.render.escape import csv_text
+from chargeplan.render.jsondoc import Moved
+from chargeplan.render.paper import DEFAULT_WIDTH, Column, Paper, Row, Style, table
+from chargeplan.render.words import HINTS, count_of
+
+_INDENT: Final = "  "
+_SHOWN: Final = 200
+_STATE_STYLES: Final[dict[str, Style]] = {
+    "refused": "bad",
+    "unknown": "bad",
+    "visible": "good",
+    "posted": "good",
+}
+_NEXT: Final[dict[str, str]] = {
+    "unknown": "What is unknown is never sent again by itself: run `chargeplan reconcile`.",
+    "pending": "What is pending stays queued at Propexo: run `chargeplan reconcile` later.",
+    "refused": "What was refused was not written: correct the cause and plan again.",
+}
+
+
+def apply_line(totals: Mapping[str, Total], outcome: str) -> str:
+    """The greppable end of an apply (interface.md, *The plan on screen*)."""
+    if outcome == "nothing":
+        return "Nothing to apply. Every line of the plan is settled."
+    if outcome in {"stale", "guarded", "locked"}:
+        return "Apply refused. Nothing was posted."
+    complete = outcome == "complete"
+    parts = [_part(totals.get("posted", Total()), "posted", always=True)]
+    parts += [_part(totals.get(word, Total()), word) for word in ("refused", "unknown")]
+    if totals.get("pending", Total()).count:
+        parts.append(_part(totals["pending"], "pending"))
+    return f"Apply {'complete' if complete else 'incomplete'}! {', '.join(parts)}."
+
+
+def _part(total: Total, word: str, *, always: bool = False) -> str:
+    money = f" ({format_money(total.amount)})" if always or total.count else ""
+    return f"{total.count:,} {word}{money}"
+
+
+def apply_screen(
+    outcome: str,
+    totals: Mapping[str, Total],
+    batches: Sequence[Batch],
+    *,
+    color: bool = False,
+    width: int = DEFAULT_WIDTH,
+) -> str:
+    """The batches that did not simply end well, what to do, and the greppable line."""
+    paper = Paper(color, width)
+    lines: list[str] = []
+    for batch in batches:
+        if batch.errors or batch.state in {"refused", "unknown", "intended"}:
+            lines += _batch(paper, batch)
+    for word, advice in _NEXT.items():
+        if totals.get(word, Total()).count:
+            lines += paper.prose(advice)
+    good = outcome in {"complete", "nothing"}
+    lines += [*([""] if lines else []), paper.ink(apply_line(totals, outcome), "good" if good else "bad")]
+    return _text(lines)
+
+
+def _batch(paper: Paper, batch: Batch) -> list[str]:
+    what = f"{count_of(batch.count, 'line')} ({format_money(batch.amount)})"
+    job = f", job {batch.job_id}" if batch.job_id else ""
+    title = f"batch {batch.batch_id} of property {batch.property_id}{job}: {batch.state}, {what}"
+    lines = [paper.ink(line, _STATE_STYLES.get(batch.state, "warn")) for line in paper.prose(title)]
+    for error in batch.errors:
+        lines += paper.prose(error, _INDENT)
+    return lines
+
+
+# --- status and reconcile ------------------------------------------------------------------------------------------
+
+
+def status_screen(
+    *,
+    in_flight: Sequence[Posting],
+    unknown: Sequence[Posting],
+    overdue: Sequence[Posting],
+    removed_upstream: Sequence[Posting],
+    color: bool = False,
+    width: int = DEFAULT_WIDTH,
+) -> str:
+    """What is open, what needs a person first, each list with what to do about it."""
+    paper = Paper(color, width)
+    lists = {
+        "unknown": unknown,
+        "overdue": overdue,
+        "removed_upstream": removed_upstream,
+        "in_flight": in_flight,
+    }
+    lines: list[str] = []
+    for name, postings in lists.items():
+        if postings:
+            lines += [*_postings(paper, name, postings), ""]
+    return _text([*lines, paper.ink(_status_line(lists), "bold")])
+
+
+def _status_line(lists: Mapping[str, Sequence[Posting]]) -> str:
+    if not any(lists.values()):
+        return "Nothing is open. Every posted charge was seen on the ledger."
+    order = ("in_flight", "unknown", "overdue", "removed_upstream")
+    return "Status: " + ", ".join(f"{len(lists[name]):,} {name.replace('_', ' ')}" for name in order) + "."
+
+
+def _postings(paper: Paper, name: str, postings: Sequence[Posting]) -> list[str]:
+    money = format_money(sum(posting.amount for posting in postings))
+    title = f"{name.replace('_', ' ').capitalize()}: {count_of(len(postings), 'line')} ({money})"
+    style: Style = "info" if name == "in_flight" else "bad"
+    rows = [
+        Row(
+            (
+                each.reference,
+                f"{each.plan}/{each.charge}",
+                each.unit_number,
+                each.transaction_date.isoformat(),
+                format_money(each.amount),
+                each.state,
+                each.since[:16].replace("T", " "),
+            )
+        )
+        for each in postings[:_SHOWN]
+    ]
+    more = len(postings) - _SHOWN
+    columns = (
+        Column("Reference"),
+        Column("Charge"),
+        Column("Unit", most=16),
+        Column("Date"),
+        Column("Amount", right=True),
+        Column("State"),
+        Column("Since"),
+    )
+    return [
+        paper.ink(title, style),
+        *paper.prose(HINTS[name], _INDENT),
+        *table(paper, columns, rows, _INDENT),
+        *([f"{_INDENT}… {more:,} more; --json lists them"] if more > 0 else []),
+    ]
+
+
+def reconcile_screen(
+    moved: Sequence[Moved],
+    still_open: Mapping[str, Total],
+    *,
+    color: bool = False,
+    width: int = DEFAULT_WIDTH,
+) -> str:
+    """What moved, line by line with the evidence, and what is still open."""
+    paper = Paper(color, width)
+    rows = [
+        Row(
+            (
+                each.posting.reference,
+                f"{each.posting.plan}/{each.posting.charge}",
+                each.posting.unit_number,
+                format_money(each.posting.amount),
+                f"{each.before} → {each.posting.state}",
+                each.reason,
+            ),
+            _STATE_STYLES.get(each.posting.state, "plain"),
+        )
+        for each in moved
+    ]
+    columns = (
+        Column("Reference"),
+        Column("Charge"),
+        Column("Unit", most=16),
+        Column("Amount", right=True),
+        Column("State"),
+        Column("Because"),
+    )
+    lines = table(paper, columns, rows)
+    rest = ", ".join(f"{total.count:,} {word.replace('_', ' ')}" for word, total in still_open.items())
+    last = f"Reconciled: {len(moved):,} moved; still open: {rest or 'nothing'}."
+    return _text([*lines, *([""] if lines else []), paper.ink(last, "bold")])
+
+
+# --- history and locks ---------------------------------------------------------------------------------------------
+
+
+def records_screen(
+    records: Sequence[Mapping[str, object]],
+    keys: Sequence[str],
+    *,
+    empty: str,
+    color: bool = False,
+    width: int = DEFAULT_WIDTH,
+) -> str:
+    """A table of records by their keys, for ``history`` and ``locks``; ``empty`` is said where there is none."""
+    paper = Paper(color, width)
+    rows = [Row(tuple(_cell(record.get(key)) for key in keys)) for record in records]
+    columns = [Column(key.replace("_", " ").capitalize()) for key in keys]
+    return _text(table(paper, columns, rows) or [empty])
+
+
+def records_csv(records: Sequence[Mapping[str, object]], keys: Sequence[str]) -> str:
+    """The same as CSV, safe to open in a spreadsheet."""
+    return csv_text(keys, ([record.get(key) for key in keys] for record in records))
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+def _text(lines: Sequence[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)

@@ -1,0 +1,96 @@
+"""What the program's words mean to a person, and what to do about each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SIGNS: Final[dict[str, str]] = {
+    "create": "+",
+    "correct": "±",
+    "in_flight": ">",
+    "unknown": "?",
+    "hold": "!",
+    "drift": "~",
+    "removed_upstream": "-",
+    "unchanged": "=",
+}
+
+HOLDS: Final[dict[str, str]] = {
+    "amount_missing": "the amount, or a part of it, is not known: fill it in at the property system, the roster or the table",
+    "credit_not_allowed": "it is a credit, and credits are held on this integration: post it by hand, or set `credits: post`",
+    "lease_status_unclear": "the lease is EVICTED or OTHER, which may or may not be billed: list the status in `lease_status`, "
+    "or leave the household out with `except`",
+    "lease_ended": "the lease ended and no lease follows: renew it or record the move-out, or set `after_lease_end`",
+    "move_out_unknown": "the lease is inactive, and no move-out is recorded: record it at the property system",
+    "no_primary_resident": "the lease has no primary resident: name one at the property system",
+    "overlapping_households": "two households live in the unit on the same days: correct the leases' dates at the property system",
+    "balance_unknown": "what was open on the days in question is not known: check the ledger, and post the fee by hand",
+    "probable_duplicate": "someone else seems to have posted this charge already: `chargeplan adopt` takes it as this line, "
+    "or reverse it on the ledger",
+}
+
+SKIPS: Final[dict[str, str]] = {
+    "lease_pending": "the lease is pending",
+    "never_moved_in": "the lease is inactive, and nobody moved in",
+    "not_selected": "the charge's `who` does not select them",
+    "not_on_roster": "they are not on the charge's roster",
+    "partial_period": "they live there for a part of the period, and `prorate: skip` bills no parts",
+    "zero_amount": "the amount is $0.00",
+    "closed_period": "the date lies in a closed period",
+    "nothing_late": "nothing is late",
+    "date_unknown": "the date that the charge counts from is not known",
+    "waived": "an override lets them off",
+    "no_billed_days": "they have no billed day within the window",
+    "not_in_window": "no line of theirs is dated in the window",
+}
+
+DRIFTS: Final[dict[str, str]] = {
+    "moved_out": "they moved out before the period's end: less is due than was posted",
+    "not_due": "it was posted, and nothing is due any more",
+    "amount": "another amount is due than was posted",
+}
+
+ACTIONS: Final[dict[str, str]] = {
+    "create": "to create",
+    "correct": "to correct",
+    "in_flight": "in flight",
+    "unknown": "unknown",
+    "hold": "held",
+    "drift": "drifted",
+    "removed_upstream": "removed upstream",
+    "unchanged": "unchanged",
+    "skip": "skipped",
+}
+
+HINTS: Final[dict[str, str]] = {
+    "in_flight": "Posted, and not seen on the ledger yet: the next sync shows it. `chargeplan reconcile` looks again.",
+    "unknown": "It may or may not have been written, so it is not sent again: run `chargeplan reconcile`, or look at the "
+    "ledger and say so with `chargeplan resolve REF --posted | --not-posted --reason TEXT`.",
+    "overdue": "Accepted, and not seen for longer than `visible_within`: look whether it waits for approval, then "
+    "`chargeplan resolve REF --posted | --not-posted --reason TEXT`.",
+    "removed_upstream": "It was on the ledger, and someone took it away there. It is never posted again by itself.",
+}
+
+
+_WITHOUT_REASON: Final[dict[str, str]] = {
+    "unknown": "it may or may not have been written, and is not sent again: run `chargeplan reconcile`",
+    "removed_upstream": "it was on the ledger, and somebody took it away there; it is not posted again",
+}
+
+
+def why(action: str, reason: str | None) -> str:
+    """The sentence for a change's reason; a reason that is new here is said as it is."""
+    if reason is None:
+        return _WITHOUT_REASON.get(action, "")
+    table = {"hold": HOLDS, "drift": DRIFTS, "correct": DRIFTS}.get(action, {})
+    return table.get(reason, reason.replace("_", " "))
+
+
+def why_skipped(reason: str) -> str:
+    """The sentence for a skip's reason."""
+    return SKIPS.get(reason, HOLDS.get(reason, reason.replace("_", " ")))
+
+
+def count_of(number: int, one: str, many: str | None = None) -> str:
+    """``1 line``, ``9,120 lines``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
