@@ -1,0 +1,159 @@
+"""The journal's tables, one description for SQLite and PostgreSQL.
+
+``events`` is the record; ``plans``, ``batches`` and ``postings`` follow from it (``replay``). Moments are RFC 3339
+text in UTC to the millisecond, so that they sort as text on both databases; amounts are cents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Connection,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+from chargeplan.core.posting import LIVE
+
+VERSION: Final = 1
+FORMAT: Final = "chargeplan-journal"
+APPLICATION_ID: Final = 0x43504A31  # "CPJ1", in the header of the SQLite file: tells our files from others'
+
+metadata: Final = MetaData()
+
+meta: Final = Table(
+    "meta", metadata, Column("key", Text, primary_key=True), Column("value", Text, nullable=False)
+)
+
+# ``data`` is text, not JSON: the hash is over its very bytes.
+events: Final = Table(
+    "events",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("prev_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Index("events_kind", "kind", "seq"),
+)
+
+plans: Final = Table(
+    "plans",
+    metadata,
+    Column("plan_id", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+)
+
+batches: Final = Table(
+    "batches",
+    metadata,
+    Column("batch_id", Text, primary_key=True),
+    Column("plan_id", Text, nullable=False),
+    Column("integration_id", Text, nullable=False),
+    Column("property_id", Text, nullable=False),
+    Column("job_id", Text),
+    Column("count", Integer, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("errors", Text, nullable=False),
+    Index("batches_plan", "plan_id"),
+)
+
+_LIVE: Final = text("live = 1")
+_SETTLES: Final = text("live = 1 AND charge_id IS NOT NULL")
+
+postings: Final = Table(
+    "postings",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("reference", Text, nullable=False),
+    Column("integration_id", Text, nullable=False),
+    Column("property_id", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("charge", Text, nullable=False),
+    Column("item", Text),
+    Column("key_plan", Text, nullable=False),
+    Column("key_charge", Text, nullable=False),
+    Column("unit_id", Text, nullable=False),
+    Column("unit_number", Text, nullable=False),
+    Column("resident_id", Text, nullable=False),
+    Column("lease_id", Text, nullable=False),
+    Column("period", Text, nullable=False),
+    Column("part", Integer, nullable=False),
+    Column("period_first", Text, nullable=False),
+    Column("period_last", Text, nullable=False),
+    Column("service_first", Text, nullable=False),
+    Column("service_last", Text, nullable=False),
+    Column("transaction_date", Text, nullable=False),
+    Column("amount", BigInteger, nullable=False),
+    Column("charge_code_id", Text, nullable=False),
+    Column("charge_code", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("notes", Text, nullable=False),
+    Column("source_file", Text, nullable=False),
+    Column("source_line", Integer, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("batch_id", Text, nullable=False),
+    Column("job_id", Text),
+    Column("plan_id", Text, nullable=False),
+    Column("error", Text),
+    Column("charge_id", Text),
+    Column("since", Text, nullable=False),
+    Column("live", Integer, nullable=False),
+    CheckConstraint(
+        "live = CASE WHEN state IN ({}) THEN 1 ELSE 0 END".format(", ".join(f"'{s}'" for s in sorted(LIVE))),
+        name="postings_live_follows_state",
+    ),
+    # At most one live posting of a reference: the promise of the whole program, kept by the database.
+    Index("postings_one_live", "reference", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
+    # One synced charge settles one posting.
+    Index(
+        "postings_one_charge",
+        "integration_id",
+        "charge_id",
+        unique=True,
+        sqlite_where=_SETTLES,
+        postgresql_where=_SETTLES,
+    ),
+    Index("postings_property", "integration_id", "property_id", "id"),
+    Index("postings_reference", "reference", "id"),
+    Index("postings_batch", "batch_id"),
+    Index("postings_state", "state", "id"),
+)
+
+# A row is a lock that is held. Fencing tokens come from one counter in ``meta``, which outlives the rows.
+locks: Final = Table(
+    "locks",
+    metadata,
+    Column("integration_id", Text, primary_key=True),
+    Column("property_id", Text, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("owner", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("process", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("heartbeat", Text, nullable=False),
+    Column("expires", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+)
+
+# From version n to n + 1, each run once, in a transaction, after a backup. Forwards only.
+MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {}

@@ -1,0 +1,670 @@
+"""``SqlJournal``: the journal in SQLite or PostgreSQL. Whatever a method wrote is durable when it returns."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final, Self, TextIO
+
+import msgspec
+from sqlalchemy import Connection, RowMapping, func, select
+
+from chargeplan.core.errors import ChargeplanError, StalePlanError
+from chargeplan.core.posting import LIVE, OPEN, Batch, Posting, State
+from chargeplan.journal import locks, recorder, replay, schema, transfer
+from chargeplan.journal.database import Database, open_database
+from chargeplan.journal.events import Event, canonical, chain_problems
+from chargeplan.journal.failures import UNRECORDED, problem
+from chargeplan.journal.recorder import Clock, Recorder, default_actor, utc_now
+from chargeplan.journal.transitions import check_transition, worst
+
+_postings: Final = schema.postings
+_batches: Final = schema.batches
+# States that carry why; the others clear what an earlier one said.
+_WITH_ERROR: Final[frozenset[State]] = frozenset({"withdrawn", "refused", "unknown", "not_posted"})
+
+
+def open_journal(
+    target: str,
+    *,
+    create: bool,
+    actor: str | None = None,
+    clock: Clock | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> SqlJournal:
+    """Open the journal at a file path or a ``postgresql://`` address; with ``create``, make it where it is missing.
+
+    ``actor`` is who the events name (default: the CI job's person, else the user). A ``clock`` given here also times
+    the locks, in place of the server's.
+
+    Raises:
+        ChargeplanError: ``journal_missing``, ``journal_foreign``, ``journal_damaged``, ``journal_newer``,
+            ``journal_unwritable``, ``journal_unreachable``, ``journal_address`` or ``journal_driver``.
+    """
+    record = Recorder(actor or default_actor(), clock or utc_now)
+    database = open_database(target, create=create, created=record.created, migrated=record.migrated)
+    return SqlJournal(database, record, server_clock=clock is None, sleep=sleep, monotonic=monotonic)
+
+
+class SqlJournal:
+    """The durable record of every posting. Made by :func:`open_journal`; close it, or use it as a context manager.
+
+    Every method raises ``ChargeplanError`` where the database fails: ``journal_unwritable``, ``journal_busy``,
+    ``journal_damaged`` or ``journal_unreachable``.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        record: Recorder,
+        *,
+        server_clock: bool,
+        sleep: Callable[[float], None],
+        monotonic: Callable[[], float],
+    ) -> None:
+        self._database = database
+        self._recorder = record
+        self._server_clock = server_clock
+        self._sleep = sleep
+        self._monotonic = monotonic
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
+    @property
+    def identity(self) -> str:
+        """The random id that this journal got when it was created; an import brings its own."""
+        with self._database.read() as connection:
+            return _meta(connection, "identity")
+
+    @property
+    def where(self) -> str:
+        """The journal's address, without a password."""
+        return self._database.where
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def postings(self, integration_id: str, property_id: str) -> Sequence[Posting]:
+        """Of each reference of the property the live posting, else the newest; oldest first."""
+        query = select(_postings).where(
+            _postings.c.integration_id == integration_id, _postings.c.property_id == property_id
+        )
+        latest: dict[str, Posting] = {}
+        for posting in self._select(query):
+            known = latest.get(posting.reference)
+            if known is None or known.state not in LIVE:
+                latest[posting.reference] = posting
+        return sorted(latest.values(), key=lambda posting: posting.id)
+
+    def open_postings(self) -> Sequence[Posting]:
+        """Postings whose outcome is still open, oldest first."""
+        return self._select(select(_postings).where(_postings.c.state.in_(sorted(OPEN))))
+
+    def find(self, reference: str) -> Sequence[Posting]:
+        """Every posting of the reference, oldest first."""
+        return self._select(select(_postings).where(_postings.c.reference == reference))
+
+    def knows_any(self, references: Iterable[str]) -> frozenset[str]:
+        """Those of the references that the journal has a posting of, in whatever state."""
+        column = _postings.c.reference
+        with self._database.read() as connection:
+            return frozenset(
+                reference
+                for chunk in _chunks(sorted(set(references)))
+                for reference in connection.execute(select(column).where(column.in_(chunk))).scalars()
+            )
+
+    def batches(self, plan_id: str | None = None) -> Sequence[Batch]:
+        """The batches of a plan file (of all, without one), oldest first; the state is the worst of their lines'."""
+        query = select(_batches).order_by(_batches.c.created_at, _batches.c.batch_id)
+        states = select(_postings.c.batch_id, _postings.c.state).distinct()
+        if plan_id is not None:
+            query = query.where(_batches.c.plan_id == plan_id)
+            ids = select(_batches.c.batch_id).where(_batches.c.plan_id == plan_id)
+            states = states.where(_postings.c.batch_id.in_(ids))
+        with self._database.read() as connection:
+            by_batch: dict[str, set[State]] = {}
+            for batch_id, state in connection.execute(states):
+                by_batch.setdefault(batch_id, set()).add(state)
+            rows = connection.execute(query).mappings().all()
+        return [_batch(row, worst(by_batch.get(row["batch_id"], set()))) for row in rows]
+
+    def plan_used(self, plan_id: str) -> Mapping[str, object] | None:
+        """What was noted when the plan file was used, with ``digest``, ``at`` and ``actor``; None if it was not."""
+        query = select(schema.plans).where(schema.plans.c.plan_id == plan_id)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        if row is None:
+            return None
+        return {**json.loads(row["facts"]), "digest": row["digest"], "at": row["at"], "actor": row["actor"]}
+
+    def history(
+        self, since: str | None = None, *, kind: str | None = None, reference: str | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """The events for people, oldest first: at, kind, actor, plan_id, batch_id, count, amount, data.
+
+        ``since`` is a date or a moment in UTC; ``reference`` keeps what names that line.
+        """
+        after = 0
+        while True:
+            with self._database.read() as connection:
+                events = recorder.page(connection, after)
+            if not events:
+                return
+            after = events[-1].seq
+            yield from (_told(event) for event in events if _wanted(event, since, kind, reference))
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def consume(self, plan_id: str, digest: str, facts: Mapping[str, object]) -> bool:
+        """Note the use of a plan file before its first request; false where it was used before.
+
+        Raises:
+            StalePlanError: a plan of this id was used with another digest.
+        """
+        with self._database.write() as connection:
+            query = select(schema.plans.c.digest).where(schema.plans.c.plan_id == plan_id)
+            used = connection.execute(query).scalar_one_or_none()
+            if used is None:
+                data = {"plan_id": plan_id, "digest": digest, "facts": dict(facts)}
+                self._recorder.append(connection, "consumed", data)
+                return True
+        if used != digest:
+            raise StalePlanError(
+                f"The plan {plan_id} was used before with the digest {used}; this file's is {digest}.",
+                hint="Make a new one with `chargeplan plan --out FILE`.",
+                code="plan_digest",
+            )
+        return False
+
+    def intend(self, plan_id: str, batch: Batch, postings: Sequence[Posting], *, lock_token: int) -> None:
+        """Record a batch and its lines as intended; the commit precedes the first byte of the request.
+
+        Ids, states, batch and plan of the lines, count and amount of the batch are set here.
+
+        Raises:
+            ChargeplanError: ``already_live`` (a line already has a live posting), ``lock_lost``, ``mixed_batch``,
+                ``batch_exists``, or the database refused: nothing was recorded.
+        """
+        _check_batch(batch, postings)
+        with self._database.write() as connection:
+            locks.check_fence(connection, batch.integration_id, batch.property_id, lock_token)
+            locks.renew(connection, [lock_token], self._lock_time(connection))
+            _check_new(connection, batch.batch_id)
+            _check_free(connection, [posting.reference for posting in postings])
+            at = self._recorder.now()
+            row = _batch_row(batch, plan_id, postings, at)
+            lines = [
+                msgspec.structs.replace(
+                    posting,
+                    state="intended",
+                    batch_id=batch.batch_id,
+                    plan_id=plan_id,
+                    job_id=None,
+                    error=None,
+                    charge_id=None,
+                    since=at,
+                )
+                for posting in postings
+            ]
+            data = {
+                "plan_id": plan_id,
+                "batch_id": batch.batch_id,
+                "count": row["count"],
+                "amount": row["amount"],
+                "batch": row,
+                "postings": _numbered(connection, lines),
+            }
+            self._recorder.append(connection, "intended", data, at=at)
+
+    def record(
+        self,
+        batch_id: str,
+        state: State,
+        *,
+        job_id: str | None = None,
+        errors: Sequence[str] = (),
+        references: Sequence[str] | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """The new state of a batch's lines: of ``references``, else of all whose outcome is still open.
+
+        Raises:
+            ChargeplanError: ``unknown_batch``, ``unknown_reference``, or ``illegal_transition`` for any of the lines
+                (also where none is open): nothing was changed.
+        """
+        with self._database.write(UNRECORDED) as connection:
+            batch = _batch_of(connection, batch_id)
+            lines = _lines_of(connection, batch_id, references)
+            for line in lines:
+                check_transition(line["reference"], line["state"], state)
+            said = [*json.loads(batch["errors"]), *errors]
+            data = {
+                "plan_id": batch["plan_id"],
+                "batch_id": batch_id,
+                "state": state,
+                "ids": [line["id"] for line in lines],
+                "references": [line["reference"] for line in lines],
+                "count": len(lines),
+                "amount": sum(line["amount"] for line in lines),
+                "job_id": job_id,
+                "errors": list(errors),
+                "batch_errors": list(dict.fromkeys(said)),
+                "reason": reason,
+                "error": _error(state, "; ".join(errors) or reason),
+            }
+            self._recorder.append(connection, "recorded", data)
+
+    def settle(
+        self, posting_id: int, state: State, *, charge_id: str | None = None, reason: str, actor: str
+    ) -> None:
+        """The new state of one posting, by evidence or by a person.
+
+        Raises:
+            ChargeplanError: ``unknown_posting``, ``illegal_transition``, ``already_live`` (another posting of the
+                reference is), or ``charge_taken`` (the synced charge settled another posting).
+        """
+        with self._database.write(UNRECORDED) as connection:
+            query = select(_postings).where(_postings.c.id == posting_id)
+            row = connection.execute(query).mappings().one_or_none()
+            if row is None:
+                raise ChargeplanError(f"There is no posting {posting_id}.", code="unknown_posting")
+            check_transition(row["reference"], row["state"], state)
+            if state in LIVE and row["state"] not in LIVE:
+                _check_free(connection, [row["reference"]])
+            _check_untaken(connection, row["integration_id"], charge_id)
+            data = {
+                "plan_id": row["plan_id"],
+                "batch_id": row["batch_id"],
+                "id": posting_id,
+                "reference": row["reference"],
+                "state": state,
+                "count": 1,
+                "amount": row["amount"],
+                "charge_id": charge_id,
+                "reason": reason,
+                "error": _error(state, reason),
+            }
+            self._recorder.append(connection, "settled", data, actor=actor)
+
+    def note(self, kind: str, data: Mapping[str, object] | None = None, *, actor: str | None = None) -> None:
+        """Append an event that changes no posting, such as an approval or a sync that was seen.
+
+        Raises:
+            ValueError: the kind is one of the journal's own.
+        """
+        if kind in replay.OWN_KINDS:
+            raise ValueError(f"{kind} is an event of the journal's own.")
+        with self._database.write() as connection:
+            self._recorder.append(connection, kind, data or {}, actor=actor)
+
+    def rebuild(self, postings: Iterable[Posting], *, reason: str = "", actor: str | None = None) -> int:
+        """Insert postings found upstream, those apart that have a live posting; how many were inserted.
+
+        A state that is live is kept (``accepted`` from the write log); any other, and the default, becomes visible.
+        """
+        return self._insert("rebuilt", postings, reason=reason, actor=actor)
+
+    def adopt(self, posting: Posting, charge_id: str, *, reason: str, actor: str) -> None:
+        """Insert a posting that the foreign synced charge ``charge_id`` settles.
+
+        Raises:
+            ChargeplanError: ``already_live`` or ``charge_taken``.
+        """
+        with self._database.read() as connection:
+            _check_free(connection, [posting.reference])
+            _check_untaken(connection, posting.integration_id, charge_id)
+        found = msgspec.structs.replace(posting, charge_id=charge_id, state="visible")
+        self._insert("adopted", [found], reason=reason, actor=actor)
+
+    def _insert(self, kind: str, postings: Iterable[Posting], *, reason: str, actor: str | None) -> int:
+        at = self._recorder.now()
+        found = {posting.reference: _found(posting, at) for posting in reversed(list(postings))}
+        with self._database.write() as connection:
+            live = _live_of(connection, sorted(found))
+            lines = [posting for posting in reversed(found.values()) if posting.reference not in live]
+            if lines:
+                data = {
+                    "count": len(lines),
+                    "amount": sum(posting.amount for posting in lines),
+                    "reason": reason,
+                    "postings": _numbered(connection, lines),
+                }
+                self._recorder.append(connection, kind, data, actor=actor, at=at)
+        return len(lines)
+
+    # --- locks ----------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def lock(
+        self, integration_id: str, property_ids: Sequence[str], *, purpose: str, timeout: float
+    ) -> Iterator[Mapping[str, int]]:
+        """Hold the locks of the properties, all or none; yields the fencing token of each.
+
+        Raises:
+            LockedError: another run holds one of them after ``timeout`` seconds.
+        """
+        rows = [(integration_id, property_id) for property_id in sorted(set(property_ids))]
+        if not rows:
+            yield {}
+            return
+        tokens = self._acquire(rows, purpose, timeout)
+        numbers = list(tokens.values())
+        try:
+            with locks.beating(lambda: self._beat(numbers), locks.EXPIRY_SECONDS / 3):
+                yield tokens
+        finally:
+            # What can't be released expires; that must not hide what the block itself ended with.
+            with suppress(ChargeplanError), self._database.write() as connection:
+                locks.drop(connection, numbers)
+
+    def locks(self) -> list[dict[str, Any]]:
+        """The locks that are held; those that nobody stands behind any more are broken first."""
+        with self._database.read() as connection:
+            now = self._lock_time(connection)
+            rows = locks.held(connection)
+        if any(locks.is_broken(row, now) for row in rows):
+            with self._database.write() as connection:
+                self._break(connection, locks.held(connection), now)
+                rows = locks.held(connection)
+        return [locks.shown(row) for row in rows]
+
+    def unlock(self, lock_id: str, reason: str) -> None:
+        """Take a lock from its owner, whose next intent is refused; the journal keeps who and why.
+
+        Raises:
+            ChargeplanError: ``unknown_lock``.
+        """
+        with self._database.write() as connection:
+            row = next((row for row in locks.held(connection) if row["id"] == lock_id), None)
+            if row is None:
+                raise ChargeplanError(
+                    f"There is no lock {lock_id}.",
+                    hint="`chargeplan journal locks` lists those that are held.",
+                    code="unknown_lock",
+                )
+            locks.drop(connection, [row["token"]])
+            self._recorder.append(connection, "lock_unlocked", {**locks.shown(row), "reason": reason})
+
+    def _acquire(self, rows: Sequence[tuple[str, str]], purpose: str, timeout: float) -> dict[str, int]:
+        deadline = self._monotonic() + timeout
+        pause = 0.1
+        while isinstance(taken := self._try_lock(rows, purpose), RowMapping):
+            left = deadline - self._monotonic()
+            if left <= 0:
+                raise locks.locked(taken)
+            self._sleep(min(pause, left))
+            pause = min(pause * 1.5, 2.0)
+        return taken
+
+    def _try_lock(self, rows: Sequence[tuple[str, str]], purpose: str) -> dict[str, int] | RowMapping:
+        wanted = set(rows)
+        with self._database.write() as connection:
+            now = self._lock_time(connection)
+            standing = [
+                r for r in locks.held(connection) if (r["integration_id"], r["property_id"]) in wanted
+            ]
+            blocking = self._break(connection, standing, now)
+            if blocking:
+                return blocking[0]
+            tokens = locks.take(connection, rows, owner=self._recorder.actor, purpose=purpose, now=now)
+            data = {
+                "integration_id": rows[0][0],
+                "property_ids": list(tokens),
+                "purpose": purpose,
+                "count": len(tokens),
+                "fence": max(tokens.values()),
+            }
+            self._recorder.append(connection, "locks_taken", data)
+        return tokens
+
+    def _break(self, connection: Connection, rows: Iterable[RowMapping], now: str) -> list[RowMapping]:
+        blocking = []
+        for row in rows:
+            if not locks.is_broken(row, now):
+                blocking.append(row)
+                continue
+            cause = "expired" if row["expires"] <= now else "its process is gone"
+            locks.drop(connection, [row["token"]])
+            self._recorder.append(connection, "lock_broken", {**locks.shown(row), "cause": cause})
+        return blocking
+
+    def _beat(self, tokens: Sequence[int]) -> None:
+        with self._database.write() as connection:
+            locks.renew(connection, tokens, self._lock_time(connection))
+
+    def _lock_time(self, connection: Connection) -> str:
+        # Hosts that share a server share its clock too, so that nobody's wrong clock breaks a good lock.
+        server = self._database.server_time(connection) if self._server_clock else None
+        return server or self._recorder.now()
+
+    # --- care -----------------------------------------------------------------------------------------------------
+
+    def verify(self) -> list[str]:
+        """Everything that is wrong: the file, the chain of events, and rows that differ from what the events say."""
+        problems = []
+        try:
+            problems += self._database.integrity()
+            with self._database.read() as connection:
+                problems += _identity_problems(connection)
+                problems += chain_problems(recorder.every(connection), recorder.head(connection))
+                problems += _replay_problems(connection)
+        except ChargeplanError as error:
+            if error.code != "journal_damaged":
+                raise
+            problems.append(f"file: {error.message}")
+        return problems
+
+    def export(self, stream: TextIO) -> None:
+        """Write the whole record as JSON Lines."""
+        with self._database.read() as connection:
+            stream.writelines(
+                line + "\n" for line in transfer.lines(connection, _meta(connection, "identity"))
+            )
+
+    def import_(self, stream: TextIO) -> int:
+        """Make an export the record of this empty journal, verified; how many events it has. The identity comes along.
+
+        Raises:
+            ChargeplanError: ``import_invalid``, ``journal_newer`` or ``journal_not_empty``: nothing was imported.
+        """
+        identity, events = transfer.parsed(stream)
+        with self._database.write() as connection:
+            transfer.fill(connection, identity, events)
+            self._recorder.append(connection, "imported", {"count": len(events), "identity": identity})
+        return len(events)
+
+    def _select(self, query: Any) -> list[Posting]:
+        with self._database.read() as connection:
+            rows = connection.execute(query.order_by(_postings.c.id)).mappings().all()
+        try:
+            return [_posting(row) for row in rows]
+        except msgspec.ValidationError as error:
+            raise problem("journal_damaged", self.where, f"a posting makes no sense: {error}") from None
+
+
+# --- rows and values ----------------------------------------------------------------------------------------------
+
+
+def _posting(row: RowMapping) -> Posting:
+    # SQLAlchemy's column names are a kind of string that msgspec does not take.
+    return msgspec.convert({str(key): value for key, value in row.items() if key != "live"}, Posting)
+
+
+def _batch(row: RowMapping, state: State) -> Batch:
+    values = {str(key): value for key, value in row.items()}
+    return msgspec.convert({**values, "state": state, "errors": json.loads(row["errors"])}, Batch)
+
+
+def _batch_row(batch: Batch, plan_id: str, postings: Sequence[Posting], at: str) -> dict[str, Any]:
+    return {
+        "batch_id": batch.batch_id,
+        "plan_id": plan_id,
+        "integration_id": batch.integration_id,
+        "property_id": batch.property_id,
+        "job_id": None,
+        "count": len(postings),
+        "amount": sum(posting.amount for posting in postings),
+        "created_at": batch.created_at or at,
+        "errors": [],
+    }
+
+
+def _numbered(connection: Connection, postings: Iterable[Posting]) -> list[dict[str, Any]]:
+    last = connection.execute(select(func.coalesce(func.max(_postings.c.id), 0))).scalar_one()
+    return [
+        {**msgspec.to_builtins(posting), "id": number}
+        for number, posting in enumerate(postings, start=last + 1)
+    ]
+
+
+def _found(posting: Posting, at: str) -> Posting:
+    state: State = posting.state if posting.state in LIVE - {"intended"} else "visible"
+    return msgspec.structs.replace(posting, state=state, since=at, error=None)
+
+
+def _error(state: State, said: str | None) -> str | None:
+    return (said or None) if state in _WITH_ERROR else None
+
+
+def _meta(connection: Connection, key: str) -> str:
+    query = select(schema.meta.c.value).where(schema.meta.c.key == key)
+    return str(connection.execute(query).scalar_one())
+
+
+def _chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (values[start : start + replay.CHUNK] for start in range(0, len(values), replay.CHUNK))
+
+
+# --- events for people --------------------------------------------------------------------------------------------
+
+
+def _told(event: Event) -> dict[str, Any]:
+    facts = event.facts
+    told = {name: facts.get(name) for name in ("plan_id", "batch_id", "count", "amount")}
+    return {"at": event.at, "kind": event.kind, "actor": event.actor, **told, "data": facts}
+
+
+def _wanted(event: Event, since: str | None, kind: str | None, reference: str | None) -> bool:
+    return (
+        (since is None or event.at >= since)
+        and (kind is None or event.kind == kind)
+        and (reference is None or canonical(reference) in event.data)
+    )
+
+
+# --- checks -------------------------------------------------------------------------------------------------------
+
+
+def _check_batch(batch: Batch, postings: Sequence[Posting]) -> None:
+    place = (batch.integration_id, batch.property_id)
+    if not postings or any((p.integration_id, p.property_id) != place for p in postings):
+        raise ChargeplanError(
+            f"The batch {batch.batch_id} is empty or has lines of another property; nothing was sent.",
+            code="mixed_batch",
+        )
+    twice = [reference for reference, count in Counter(p.reference for p in postings).items() if count > 1]
+    if twice:
+        raise _already_live(twice)
+
+
+def _check_new(connection: Connection, batch_id: str) -> None:
+    query = select(_batches.c.batch_id).where(_batches.c.batch_id == batch_id)
+    if connection.execute(query).first() is not None:
+        raise ChargeplanError(
+            f"The batch {batch_id} was recorded before; nothing was sent.", code="batch_exists"
+        )
+
+
+def _check_free(connection: Connection, references: Sequence[str]) -> None:
+    # The unique index would refuse it anyway; this says which lines.
+    live = _live_of(connection, references)
+    if live:
+        raise _already_live(sorted(live))
+
+
+def _live_of(connection: Connection, references: Sequence[str]) -> set[str]:
+    column = _postings.c.reference
+    return {
+        reference
+        for chunk in _chunks(references)
+        for reference in connection.execute(
+            select(column).where(column.in_(chunk), _postings.c.live == 1)
+        ).scalars()
+    }
+
+
+def _already_live(references: Sequence[str]) -> ChargeplanError:
+    some = ", ".join(references[:5]) + (f" and {len(references) - 5} more" if len(references) > 5 else "")
+    return ChargeplanError(
+        f"Already posted or under way: {some}. Nothing was recorded.",
+        hint="Another run was faster; plan again. `chargeplan explain REF` shows where a line stands.",
+        code="already_live",
+    )
+
+
+def _check_untaken(connection: Connection, integration_id: str, charge_id: str | None) -> None:
+    if charge_id is None:
+        return
+    query = select(_postings.c.reference).where(
+        _postings.c.integration_id == integration_id,
+        _postings.c.charge_id == charge_id,
+        _postings.c.live == 1,
+    )
+    reference = connection.execute(query).scalar_one_or_none()
+    if reference is not None:
+        raise ChargeplanError(
+            f"The charge {charge_id} already settles {reference}; one charge settles one posting.",
+            code="charge_taken",
+        )
+
+
+def _batch_of(connection: Connection, batch_id: str) -> RowMapping:
+    row = connection.execute(select(_batches).where(_batches.c.batch_id == batch_id)).mappings().one_or_none()
+    if row is None:
+        raise ChargeplanError(f"There is no batch {batch_id}.", code="unknown_batch")
+    return row
+
+
+def _lines_of(connection: Connection, batch_id: str, references: Sequence[str] | None) -> list[RowMapping]:
+    query = select(_postings).where(_postings.c.batch_id == batch_id).order_by(_postings.c.id)
+    lines = list(connection.execute(query).mappings())
+    if references is None:
+        # Lines that reached an end keep it. Where none is open, all go on, to be refused by name.
+        return [line for line in lines if line["state"] in OPEN] or lines
+    wanted = set(references)
+    absent = sorted(wanted - {line["reference"] for line in lines})
+    if absent:
+        raise ChargeplanError(
+            f"The batch {batch_id} has no line {', '.join(absent)}.", code="unknown_reference"
+        )
+    return [line for line in lines if line["reference"] in wanted]
+
+
+def _identity_problems(connection: Connection) -> Iterator[str]:
+    first = next(recorder.every(connection), None)
+    if first is not None and first.kind == "created":
+        with suppress(ValueError):
+            if first.facts.get("identity") == _meta(connection, "identity"):
+                return
+    yield "meta: the identity is not the one that the first event gave"
+
+
+def _replay_problems(connection: Connection) -> Iterator[str]:
+    try:
+        expected = replay.replayed(recorder.every(connection))
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        yield f"events: what they say does not follow from each other ({error!r}), so rows were not compared"
+        return
+    yield from replay.table_problems(connection, expected)
