@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from chargeplan.core.dates import Days
-from chargeplan.core.observed import Integration, ObservedProperty, Property
+from chargeplan.core.observed import Integration, ObservedProperty, Property, ReadCost
 from chargeplan.core.posting import Batch, JobStatus, Outcome, Posting, State, WriteLogEntry
 
 
@@ -51,13 +51,6 @@ class Remote(Protocol):
         ...
 
 
-class ReadCost(msgspec.Struct, frozen=True):
-    """What reading cost: HTTP requests made and records received."""
-
-    requests: int
-    records: int
-
-
 class Snapshot(Protocol):
     """The local copy of what Propexo showed."""
 
@@ -88,6 +81,18 @@ class Snapshot(Protocol):
         ...
 
 
+class Vendors(Protocol):
+    """What is known of each property system (propexo-api.md, section 4)."""
+
+    def nothing_written(self, vendor: str, errors: Sequence[str]) -> bool:
+        """Whether the reasons of a FAILURE are known to mean that nothing was written."""
+        ...
+
+    def not_postable(self, vendor: str) -> str:
+        """Why chargeplan can't post to the system; empty where it can."""
+        ...
+
+
 class Journal(Protocol):
     """The durable record. Every method that writes has committed, durably, when it returns."""
 
@@ -101,6 +106,14 @@ class Journal(Protocol):
 
     def find(self, reference: str) -> Sequence[Posting]:
         """Every posting of the reference, oldest first."""
+        ...
+
+    def batches(self, plan_id: str | None = None) -> Sequence[Batch]:
+        """The batches of a plan, oldest first."""
+        ...
+
+    def plan_used(self, plan_id: str) -> Mapping[str, object] | None:
+        """What was noted when the plan was first applied; ``None`` where it never was."""
         ...
 
     def knows_any(self, references: Iterable[str]) -> frozenset[str]:

@@ -1,0 +1,217 @@
+"""Guards: limits that stop a plan before it is posted (interface.md, *Guards*).
+
+Counted on creates and corrections, in absolute value. A guard that refuses says the number, the limit and the way to go on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from chargeplan.core.change import POSTED_BY_APPLY, Change, GuardResult
+from chargeplan.core.config import Guards
+from chargeplan.core.line import Skip
+from chargeplan.core.money import format_money, parse_money
+
+MONEY_GUARDS = frozenset({"max_total", "max_charge", "max_per_resident"})
+NUMBER_GUARDS = frozenset({"max_charges", "max_change", "min_coverage"})
+BARE_GUARDS = frozenset({"first_period", "everyone_vanished"})
+
+# Reasons for which a household was not meant to yield a line at all.
+_NOT_MEANT = frozenset(
+    {
+        "not_selected",
+        "not_on_roster",
+        "lease_pending",
+        "never_moved_in",
+        "no_billed_days",
+        "not_in_window",
+        "waived",
+    }
+)
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """A guard that a person overrides: up to ``value`` (cents, count or percent; ``None`` where it has none), and why."""
+
+    guard: str
+    value: int | None
+    text: str
+    reason: str
+
+
+class PropertyFacts(msgspec.Struct, frozen=True):
+    """What guards need to know of a property beside its changes.
+
+    ``before`` is what stood on the ledgers under the plan's codes in the period before, ``now`` what will in this one, in
+    cents; ``residents_gone`` where charges are known but nobody lives there any more.
+    """
+
+    name: str
+    before: int
+    now: int
+    residents_gone: bool
+
+
+def read_allowance(text: str, reason: str) -> Allowed:
+    """Read ``--allow GUARD=VALUE``.
+
+    Raises:
+        ValueError: the guard is not known, or its value is missing, superfluous or can't be read.
+    """
+    guard, separator, value = text.partition("=")
+    if guard in BARE_GUARDS:
+        if separator:
+            raise ValueError(f"`{guard}` has no value: write `--allow {guard}`")
+        return Allowed(guard, None, text, reason)
+    if guard in MONEY_GUARDS and separator:
+        return Allowed(guard, parse_money(value), text, reason)
+    if guard in NUMBER_GUARDS and separator and value.isdigit():
+        return Allowed(guard, int(value), text, reason)
+    known = ", ".join(sorted(MONEY_GUARDS | NUMBER_GUARDS | BARE_GUARDS))
+    if guard in MONEY_GUARDS | NUMBER_GUARDS:
+        raise ValueError(
+            f"`{text}`: `{guard}` needs a value, as in `--allow {guard}={'650000.00' if guard in MONEY_GUARDS else '10'}`"
+        )
+    raise ValueError(f"`{guard}` is no guard; there are {known}")
+
+
+def guard_plan(
+    guards: Guards,
+    changes: Sequence[Change],
+    skips: Sequence[Skip],
+    properties: Mapping[str, PropertyFacts],
+    allowed: Iterable[Allowed] = (),
+) -> tuple[GuardResult, ...]:
+    """The guards that are passed or were overridden; a guard within its limit is not listed."""
+    by_name = {each.guard: each for each in allowed}
+    posting = [change for change in changes if change.action in POSTED_BY_APPLY]
+    found = [
+        *_count(guards, posting),
+        *_total(guards, posting),
+        *_charge(guards, posting),
+        *_resident(guards, posting),
+        *(_change(guards, posting, properties)),
+        *_coverage(guards, changes, skips, properties),
+        *_vanished(properties),
+    ]
+    return tuple(_with_allowance(each, by_name) for each in found)
+
+
+def _with_allowance(result: GuardResult, allowed: Mapping[str, Allowed]) -> GuardResult:
+    name = "first_period" if result.guard == "max_change" and result.value is None else result.guard
+    allowance = allowed.get(name)
+    if allowance is None:
+        return result
+    lower_is_worse = result.guard == "min_coverage"
+    enough = (
+        allowance.value is None
+        or result.value is None
+        or (result.value >= allowance.value if lower_is_worse else result.value <= allowance.value)
+    )
+    return msgspec.structs.replace(
+        result, refused=not enough, allowed=allowance.text, reason=allowance.reason
+    )
+
+
+def _cents(change: Change) -> int:
+    return abs(change.amount or 0)
+
+
+def _count(guards: Guards, posting: Sequence[Change]) -> Iterator[GuardResult]:
+    if guards.max_charges is not None and len(posting) > guards.max_charges:
+        message = f"{len(posting):,} charges would be posted; the limit is {guards.max_charges:,}"
+        yield GuardResult("max_charges", True, "count", len(posting), guards.max_charges, "", message)
+
+
+def _total(guards: Guards, posting: Sequence[Change]) -> Iterator[GuardResult]:
+    total = sum(_cents(change) for change in posting)
+    if guards.max_total is not None and total > guards.max_total:
+        message = f"{format_money(total)} would be posted; the limit is {format_money(guards.max_total)}"
+        yield GuardResult("max_total", True, "cents", total, guards.max_total, "", message)
+
+
+def _charge(guards: Guards, posting: Sequence[Change]) -> Iterator[GuardResult]:
+    if guards.max_charge is None or not posting:
+        return
+    largest = max(posting, key=_cents)
+    if _cents(largest) > guards.max_charge:
+        message = (
+            f"the largest charge is {format_money(_cents(largest))} ({largest.charge}, unit {largest.unit_number}); "
+            f"the limit is {format_money(guards.max_charge)}"
+        )
+        yield GuardResult(
+            "max_charge", True, "cents", _cents(largest), guards.max_charge, largest.reference, message
+        )
+
+
+def _resident(guards: Guards, posting: Sequence[Change]) -> Iterator[GuardResult]:
+    if guards.max_per_resident is None or not posting:
+        return
+    sums: dict[str, int] = defaultdict(int)
+    for change in posting:
+        sums[change.resident_id] += _cents(change)
+    resident, most = max(sums.items(), key=lambda pair: pair[1])
+    if most > guards.max_per_resident:
+        message = f"resident {resident} would be charged {format_money(most)}; the limit is {format_money(guards.max_per_resident)}"
+        yield GuardResult("max_per_resident", True, "cents", most, guards.max_per_resident, resident, message)
+
+
+def _change(
+    guards: Guards, posting: Sequence[Change], properties: Mapping[str, PropertyFacts]
+) -> Iterator[GuardResult]:
+    if guards.max_change is None:
+        return
+    concerned = {change.property_id for change in posting}
+    for property_id, facts in properties.items():
+        if property_id not in concerned:
+            continue
+        if facts.before == 0:
+            message = f"{facts.name} has no period before to compare with"
+            yield GuardResult("max_change", True, "percent", None, guards.max_change, property_id, message)
+            continue
+        # Rounded up, so that 25.1 percent does not pass a limit of 25.
+        percent = -(-abs(facts.now - facts.before) * 100 // abs(facts.before))
+        if percent > guards.max_change:
+            message = (
+                f"{facts.name} goes from {format_money(facts.before)} to {format_money(facts.now)}, "
+                f"{percent} percent; the limit is {guards.max_change}"
+            )
+            yield GuardResult("max_change", True, "percent", percent, guards.max_change, property_id, message)
+
+
+def _coverage(
+    guards: Guards, changes: Sequence[Change], skips: Sequence[Skip], properties: Mapping[str, PropertyFacts]
+) -> Iterator[GuardResult]:
+    if guards.min_coverage is None:
+        return
+    for property_id, facts in properties.items():
+        billed = {
+            (c.unit_id, c.lease_id) for c in changes if c.property_id == property_id and c.action != "hold"
+        }
+        units_billed = {unit for unit, _ in billed}
+        held = {
+            c.unit_id for c in changes if c.property_id == property_id and c.action == "hold"
+        } - units_billed
+        leases_billed = {lease for _, lease in billed}
+        missed = {
+            s.lease_id for s in skips if s.property_id == property_id and s.reason not in _NOT_MEANT
+        } - leases_billed
+        meant = len(units_billed) + len(held) + len(missed)
+        if meant == 0:
+            continue
+        percent = len(units_billed) * 100 // meant
+        if percent < guards.min_coverage:
+            message = f"{facts.name}: {len(units_billed)} of {meant} households would be charged, {percent} percent; at least {guards.min_coverage} are expected"
+            yield GuardResult(
+                "min_coverage", True, "percent", percent, guards.min_coverage, property_id, message
+            )
+
+
+def _vanished(properties: Mapping[str, PropertyFacts]) -> Iterator[GuardResult]:
+    for property_id, facts in properties.items():
+        if facts.residents_gone:
+            message = f"{facts.name} had residents and shows none now: the sync may be broken"
+            yield GuardResult("everyone_vanished", True, "none", None, None, property_id, message)

@@ -1,0 +1,196 @@
+"""Settle what is open: jobs by their write status, lost requests by the write log, postings by the snapshot.
+
+design.md, *Posting, step by step*, steps 4 to 6: presence proves, absence proves nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from chargeplan.core.config import IntegrationConfig
+from chargeplan.core.dates import Days
+from chargeplan.core.posted import match_by_content
+from chargeplan.core.posting import JobStatus, Posting, State, WriteLogEntry
+from chargeplan.flow.ports import Clock, Journal, Remote, Snapshot, Vendors
+
+_ACTOR = "reconcile"
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """A posting that moved: as it is now, what it was before, and the evidence."""
+
+    posting: Posting
+    before: State
+    reason: str
+
+
+def job_outcome(vendor: str, status: JobStatus, vendors: Vendors) -> tuple[State | None, str]:
+    """What a job's status makes of its lines, and why; ``None`` while nothing can be said."""
+    match status.status:
+        case "PENDING":
+            return None, "the job is still pending"
+        case "SUCCESS":
+            return "accepted", "the job succeeded"
+        case "FAILURE" if vendors.nothing_written(vendor, status.errors):
+            return "refused", "; ".join(status.errors)
+        case "missing":
+            return "unknown", "Propexo does not know the job any more"
+        case _:
+            errors = "; ".join(status.errors) or "no reason given"
+            return "unknown", f"the job ended {status.status}: {errors}"
+
+
+def settle_jobs(
+    journal: Journal, remote: Remote, vendors: Vendors, vendor_of: Mapping[str, str]
+) -> list[Settled]:
+    """Ask once for every job that is still queued, and record what it says."""
+    moved: list[Settled] = []
+    for batch_id, lines in _by_batch(journal.open_postings(), {"queued"}).items():
+        job_id = lines[0].job_id
+        if job_id is None:
+            continue
+        state, reason = job_outcome(
+            vendor_of.get(lines[0].integration_id, ""), remote.job_status(job_id), vendors
+        )
+        if state is None:
+            continue
+        errors = [reason] if state in {"refused", "unknown"} else []
+        journal.record(
+            batch_id, state, errors=errors, references=[each.reference for each in lines], reason=reason
+        )
+        moved += [Settled(msgspec.structs.replace(each, state=state), "queued", reason) for each in lines]
+    return moved
+
+
+def settle_killed(journal: Journal, held: frozenset[tuple[str, str]]) -> list[Settled]:
+    """An intent without an outcome, in a property that no other run holds, is a run that was killed: unknown."""
+    moved: list[Settled] = []
+    for batch_id, lines in _by_batch(journal.open_postings(), {"intended"}).items():
+        if (lines[0].integration_id, lines[0].property_id) not in held:
+            continue
+        reason = "the run ended before it recorded an outcome"
+        journal.record(
+            batch_id, "unknown", errors=[reason], references=[each.reference for each in lines], reason=reason
+        )
+        moved += [
+            Settled(msgspec.structs.replace(each, state="unknown"), "intended", reason) for each in lines
+        ]
+    return moved
+
+
+def settle_unknown(
+    journal: Journal, remote: Remote, vendors: Vendors, vendor_of: Mapping[str, str], clock: Clock
+) -> list[Settled]:
+    """Look for lost requests in the write log, by our batch id; a missing entry proves nothing."""
+    moved: list[Settled] = []
+    unknown = [each for each in journal.open_postings() if each.state == "unknown"]
+    by_integration: dict[str, list[Posting]] = defaultdict(list)
+    for each in unknown:
+        by_integration[each.integration_id].append(each)
+    for integration_id, lines in by_integration.items():
+        entries = remote.write_log(integration_id, _time_range(lines, clock))
+        vendor = vendor_of.get(integration_id, "")
+        for batch_id, batch in _by_batch(lines, {"unknown"}).items():
+            moved += _by_log(journal, batch_id, batch, entries, vendor, vendors)
+    return moved
+
+
+def _by_log(
+    journal: Journal,
+    batch_id: str,
+    lines: Sequence[Posting],
+    entries: Sequence[WriteLogEntry],
+    vendor: str,
+    vendors: Vendors,
+) -> Iterator[Settled]:
+    for entry in entries:
+        if batch_id not in entry.batch_ids:
+            continue
+        state: State | None = None
+        if entry.status == "SUCCESS":
+            state, reason = "accepted", f"the write log has the batch: job {entry.job_id} succeeded"
+        elif entry.error and vendors.nothing_written(vendor, [entry.error]):
+            state, reason = "not_posted", f"the write log has the batch: {entry.error}"
+        if state is None:
+            continue
+        references = [each.reference for each in lines]
+        journal.record(batch_id, state, job_id=entry.job_id, references=references, reason=reason)
+        for each in lines:
+            yield Settled(msgspec.structs.replace(each, state=state, job_id=entry.job_id), "unknown", reason)
+        return
+
+
+def settle_seen(
+    journal: Journal, snapshot: Snapshot, integrations: Mapping[str, IntegrationConfig]
+) -> list[Settled]:
+    """Postings whose charge is among the synced ones are visible: by reference, else by content."""
+    moved: list[Settled] = []
+    by_property: dict[tuple[str, str], list[Posting]] = defaultdict(list)
+    for each in journal.open_postings():
+        by_property[each.integration_id, each.property_id].append(each)
+    for (integration_id, property_id), lines in by_property.items():
+        integration = integrations.get(integration_id)
+        if integration is not None:
+            moved += _seen(journal, snapshot, integration, property_id, lines)
+    return moved
+
+
+def _seen(
+    journal: Journal,
+    snapshot: Snapshot,
+    integration: IntegrationConfig,
+    property_id: str,
+    lines: Sequence[Posting],
+) -> Iterator[Settled]:
+    margin = timedelta(days=45 + integration.date_tolerance)
+    first = min(min(each.transaction_date, each.period_first) for each in lines) - margin
+    last = max(max(each.transaction_date, each.period_last) for each in lines) + margin
+    charges = snapshot.property(integration.id, property_id, Days(first, last)).charges
+    by_reference: dict[str, list[str]] = defaultdict(list)
+    for charge in charges:
+        if charge.reference:
+            by_reference[charge.reference].append(charge.id)
+    references = {
+        key: [charge for charge in charges if charge.id in ids] for key, ids in by_reference.items()
+    }
+    matched = match_by_content(
+        journal.postings(integration.id, property_id), charges, references, integration
+    )
+    for each in lines:
+        if each.reference in by_reference:
+            charge_id, how = by_reference[each.reference][0], "seen on the ledger by its reference"
+        elif each.reference in matched and each.state in {"queued", "accepted"}:
+            charge_id, how = (
+                matched[each.reference].id,
+                "seen on the ledger by resident, code, amount and date",
+            )
+        else:
+            continue
+        journal.settle(each.id, "visible", charge_id=charge_id, reason=how, actor=_ACTOR)
+        yield Settled(msgspec.structs.replace(each, state="visible", charge_id=charge_id), each.state, how)
+
+
+def _by_batch(postings: Sequence[Posting], states: set[str]) -> dict[str, list[Posting]]:
+    found: dict[str, list[Posting]] = defaultdict(list)
+    for each in postings:
+        if each.state in states:
+            found[each.batch_id].append(each)
+    return found
+
+
+def _time_range(lines: Sequence[Posting], clock: Clock) -> str:
+    """The shortest range of the write log that reaches back to the oldest of the requests."""
+    oldest = min(datetime.fromisoformat(each.since) for each in lines)
+    age = datetime.fromisoformat(clock.now()) - oldest
+    for name, reach in (
+        ("hour", timedelta(minutes=50)),
+        ("day", timedelta(hours=23)),
+        ("week", timedelta(days=6)),
+    ):
+        if age < reach:
+            return name
+    return "month"

@@ -1,0 +1,387 @@
+"""Two believable properties around a given day, the same ones each time.
+
+Lease dates, payments and the two months of history are laid around ``today``, so that a demo is believable in any
+month; ids, names, pets and amounts do not depend on it. The month of ``today`` itself has no charges yet.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chargeplan.sandbox import records, seed_facts
+from chargeplan.sandbox.ledger import settle
+from chargeplan.sandbox.seed_households import Household, Person, households
+from chargeplan.sandbox.sync import run_sync
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from chargeplan.sandbox.clock import Clock
+    from chargeplan.sandbox.ledger import Entry, Ledger
+    from chargeplan.sandbox.seed_facts import FloorPlan, Place
+    from chargeplan.sandbox.settings import Settings
+    from chargeplan.sandbox.store import Store
+
+_SEED = 20240615
+_INTERFACES = (
+    "RESMAN_CREATE_RESIDENT_CHARGE", "RESMAN_CREATE_RESIDENT_PAYMENT", "RESMAN_READ_RESIDENT_TRANSACTIONS",
+    "RESMAN_READ_RESIDENT_CHARGE_CODES", "RESMAN_READ_RESIDENTS", "RESMAN_READ_LEASES", "RESMAN_READ_UNITS",
+    "RESMAN_READ_PROPERTIES", "RESMAN_READ_MOVE_OUTS",
+)  # fmt: skip
+
+
+class Seeder:
+    """Writes the seed into an empty state."""
+
+    def __init__(self, store: Store, clock: Clock, ledger: Ledger, settings: Settings, today: date) -> None:
+        self._store = store
+        self._clock = clock
+        self._ledger = ledger
+        self._settings = settings
+        self._today = today
+        self._now = clock.stamp()
+        self._random = random.Random(_SEED)  # noqa: S311 - the same people each time, not secrets
+
+    def fill(self) -> None:
+        """Both properties, their history, and a first sync."""
+        with self._store.transaction():
+            self._integration()
+            for place in (seed_facts.OAK_STREET, seed_facts.MAPLE_COURT):
+                self._place(place)
+            run_sync(self._store, self._clock, self._settings)
+
+    def _integration(self) -> None:
+        self._store.set_value("disabled_properties", [])
+        self._admin("integrations", seed_facts.INTEGRATION_ID, _integration_body())
+        for number, place in enumerate((seed_facts.OAK_STREET, seed_facts.MAPLE_COURT), 1):
+            body = {"property_id": place.id, "enabled": True, "_without": ["updated_at", "last_seen"]}
+            self._admin("integration-properties", f"clintprop{number:016d}", body, place.id)
+        self._admin("job-schedules", "cljobschedule0000000000001", _schedule_body(self._now))
+
+    def _admin(self, model: str, row_id: str, body: dict[str, Any], property_id: str = "") -> None:
+        whole = body if model == "integrations" else {"integration_id": seed_facts.INTEGRATION_ID, **body}
+        self._store.change(
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
+            (model, row_id, seed_facts.INTEGRATION_ID, property_id, self._now, self._now, json.dumps(whole)),
+        )
+
+    def _place(self, place: Place) -> None:
+        units = list(_units(place))
+        homes = list(households(place, [unit["number"] for unit in units], self._today, self._random))
+        taken = {home.unit for home in homes if home.lives_there}
+        for unit in units:
+            unit["is_vacant"] = unit["is_available"] = unit["number"] not in taken
+        self._put(place, "properties", [_property_body(place, len(units))])
+        self._put(place, "charge-codes", list(_code_bodies(place)))
+        self._put(place, "fees", list(_fee_bodies(place)))
+        self._put(place, "units", units)
+        self._people(place, homes, {unit["number"]: unit for unit in units})
+        self._history(place, homes, {unit["number"]: unit for unit in units})
+
+    def _people(self, place: Place, homes: Sequence[Household], units: dict[str, dict[str, Any]]) -> None:
+        self._put(place, "leases", [_lease_body(place, home, units[home.unit]) for home in homes])
+        leases: dict[str, list[tuple[Household, Person]]] = {}
+        for home in homes:
+            for person in home.people:
+                leases.setdefault(person.id, []).append((home, person))
+        self._put(place, "residents", [_resident_body(place, held, self._now) for held in leases.values()])
+
+    def _history(self, place: Place, homes: Sequence[Household], units: dict[str, dict[str, Any]]) -> None:
+        """Two months of charges, most of the older ones paid."""
+        codes = {body["name"]: body["id"] for body in _code_bodies(place)}
+        this_month = self._today.replace(day=1)
+        last_month = (this_month - timedelta(days=1)).replace(day=1)
+        months = ((last_month - timedelta(days=1)).replace(day=1), last_month)
+        facts = [
+            fact
+            for month in months
+            for home in homes
+            for fact in _charges(place, home, units[home.unit], month, codes)
+        ]
+        entries = self._ledger.add("posted", facts, self._settings)
+        payments = {
+            entry.id: self._payment(place, entry) for number, entry in enumerate(entries) if number % 12 != 7
+        }
+        self._put(place, "resident-payments", list(payments.values()))
+        self._settle({charge_id: payment["allocations"] for charge_id, payment in payments.items()})
+
+    def _payment(self, place: Place, entry: Entry) -> dict[str, Any]:
+        """A payment of one charge in full, two days later."""
+        day = str(date.fromisoformat(entry.transaction_date) + timedelta(days=2))
+        payment_id = f"clpayment{entry.seq:016d}"
+        raw = records.dollars(entry.amount_in_cents)
+        allocation = records.part(
+            "allocations",
+            id=f"clalloc{entry.seq:018d}", x_id=f"rm-alloc-{entry.seq}", x_source_id=f"rm-{payment_id}",
+            x_destination_id=f"rm-{entry.id}", amount_in_cents=entry.amount_in_cents, amount_raw=raw,
+            resident_charge_id=entry.id, resident_payment_id=payment_id,
+            created_at=self._now, updated_at=self._now, last_seen=self._now,
+        )  # fmt: skip
+        return records.row(
+            "resident-payments",
+            id=payment_id, x_id=f"rm-{payment_id}", x_property_id=f"rm-{place.id}", x_lease_id=f"rm-{entry.lease_id}",
+            x_resident_id=f"rm-{entry.resident_id}", x_unit_id=f"rm-{entry.unit_id}", payment_method_normalized="ACH",
+            payment_method_raw="ACH", amount_in_cents=entry.amount_in_cents, amount_raw=raw, description="Online payment",
+            reference_number=f"PMT-{entry.seq:05d}", transaction_date=day, is_open=False, post_month=day[:7],
+            resident_id=entry.resident_id, unit_id=entry.unit_id, lease_id=entry.lease_id, allocations=[allocation],
+        )  # fmt: skip
+
+    def _settle(self, allocations: dict[str, list[dict[str, Any]]]) -> None:
+        """Write into the charges what was paid of them."""
+        sql = "SELECT id, body FROM upstream WHERE model = 'resident-charges' AND id IN (SELECT value FROM json_each(?))"
+        settled = []
+        for row in self._store.rows(sql, (json.dumps(list(allocations)),)):
+            body = json.loads(row["body"])
+            settle(body, allocations[row["id"]])
+            settled.append((json.dumps(body), row["id"]))
+        self._store.change_many(
+            "UPDATE upstream SET body = ? WHERE model = 'resident-charges' AND id = ?", settled
+        )
+
+    def _put(self, place: Place, model: str, bodies: Sequence[dict[str, Any]]) -> None:
+        shared = {
+            "integration_id": seed_facts.INTEGRATION_ID,
+            "integration_vendor": "RESMAN",
+            "property_id": place.id,
+        }
+        self._store.change_many(
+            "INSERT INTO upstream VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    model,
+                    body["id"],
+                    seed_facts.INTEGRATION_ID,
+                    place.id,
+                    body.get("transaction_date"),
+                    json.dumps({**body, **shared}),
+                )
+                for body in bodies
+            ],
+        )
+
+
+def _integration_body() -> dict[str, Any]:
+    readable = {
+        "resident_charges": "RESIDENT_TRANSACTIONS",
+        "residents": "RESIDENTS",
+        "leases": "LEASES",
+        "units": "UNITS",
+    }
+    return {
+        "name": "Oak & Maple Management (ResMan)",
+        "vendor": "RESMAN",
+        "active": True,
+        "system": "SANDBOX",
+        "sync_frequency": None,
+        "sync_cadence": None,
+        "max_job_concurrency": 5,
+        "max_request_frequency": 60,
+        "max_request_cadence": "MINUTE",
+        "base_url": None,
+        "is_archived": False,
+        "last_completed_sync": None,
+        "last_completed_back_sync": None,
+        "new_properties_are_enabled": True,
+        "integration_interfaces": [
+            {"interface_name": name, "enabled": True, "version": "2.0"} for name in _INTERFACES
+        ],
+        "models": {
+            model: {"enabled": True, "from_interfaces": [f"RESMAN_READ_{name}"]}
+            for model, name in readable.items()
+        },
+        "can_authenticate": True,
+        "last_data_access_check": None,
+        "configuration_meta_data": [],
+        "_without": ["last_seen"],
+    }
+
+
+def _schedule_body(now: str) -> dict[str, Any]:
+    return {
+        "job_type": "SYNC",
+        "status": "ACTIVE",
+        "last_run": now,
+        "sync_frequency": 24,
+        "sync_cadence": "HOUR",
+        "parameters": {},
+        "_without": ["last_seen"],
+    }
+
+
+def _property_body(place: Place, number_of_units: int) -> dict[str, Any]:
+    pets = [
+        records.part(
+            "pet_types", name=name, is_allowed=True, rent_amount_in_cents=3_500, rent_amount_raw="35.00"
+        )
+        for name in ("Dog", "Cat")
+    ]
+    return records.row(
+        "properties",
+        id=place.id, x_id=f"rm-{place.id}", x_property_id=f"rm-{place.id}", city="Austin", code=place.code, country="US",
+        county="Travis", is_active=True, manager_email=f"{place.code.lower()}@example.com", manager_name="Robin Hollis",
+        manager_phone_1="5125550100", manager_phone_1_type="WORK", name=place.name, number_of_units=number_of_units,
+        state="TX", street_address_1=place.address, address_1=place.address, type=place.kind, type_raw=place.kind.title(),
+        type_normalized=place.kind, year_built=2016, zip=place.zip, pet_types=pets,
+    )  # fmt: skip
+
+
+def _code_bodies(place: Place) -> Iterator[dict[str, Any]]:
+    for number, name in enumerate(seed_facts.CODES, 1):
+        documented = place is seed_facts.OAK_STREET and name == "Rent"
+        code_id = (
+            seed_facts.DOCUMENTED_CODE_ID
+            if documented
+            else f"chargecode-{place.prefix or 'oak-'}{name.lower().replace(' ', '-')}"
+        )
+        yield records.row(
+            "charge-codes",
+            id=code_id, x_id=f"rm-{code_id}", x_property_id=f"rm-{place.id}", debit_gl_account="1200",
+            credit_gl_account=f"{4000 + number * 10}", name=name, description=f"{name} charges",
+        )  # fmt: skip
+
+
+def _fee_bodies(place: Place) -> Iterator[dict[str, Any]]:
+    """Fees of the property, of a floor plan, and of one unit, the nearer ones going before."""
+    plan = place.plans[-1]
+    fees = (
+        ("trash", "Trash", 2_000, None, None),
+        ("valet-trash", "Valet Trash", 3_000, None, None),
+        ("internet", "Internet", 6_500, None, None),
+        ("amenity-fee", "Amenity Fee", 2_500, None, None),
+        ("amenity-fee-large", "Amenity Fee", 4_000, plan_id(place, plan), None),
+        ("storage", "Storage", 4_500, None, None),
+        ("amenity-fee-unit", "Amenity Fee", 1_000, None, unit_id(place, "101")),
+    )
+    codes = {body["name"]: body["id"] for body in _code_bodies(place)}
+    for slug, name, cents, floor_plan_id, fee_unit_id in fees:
+        fee_id = f"fee-{place.prefix or 'oak-'}{slug}"
+        yield records.row(
+            "fees",
+            id=fee_id, x_id=f"rm-{fee_id}", x_property_id=f"rm-{place.id}", x_charge_code_id=f"rm-{codes[name]}",
+            x_floor_plan_id=floor_plan_id and f"rm-{floor_plan_id}", x_unit_id=fee_unit_id and f"rm-{fee_unit_id}",
+            amount_in_cents=cents, amount_raw=records.dollars(cents), charge_code_name=name, name=name,
+            description=f"{name}, monthly", floor_plan_id=floor_plan_id, unit_id=fee_unit_id, charge_code_id=codes[name],
+        )  # fmt: skip
+
+
+def plan_id(place: Place, plan: FloorPlan) -> str:
+    """The id of a floor plan."""
+    return f"floorplan-{place.prefix or 'oak-'}{plan.code.lower()}"
+
+
+def unit_id(place: Place, number: str) -> str:
+    """The id of a unit: ``unit-204`` at Oak Street, ``unit-maple-204`` at Maple Court."""
+    return f"unit-{place.prefix}{number}"
+
+
+def _units(place: Place) -> Iterator[dict[str, Any]]:
+    for floor in range(1, place.floors + 1):
+        for position in range(place.per_floor):
+            yield _unit_body(place, floor, position)
+
+
+def _unit_body(place: Place, floor: int, position: int) -> dict[str, Any]:
+    number = str(floor * 100 + position + 1)
+    plan = place.plans[position % len(place.plans)]
+    building_name, building_number = place.buildings[position * len(place.buildings) // place.per_floor]
+    rent = plan.rent_in_cents + (floor - 1) * 1_500
+    return records.row(
+        "units",
+        id=unit_id(place, number), x_id=f"rm-{unit_id(place, number)}", x_property_id=f"rm-{place.id}",
+        x_floor_plan_id=f"rm-{plan_id(place, plan)}", bathrooms=plan.bathrooms, bathrooms_full=int(plan.bathrooms[0]),
+        bathrooms_half=int(plan.bathrooms.endswith(".5")), bedrooms=plan.bedrooms, building_name=building_name,
+        building_number=building_number, city="Austin", country="US", floor_plan_code=plan.code, floor_plan_name=plan.name,
+        floor=str(floor), is_furnished=place.kind == "STUDENT_HOUSING", number=number, rent_amount_market_in_cents=rent,
+        rent_amount_max_in_cents=rent + 10_000, rent_amount_min_in_cents=rent - 5_000,
+        square_feet=plan.square_feet + position % 5 * 4, state="TX", street_address_1=place.address,
+        address_1=place.address, address_2=f"Unit {number}", zip=place.zip, pets_allowed=True, dogs_allowed=True,
+        cats_allowed=True, floor_plan_id=plan_id(place, plan),
+    )  # fmt: skip
+
+
+def _lease_body(place: Place, home: Household, unit: dict[str, Any]) -> dict[str, Any]:
+    rent = unit["rent_amount_market_in_cents"] + home.rent_over_market_in_cents
+    people = [
+        records.part(
+            "residents_meta_data",
+            resident_id=person.id,
+            x_resident_type=person.role.title(),
+            resident_type_normalized=person.role,
+            move_in_date=home.text("moved_in") or home.text("moves_in"),
+            move_out_date=home.text("moved_out") or home.text("moves_out"),
+            notice_date=home.text("notice"),
+        )
+        for person in home.people
+    ]
+    deposit = 50_000
+    return records.row(
+        "leases",
+        id=home.lease_id, x_id=f"rm-{home.lease_id}", x_property_id=f"rm-{place.id}", x_resident_id=f"rm-{home.people[0].id}",
+        x_unit_id=f"rm-{unit['id']}", residents_meta_data=people, application_date=str(home.start - timedelta(days=30)),
+        deposit_amount=records.dollars(deposit), deposit_amount_in_cents=deposit, deposit_date=str(home.start - timedelta(days=20)),
+        end_date=str(home.end), realized_move_in_date=home.text("moved_in"), realized_move_out_date=home.text("moved_out"),
+        rent_amount_in_cents=rent, rent_amount_market_in_cents=unit["rent_amount_market_in_cents"], rent_due_day=1,
+        scheduled_move_in_date=home.text("moves_in"), scheduled_move_out_date=home.text("moves_out"),
+        signature_date=str(home.start - timedelta(days=25)), start_date=str(home.start), status=home.status_raw,
+        status_normalized=home.status, status_raw=home.status_raw, term="12", type="Standard", unit_number=home.unit,
+        unit_id=unit["id"],
+    )  # fmt: skip
+
+
+def _resident_body(place: Place, held: Sequence[tuple[Household, Person]], now: str) -> dict[str, Any]:
+    home, person = held[-1]
+    ages = {"created_at": now, "updated_at": now, "last_seen": now}
+    leases = [
+        records.part(
+            "leases_meta_data",
+            lease_id=of.lease_id,
+            x_resident_type=as_.role.title(),
+            resident_type_normalized=as_.role,
+            move_in_date=of.text("moved_in") or of.text("moves_in"),
+            move_out_date=of.text("moved_out") or of.text("moves_out"),
+            notice_date=of.text("notice"),
+        )
+        for of, as_ in held
+    ]
+    pets = [
+        {**records.part("pets", **msgspec.to_builtins(pet)), "x_id": f"rm-{pet.id}", **ages}
+        for pet in person.pets
+    ]
+    vehicles = [
+        {**records.part("vehicles", **msgspec.to_builtins(car)), "x_id": f"rm-{car.id}", **ages}
+        for car in person.vehicles
+    ]
+    return records.row(
+        "residents",
+        id=person.id, x_id=f"rm-{person.id}", x_lease_id=f"rm-{home.lease_id}", leases_meta_data=leases,
+        address_1=place.address, address_2=f"Unit {home.unit}", balance_in_cents=0, city="Austin", country="US",
+        email_1=person.email, first_name=person.first_name, is_employee=person.is_employee, last_name=person.last_name,
+        late_balance_in_cents=0, phone_1_type="MOBILE", phone_1=person.phone, state="TX", zip=place.zip, pets=pets,
+        vehicles=vehicles,
+    )  # fmt: skip
+
+
+def _charges(
+    place: Place, home: Household, unit: dict[str, Any], month: date, codes: dict[str, str]
+) -> Iterator[dict[str, Any]]:
+    """What the office billed a household for a whole month that it lived there; part months were settled by hand."""
+    end = (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    if home.moved_in is None or home.moved_in > month or home.start > end or home.ended(end):
+        return
+    primary = home.people[0]
+    pets = sum(not pet.is_service_animal for person in home.people for pet in person.pets)
+    cars = sum(len(person.vehicles) for person in home.people)
+    rent = unit["rent_amount_market_in_cents"] + home.rent_over_market_in_cents
+    for code, cents in (("Rent", rent), ("Pet Rent", 3_500 * pets), ("Parking", 7_500 * min(cars, 1))):
+        if cents:
+            yield {
+                "origin": "seed", "integration_id": seed_facts.INTEGRATION_ID, "property_id": place.id,
+                "resident_id": primary.id, "lease_id": home.lease_id, "unit_id": unit["id"], "charge_code_id": codes[code],
+                "amount_in_cents": cents, "transaction_date": str(month), "description": f"{code} {month:%B %Y}",
+                "reference_number": f"OFFICE-{month:%Y%m}-{place.code}-{home.unit}-{code.upper().replace(' ', '')}",
+            }  # fmt: skip

@@ -1,0 +1,143 @@
+"""The facts of the seed that a person would look up: ids, names, codes, floor plans. No real person is in it."""
+
+from __future__ import annotations
+
+import msgspec
+
+INTEGRATION_ID = "resman-integration-98765"
+"""The integration of the documentation's own example."""
+OAK_STREET_ID = "clwi5xiix000008l6ctdgafyh"
+MAPLE_COURT_ID = "clwi5xiix000108l6mapcourt"
+
+CODES = (
+    "Rent", "Pet Rent", "Pet Fee", "Parking", "Water", "Trash", "Electric", "Late Fee", "Amenity Fee", "Storage",
+    "Concession", "Valet Trash", "Internet", "Month to Month Fee", "Damage",
+)  # fmt: skip
+"""The charge codes that each property has, each with an id of its own there."""
+
+DOCUMENTED_CODE_ID = "chargecode-67890"
+"""Rent of Oak Street; the documentation's example charges it to ``resident-12345``."""
+DOCUMENTED_RESIDENT_ID = "resident-12345"
+"""The primary resident of Oak Street's unit 204."""
+
+
+class FloorPlan(msgspec.Struct, frozen=True):
+    """What units of one plan have in common; the rent is the market's, in cents."""
+
+    code: str
+    name: str
+    bedrooms: str
+    bathrooms: str
+    square_feet: int
+    rent_in_cents: int
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A property of the seed."""
+
+    id: str
+    prefix: str
+    """What the ids of its units, leases and codes begin with."""
+    name: str
+    code: str
+    kind: str
+    address: str
+    zip: str
+    floors: int
+    per_floor: int
+    buildings: tuple[tuple[str, str], ...]
+    """Name and number of each; the units of a floor are shared out among them in order."""
+    plans: tuple[FloorPlan, ...]
+    """The units of a floor take them in turn."""
+
+
+OAK_STREET = Place(
+    id=OAK_STREET_ID, prefix="", name="Oak Street Apartments", code="OAK", kind="MULTI_FAMILY",
+    address="400 Oak Street", zip="78702", floors=4, per_floor=30,
+    buildings=(("North", "1"), ("Garden", "2"), ("South", "3")),
+    plans=(
+        FloorPlan("S1", "Studio", "0", "1", 480, 98_500),
+        FloorPlan("1BR-A", "1BR Classic", "1", "1", 690, 119_500),
+        FloorPlan("1BR-B", "1BR Corner", "1", "1", 745, 125_000),
+        FloorPlan("2BR-A", "2BR Classic", "2", "2", 980, 154_500),
+        FloorPlan("2BR-B", "2BR Deluxe", "2", "2", 1_080, 168_000),
+        FloorPlan("3BR-A", "3BR Townhome", "3", "2.5", 1_340, 209_500),
+    ),
+)  # fmt: skip
+
+MAPLE_COURT = Place(
+    id=MAPLE_COURT_ID, prefix="maple-", name="Maple Court", code="MAPLE", kind="STUDENT_HOUSING",
+    address="12 Maple Court", zip="78705", floors=2, per_floor=12,
+    buildings=(("Maple East", "E"), ("Maple West", "W")),
+    plans=(
+        FloorPlan("2BED", "2 Bed / 2 Bath", "2", "2", 860, 149_800),
+        FloorPlan("3BED", "3 Bed / 3 Bath", "3", "3", 1_120, 209_700),
+        FloorPlan("4BED", "4 Bed / 4 Bath", "4", "4", 1_410, 267_600),
+    ),
+)  # fmt: skip
+
+FIRST_NAMES = (
+    "Avery",
+    "Blake",
+    "Casey",
+    "Dana",
+    "Ellis",
+    "Finley",
+    "Gray",
+    "Harper",
+    "Indigo",
+    "Jordan",
+    "Kai",
+    "Logan",
+    "Morgan",
+    "Noel",
+    "Oakley",
+    "Parker",
+    "Quinn",
+    "Reese",
+    "Sage",
+    "Taylor",
+    "Uma",
+    "Val",
+    "Wren",
+    "Xen",
+    "Yael",
+    "Zuri",
+)
+LAST_NAMES = (
+    "Alder",
+    "Birch",
+    "Cedar",
+    "Dogwood",
+    "Elm",
+    "Fir",
+    "Ginkgo",
+    "Hazel",
+    "Ivy",
+    "Juniper",
+    "Katsura",
+    "Larch",
+    "Mesquite",
+    "Nutmeg",
+    "Olive",
+    "Pine",
+    "Quince",
+    "Rowan",
+    "Spruce",
+    "Tupelo",
+    "Umber",
+    "Viburnum",
+    "Willow",
+    "Yew",
+    "Zelkova",
+)
+PET_NAMES = ("Biscuit", "Pepper", "Mochi", "Clover", "Waffles", "Juno", "Ziggy", "Olive")
+VEHICLES = (
+    ("Honda", "Civic", "Blue"),
+    ("Toyota", "RAV4", "White"),
+    ("Ford", "Escape", "Gray"),
+    ("Subaru", "Outback", "Green"),
+)
+
+VACANT_UNITS = ("119", "229", "319", "329", "419", "429")
+"""Units of Oak Street that nobody has leased."""
