@@ -1,0 +1,142 @@
+"""The entry point: the group of commands, loaded when they are needed, and the one error boundary."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from chargeplan import __version__
+from chargeplan.core.errors import ChargeplanError
+
+# Each command and the module that has it, so that `--help` and `--version` load none of the others.
+COMMANDS = {
+    "demo": ("chargeplan.cli.scaffold", "demo"),
+    "init": ("chargeplan.cli.scaffold", "init"),
+    "validate": ("chargeplan.cli.files", "validate"),
+    "plan": ("chargeplan.cli.planning", "plan"),
+    "show": ("chargeplan.cli.planning", "show"),
+    "apply": ("chargeplan.cli.applying", "apply"),
+    "status": ("chargeplan.cli.settling", "status"),
+    "reconcile": ("chargeplan.cli.settling", "reconcile"),
+    "resolve": ("chargeplan.cli.settling", "resolve"),
+    "adopt": ("chargeplan.cli.settling", "adopt"),
+    "explain": ("chargeplan.cli.explaining", "explain"),
+    "history": ("chargeplan.cli.records", "history"),
+    "test": ("chargeplan.cli.testing", "test"),
+    "doctor": ("chargeplan.cli.records", "doctor"),
+    "journal": ("chargeplan.cli.records", "journal"),
+    "sandbox": ("chargeplan.cli.sandbox", "sandbox"),
+    "schema": ("chargeplan.cli.files", "schema"),
+    "completion": ("chargeplan.cli.files", "completion"),
+}
+
+_HELP = {
+    "demo": "See the whole way once: plan, apply, sync, plan again.",
+    "init": "Scaffold a project and create its journal.",
+    "validate": "Check configuration, plans and tables offline.",
+    "plan": "Show what would be billed; save it with --out.",
+    "show": "Print a saved plan.",
+    "apply": "Post a plan, at most once.",
+    "status": "What is in flight, unknown, overdue, removed upstream.",
+    "reconcile": "Settle what is open: jobs, write log, ledger.",
+    "resolve": "Settle a line by a person's word.",
+    "adopt": "Accept a foreign synced charge as a line.",
+    "explain": "Where a line comes from, or why there is none.",
+    "history": "The journal, for people and auditors.",
+    "test": "Run the plans' own tests.",
+    "doctor": "Check token, hosts, integration, codes, journal.",
+    "journal": "Care for the journal.",
+    "sandbox": "A Propexo of your own to play with.",
+    "schema": "Print a JSON Schema.",
+    "completion": "Print shell completion.",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """The commands in the order of a month's work."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+        """The command of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, attribute = COMMANDS[cmd_name]
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
+        """List the commands without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, _HELP[name]) for name in COMMANDS])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="chargeplan", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Charge plans as code: residents' charges, planned, reviewed and posted at most once.
+
+    \b
+    Examples:
+      chargeplan demo                          see it work, without an account
+      chargeplan plan --period 2027-08         what would be billed in August
+      chargeplan plan --out august.plan        save it for review
+      chargeplan apply august.plan             post exactly that
+      chargeplan status                        what is still open
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code (interface.md, *Exit codes*)."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    sys.exit(run(words))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command; every way it can end is an exit code, and no traceback reaches a user."""
+    as_json = "--json" in words
+    try:
+        result = cli.main(args=list(words), prog_name="chargeplan", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail(
+            ChargeplanError(
+                "Interrupted.", code="interrupted", hint="`chargeplan status` shows what was sent."
+            ),
+            130,
+            as_json=as_json,
+        )
+    except click.UsageError as problem:
+        command = problem.ctx.command_path if problem.ctx else "chargeplan"
+        error = ChargeplanError(problem.format_message(), hint=f"`{command} --help` shows how.", code="usage")
+        return _fail(error, 1, as_json=as_json)
+    except ChargeplanError as error:
+        return _fail(error, error.exit_code, as_json=as_json)
+    except BrokenPipeError:
+        # The reader of our output has gone; nothing is left to say, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as problem:
+        error = ChargeplanError(
+            f"{problem.strerror or problem}: {problem.filename or ''}".rstrip(": "), code="system"
+        )
+        return _fail(error, 1, as_json=as_json)
+
+
+def _fail(error: ChargeplanError, code: int, *, as_json: bool) -> int:
+    from chargeplan.render import faults, jsondoc  # noqa: PLC0415 - only a failure needs them
+
+    if as_json:
+        sys.stdout.write(jsondoc.dump(jsondoc.error_document(error)))
+        sys.stdout.flush()
+    sys.stderr.write(faults.error_screen(error, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ))
+    return code

@@ -1,0 +1,195 @@
+"""Options that every command has, and the screen that they describe."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from datetime import date
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from chargeplan.core.dates import Days, add_months
+from chargeplan.core.errors import ChargeplanError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Common(msgspec.Struct, frozen=True):
+    """What the common options say: which configuration and environment, and how to talk."""
+
+    config: str | None
+    env: str | None
+    color: str
+    quiet: bool
+    as_json: bool
+    log_level: str
+    log_format: str
+
+    @property
+    def colored(self) -> bool:
+        """Whether stdout gets colour: never in a pipe or with NO_COLOR, unless asked for."""
+        if self.color == "auto":
+            return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        return self.color == "always"
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 100 in a pipe."""
+        return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
+
+    @property
+    def shows_progress(self) -> bool:
+        """Whether progress is drawn: only on a terminal."""
+        return sys.stderr.isatty() and not self.quiet
+
+    def say(self, text: str) -> None:
+        """Talk that is not the answer, to stderr."""
+        if not self.quiet:
+            click.echo(text, err=True)
+
+
+def common(*, json: bool = True) -> Callable[[F], F]:
+    """Add the common options; the command gets them as ``common``."""
+
+    def decorate(function: F) -> F:
+        @functools.wraps(function)
+        def wrapper(**values: Any) -> Any:
+            options = Common(
+                config=values.pop("config_file"),
+                env=values.pop("env_name"),
+                color=values.pop("color"),
+                quiet=values.pop("quiet"),
+                as_json=values.pop("as_json", False),
+                log_level=values.pop("log_level"),
+                log_format=values.pop("log_format"),
+            )
+            configure_logging(options)
+            return function(common=options, **values)
+
+        decorated: Any = wrapper
+        if json:
+            decorated = click.option(
+                "--json", "as_json", is_flag=True, help="Print exactly one JSON document."
+            )(decorated)
+        for option in reversed(_COMMON):
+            decorated = option(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate
+
+
+_COMMON = [
+    click.option(
+        "--config",
+        "config_file",
+        metavar="FILE",
+        help="The configuration; default: the nearest chargeplan.yaml upwards.",
+    ),
+    click.option(
+        "--env",
+        "env_name",
+        metavar="NAME",
+        help="The environment; default: $CHARGEPLAN_ENV, else the configuration's.",
+    ),
+    click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        help="Colour on stdout.",
+    ),
+    click.option("--quiet", "-q", is_flag=True, help="No progress and no talk on stderr."),
+    click.option(
+        "--log-level",
+        type=click.Choice(["debug", "info", "warning", "error"]),
+        default="warning",
+        show_default=True,
+        help="Log to stderr.",
+    ),
+    click.option(
+        "--log-format",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="How logs look.",
+    ),
+]
+
+
+def configure_logging(options: Common) -> None:
+    """Send this program's log to stderr; libraries below warning level stay out of it, for they know the headers."""
+    import json  # noqa: PLC0415
+    import logging  # noqa: PLC0415
+
+    class JsonFormatter(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            entry = {
+                "time": self.formatTime(record),
+                "level": record.levelname.lower(),
+                "logger": record.name,
+                "message": record.getMessage(),
+            }
+            return json.dumps(entry, ensure_ascii=False)
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter()
+        if options.log_format == "json"
+        else logging.Formatter("%(levelname)s %(name)s: %(message)s")
+    )
+    logger = logging.getLogger("chargeplan")
+    logger.handlers[:] = [handler]
+    logger.setLevel(options.log_level.upper())
+    logger.propagate = False
+
+
+def read_date(text: str | None, option: str) -> date | None:
+    """An ISO date of an option.
+
+    Raises:
+        ChargeplanError: it is none.
+    """
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ChargeplanError(
+            f"{option}: `{text}` is no date.", hint="Write it as 2027-08-01.", code="usage"
+        ) from None
+
+
+def read_window(period: str | None, first: str | None, through: str | None) -> Days | None:
+    """The window of ``--period`` or of ``--from`` and ``--through``, both inclusive; ``None`` where none is given.
+
+    Raises:
+        ChargeplanError: half a window, both ways at once, or an empty one.
+    """
+    if period is not None:
+        if first is not None or through is not None:
+            raise ChargeplanError(
+                "--period goes without --from and --through.", hint="Give one or the other.", code="usage"
+            )
+        start = (
+            read_date(f"{period}-01" if len(period) == 7 else "", "--period") if len(period) == 7 else None
+        )
+        if start is None:
+            raise ChargeplanError(
+                f"--period: `{period}` is no month.", hint="Write it as 2027-08.", code="usage"
+            )
+        return Days(start, date.fromordinal(add_months(start, 1).toordinal() - 1))
+    if first is None and through is None:
+        return None
+    start, end = read_date(first, "--from"), read_date(through, "--through")
+    if start is None or end is None:
+        raise ChargeplanError(
+            "--from and --through go together.", hint="Give both, or --period.", code="usage"
+        )
+    if end < start:
+        raise ChargeplanError("--through is before --from.", hint="Both are inclusive.", code="usage")
+    return Days(start, end)

@@ -1,0 +1,308 @@
+"""`plan` and `show`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+import msgspec
+
+from chargeplan.cli import wiring
+from chargeplan.cli.options import Common, common, read_date, read_window
+from chargeplan.core.change import ChangeSet
+from chargeplan.core.config import Config, Project
+from chargeplan.core.diagnostic import Diagnostic
+from chargeplan.core.guard import Allowed
+from chargeplan.flow.planning import Planned, PlanRequest, default_window, make_plan
+from chargeplan.flow.settling import settle_jobs, settle_seen
+from chargeplan.planfile.codec import read_plan, write_plan
+from chargeplan.planfile.header import Header, Origin, PlanOptions, PropertyDigest, header_of
+from chargeplan.planfile.seal import digest
+from chargeplan.render import jsondoc
+from chargeplan.render.markdown import plan_markdown
+from chargeplan.render.screen import plan_screen
+from chargeplan.render.summary import Summary
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class PlanWords(msgspec.Struct, frozen=True):
+    """The options of `plan` as a user gave them."""
+
+    period: str | None = None
+    first: str | None = None
+    through: str | None = None
+    as_of: str | None = None
+    plans: tuple[str, ...] = ()
+    charges: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
+    full_refresh: bool = False
+    offline: bool = False
+
+    @property
+    def given(self) -> bool:
+        """Whether any was given."""
+        return self != PlanWords()
+
+
+def plan_options(function: F) -> F:
+    """Add the options that say what to plan; the command gets them one by one."""
+    decorated: Any = function
+    for option in reversed(_PLAN_OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+_PLAN_OPTIONS = [
+    click.option("--period", metavar="YYYY-MM", help="Lines dated in this month."),
+    click.option("--from", "first", metavar="DATE", help="With --through: lines dated from this day on."),
+    click.option("--through", metavar="DATE", help="… through this day, inclusive."),
+    click.option(
+        "--as-of",
+        metavar="DATE",
+        help="The day on which the plan is made; default: today in the plans' time zone.",
+    ),
+    click.option("--plan", "plans", multiple=True, metavar="NAME", help="Only this plan; repeatable."),
+    click.option("--charge", "charges", multiple=True, metavar="NAME", help="Only this charge; repeatable."),
+    click.option(
+        "--property", "properties", multiple=True, metavar="NAME", help="Only this property; repeatable."
+    ),
+    click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again."),
+    click.option("--offline", is_flag=True, help="Use the last snapshot; no request."),
+]
+
+
+@click.command()
+@plan_options
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save the plan for `apply`.",
+)
+@click.option(
+    "--json-out",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the JSON document too.",
+)
+@click.option(
+    "--markdown",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write Markdown for a pull request.",
+)
+@click.option("--all", "everything", is_flag=True, help="Also unchanged lines and skips.")
+@click.option("--detailed-exitcode", is_flag=True, help="End with 2 where there is something to post.")
+@common()
+def plan(
+    *,
+    common: Common,
+    out: Path | None,
+    json_out: Path | None,
+    markdown: Path | None,
+    everything: bool,
+    detailed_exitcode: bool,
+    **words: Any,
+) -> int:
+    """Show what would be billed: expand the plans, look at the ledgers, show the difference.
+
+    \b
+    Examples:
+      chargeplan plan                              this month
+      chargeplan plan --period 2027-08 --out august.plan
+      chargeplan plan --property oak-street --charge rent --all
+    """
+    asked = PlanWords(**words)
+    project, warnings = wiring.project(common)
+    request = request_of(asked, project.config, wiring.WallClock())
+    with wiring.world(common, project.config, today=request.as_of) as world:
+        planned = plan_now(common, world, project, request, warnings)
+        origin = origin_of(world, project, request, planned)
+        header = _header(world, project.config, planned.change_set, origin)
+    change_set = planned.change_set
+    if out is not None and not change_set.errored:
+        write_plan(out, header, change_set)
+    document = jsondoc.plan_document(change_set, digest=header.digest, all=everything)
+    if json_out is not None:
+        json_out.write_text(jsondoc.dump(document), encoding="utf-8")
+    if markdown is not None:
+        markdown.write_text(plan_markdown(change_set, digest=header.digest), encoding="utf-8")
+    if common.as_json:
+        click.echo(jsondoc.dump(document), nl=False)
+    else:
+        _say_cost(common, change_set)
+        click.echo(
+            plan_screen(change_set, color=common.colored, width=common.width, all=everything), nl=False
+        )
+    if out is not None and not change_set.errored:
+        common.say(f"Saved to {out}. Post exactly this with `chargeplan apply {out}`.")
+    return _exit_code(change_set, detailed=detailed_exitcode)
+
+
+def _say_cost(common: Common, change_set: ChangeSet) -> None:
+    for mark in change_set.observed:
+        synced = f", last synced {mark.last_completed_sync}" if mark.last_completed_sync else ""
+        common.say(
+            f"Read {mark.records:,} records in {mark.requests:,} requests from {mark.integration_id}{synced}."
+        )
+
+
+def _exit_code(change_set: ChangeSet, *, detailed: bool) -> int:
+    if change_set.errored:
+        return 1
+    if change_set.refused:
+        return 6
+    return 2 if detailed and change_set.to_post() else 0
+
+
+@click.command()
+@click.argument("planfile", type=click.Path(path_type=Path))
+@click.option(
+    "--markdown",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write Markdown for a pull request.",
+)
+@click.option("--all", "everything", is_flag=True, help="List every line.")
+@common()
+def show(*, common: Common, planfile: Path, markdown: Path | None, everything: bool) -> int:
+    """Print a saved plan, stale and used ones too."""
+    saved = read_plan(planfile)
+    summary = Summary(saved.review.totals, saved.review.skips, saved.review.unchanged)
+    change_set = saved.change_set
+    if markdown is not None:
+        markdown.write_text(
+            plan_markdown(change_set, digest=saved.header.digest, summary=summary), encoding="utf-8"
+        )
+    if common.as_json:
+        document = jsondoc.plan_document(
+            change_set, digest=saved.header.digest, all=everything, summary=summary
+        )
+        click.echo(jsondoc.dump(document), nl=False)
+    else:
+        click.echo(
+            plan_screen(
+                change_set, color=common.colored, width=common.width, all=everything, summary=summary
+            ),
+            nl=False,
+        )
+    return 0
+
+
+# --- shared with apply -------------------------------------------------------------------------------------------
+
+
+def request_of(
+    words: PlanWords, config: Config, clock: wiring.WallClock, allowed: Sequence[Allowed] = ()
+) -> PlanRequest:
+    """What the options ask for, with the defaults of the configuration."""
+    as_of = read_date(words.as_of, "--as-of") or clock.today(config.timezone)
+    window = read_window(words.period, words.first, words.through) or default_window(as_of, config)
+    return PlanRequest(
+        as_of,
+        window,
+        words.plans,
+        words.charges,
+        words.properties,
+        words.full_refresh,
+        words.offline,
+        tuple(allowed),
+    )
+
+
+def plan_now(
+    common: Common,
+    world: wiring.World,
+    project: Project,
+    request: PlanRequest,
+    warnings: Sequence[Diagnostic] = (),
+) -> Planned:
+    """Settle what is open, then plan."""
+    progress = wiring.progress_of(common)
+    if not request.offline:
+        settle_jobs(world.journal, world.remote, world.vendors, world.vendor_of)
+    planned = make_plan(
+        project,
+        request,
+        world.snapshot,
+        world.journal,
+        world.vendors,
+        plan_id=wiring.new_id("plan"),
+        environment=world.environment.name,
+        progress=progress,
+    )
+    settle_seen(world.journal, world.snapshot, world.integrations)
+    wiring.clear_progress(common)
+    change_set = msgspec.structs.replace(
+        planned.change_set, diagnostics=(*warnings, *planned.change_set.diagnostics)
+    )
+    return msgspec.structs.replace(planned, change_set=with_excerpts(change_set, Path(project.config.root)))
+
+
+def with_excerpts(change_set: ChangeSet, root: Path) -> ChangeSet:
+    """The change set with the source line of every diagnostic that has a place."""
+    shown = tuple(_with_excerpt(each, root) for each in change_set.diagnostics)
+    return msgspec.structs.replace(change_set, diagnostics=shown)
+
+
+def _with_excerpt(diagnostic: Diagnostic, root: Path) -> Diagnostic:
+    place = diagnostic.place
+    if place is None or diagnostic.excerpt or not (root / place.file).is_file():
+        return diagnostic
+    lines = (root / place.file).read_text(encoding="utf-8-sig").splitlines()
+    excerpt = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
+    return msgspec.structs.replace(diagnostic, excerpt=excerpt)
+
+
+def origin_of(world: wiring.World, project: Project, request: PlanRequest, planned: Planned) -> Origin:
+    """What the plan was made from."""
+    return Origin(
+        api_host=world.api_host,
+        journal_id=world.journal.identity,
+        options=PlanOptions(request.plans, request.charges, request.properties),
+        inputs=project.digests,
+        properties=tuple(
+            PropertyDigest(each.integration_id, each.property_id, each.observed, each.recorded)
+            for each in planned.properties
+        ),
+    )
+
+
+def _header(world: wiring.World, config: Config, change_set: ChangeSet, origin: Origin) -> Header:
+    created = world.clock.now()
+    return header_of(
+        change_set,
+        origin,
+        digest(change_set, origin),
+        created_at=created,
+        expires_at=_expiry(created, change_set, config),
+    )
+
+
+def _expiry(created: str, change_set: ChangeSet, config: Config) -> str:
+    """The end of the window or of ``plan_ttl``, whichever comes first.
+
+    A window that is over when the plan is made (a month billed late) expires with ``plan_ttl`` alone.
+    """
+    made = datetime.fromisoformat(created)
+    by_age = made + timedelta(days=config.plan_ttl_days)
+    zone = ZoneInfo(config.timezone)
+    window_end = datetime.combine(change_set.window.last + timedelta(days=1), time(), tzinfo=zone)
+    ends = by_age if window_end <= made else min(by_age, window_end)
+    return ends.astimezone(made.tzinfo).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def today_of(config: Config, as_of: str | None) -> date:
+    """``--as-of``, else today in the configuration's time zone."""
+    return read_date(as_of, "--as-of") or wiring.WallClock().today(config.timezone)
+
+
+def is_interactive() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

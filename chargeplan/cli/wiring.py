@@ -1,0 +1,305 @@
+"""The real things behind the flows' ports: configuration, journal, Propexo or the embedded sandbox, snapshot, clock."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from chargeplan.cli.options import Common
+from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
+from chargeplan.core.diagnostic import Diagnostic
+from chargeplan.core.errors import ChargeplanError, InputError
+from chargeplan.journal import SqlJournal, open_journal
+from chargeplan.loading.project import Loaded, load_config, load_project
+from chargeplan.propexo.client import Propexo
+from chargeplan.propexo.vendors import vendor
+from chargeplan.snapshot.store import SqliteSnapshot
+
+STATE_DIRECTORY = ".chargeplan"
+_EMBEDDED_TOKEN = "sandbox"  # noqa: S105 - the embedded sandbox takes any
+_EMBEDDED_RATE = 100_000
+
+
+class WallClock:
+    """Real time."""
+
+    def now(self) -> str:
+        """RFC 3339 in UTC, to the millisecond."""
+        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+    def today(self, timezone: str) -> date:
+        """The calendar date there."""
+        return datetime.now(ZoneInfo(timezone)).date()
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait; a signal's handler runs meanwhile."""
+        time.sleep(seconds)
+
+
+class VendorTable:
+    """What is known of the property systems."""
+
+    def nothing_written(self, name: str, errors: Sequence[str]) -> bool:
+        """Whether the reasons of a FAILURE are known to mean that nothing was written."""
+        return vendor(name).nothing_written(tuple(errors))
+
+    def not_postable(self, name: str) -> str:
+        """Why chargeplan can't post to the system; empty where it can."""
+        each = vendor(name)
+        return "" if each.postable else each.reason or "there is no batch endpoint for it"
+
+
+def find_config(options: Common) -> Path:
+    """``--config``, else ``$CHARGEPLAN_CONFIG``, else the nearest ``chargeplan.yaml`` from here upwards.
+
+    Raises:
+        ChargeplanError: there is none.
+    """
+    named = options.config or os.environ.get("CHARGEPLAN_CONFIG")
+    if named:
+        path = Path(named)
+        if path.is_file():
+            return path.absolute()
+        raise ChargeplanError(
+            f"There is no configuration {named}.",
+            hint="Give the path of a chargeplan.yaml.",
+            code="config_missing",
+        )
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "chargeplan.yaml").is_file():
+            return folder / "chargeplan.yaml"
+    raise ChargeplanError(
+        "There is no chargeplan.yaml here or in a folder above.",
+        hint="`chargeplan init` makes a project, `chargeplan demo` shows one.",
+        code="config_missing",
+    )
+
+
+def configured(options: Common) -> Config:
+    """The configuration alone, for commands that need no plans.
+
+    Raises:
+        InputError: with every problem of it.
+    """
+    loaded = load_config(find_config(options))
+    if loaded.config is None or any(each.is_error for each in loaded.diagnostics):
+        raise InputError(
+            "The configuration has errors.", loaded.diagnostics, hint="Correct them; nothing was sent."
+        )
+    return loaded.config
+
+
+def project(options: Common) -> tuple[Project, tuple[Diagnostic, ...]]:
+    """The configuration and all plans, with the warnings.
+
+    Raises:
+        InputError: with every problem of every file.
+    """
+    loaded: Loaded = load_project(find_config(options))
+    if loaded.project is None:
+        count = sum(each.is_error for each in loaded.diagnostics)
+        raise InputError(
+            f"The plans have {count} error{'s' if count != 1 else ''}.",
+            loaded.diagnostics,
+            hint="Correct them; nothing was sent.",
+        )
+    return loaded.project, loaded.diagnostics
+
+
+def environment(options: Common, config: Config) -> Environment:
+    """``--env``, else ``$CHARGEPLAN_ENV``, else the configuration's.
+
+    Raises:
+        ChargeplanError: there is none of that name.
+    """
+    name = options.env or os.environ.get("CHARGEPLAN_ENV") or config.environment
+    if name not in config.environments:
+        known = ", ".join(config.environments)
+        raise ChargeplanError(
+            f"There is no environment `{name}`.",
+            hint=f"The configuration has: {known}.",
+            code="unknown_environment",
+        )
+    return config.environments[name]
+
+
+class World:
+    """An environment with its journal, its Propexo and its snapshot, opened when they are first asked for."""
+
+    def __init__(
+        self, options: Common, config: Config, where: Environment, stack: ExitStack, today: date | None
+    ) -> None:
+        self.options, self.config, self.environment = options, config, where
+        self.clock = WallClock()
+        self.vendors = VendorTable()
+        self._stack, self._today = stack, today
+        self._journal: SqlJournal | None = None
+        self._remote: Propexo | None = None
+        self._snapshot: SqliteSnapshot | None = None
+
+    @property
+    def journal(self) -> SqlJournal:
+        """The journal; only the embedded sandbox makes its own.
+
+        Raises:
+            ChargeplanError: it is missing, foreign, damaged or newer.
+        """
+        if self._journal is None:
+            embedded = self.environment.api == "embedded"
+            self._journal = self._stack.enter_context(
+                open_journal(journal_target(self.config, self.environment), create=embedded)
+            )
+        return self._journal
+
+    @property
+    def remote(self) -> Propexo:
+        """Propexo.
+
+        Raises:
+            ChargeplanError: no token, or an address that may not be used.
+        """
+        if self._remote is None:
+            url, token, rate = self._address()
+            self._remote = self._stack.enter_context(Propexo(url, token, requests_per_minute=rate))
+        return self._remote
+
+    @property
+    def snapshot(self) -> SqliteSnapshot:
+        """The local copy of what Propexo showed."""
+        if self._snapshot is None:
+            path = state_folder(self.config) / f"snapshot-{self.environment.name}.db"
+            self._snapshot = SqliteSnapshot(path, self.remote, identity=self.api_host)
+            self._stack.callback(self._snapshot.close)
+        return self._snapshot
+
+    @property
+    def api_host(self) -> str:
+        """What a plan file remembers the other side by; the embedded sandbox takes another port each time."""
+        return "embedded" if self.environment.api == "embedded" else self.remote.host
+
+    @property
+    def integrations(self) -> Mapping[str, IntegrationConfig]:
+        """The configured integrations by Propexo id."""
+        return {each.id: each for each in self.config.integrations.values()}
+
+    @property
+    def vendor_of(self) -> Mapping[str, str]:
+        """Each integration's property system."""
+        return {each.id: each.vendor for each in self.config.integrations.values()}
+
+    def _address(self) -> tuple[str, str, int]:
+        if self.environment.api == "embedded":
+            return self._embedded(), _EMBEDDED_TOKEN, _EMBEDDED_RATE
+        name = self.environment.token_env
+        token = os.environ.get(name, "") if name else ""
+        if not token:
+            raise ChargeplanError(
+                f"There is no token for the environment `{self.environment.name}`: the variable {name or 'of `token_env`'} is not set.",
+                hint=f"Set {name} to Propexo's bearer token; it is read from nowhere else."
+                if name
+                else "Name a variable with `token_env`.",
+                code="token_missing",
+            )
+        return self.environment.api, token, self.environment.requests_per_minute
+
+    def _embedded(self) -> str:
+        state = self._stack.enter_context(open_sandbox(self.config, self.environment, self._today))
+        from chargeplan.sandbox.server import serve  # noqa: PLC0415 - the extra `sandbox`, only where it is used
+
+        return self._stack.enter_context(serve(state)).url
+
+
+@contextmanager
+def world(options: Common, config: Config, *, today: date | None = None) -> Iterator[World]:
+    """The environment that the options choose, closed at the end."""
+    with ExitStack() as stack:
+        yield World(options, config, environment(options, config), stack, today)
+
+
+@contextmanager
+def open_sandbox(config: Config, where: Environment, today: date | None = None) -> Iterator[object]:
+    """The embedded sandbox's state, made and seeded around ``today`` where it is missing.
+
+    Raises:
+        ChargeplanError: the environment is not the sandbox's, or the extra is not installed.
+    """
+    if where.api != "embedded":
+        raise ChargeplanError(
+            f"The environment `{where.name}` is not the embedded sandbox's.",
+            hint="Choose one with `api: embedded`.",
+            code="not_embedded",
+        )
+    try:
+        from chargeplan.sandbox.state import Sandbox  # noqa: PLC0415 - the extra `sandbox`
+    except ImportError:
+        raise ChargeplanError(
+            "The sandbox is not installed.",
+            hint="Install it with `pip install 'chargeplan[sandbox]'`.",
+            code="sandbox_missing",
+        ) from None
+    path = state_folder(config) / f"sandbox-{where.name}.db"
+    with Sandbox.open(path, today=today, requests_per_minute=_EMBEDDED_RATE) as state:
+        yield state
+
+
+def state_folder(config: Config) -> Path:
+    """``.chargeplan/`` beside the configuration, readable by its owner alone."""
+    folder = Path(config.root) / STATE_DIRECTORY
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def journal_target(config: Config, where: Environment) -> str:
+    """Where the environment's journal is: a path, or a ``postgresql://`` address.
+
+    Raises:
+        ChargeplanError: ``journal_env`` names a variable that is not set.
+    """
+    if where.journal_env:
+        target = os.environ.get(where.journal_env, "")
+        if not target:
+            raise ChargeplanError(
+                f"The variable {where.journal_env}, which names the journal, is not set.",
+                hint="Set it, or use `journal:`.",
+                code="journal_missing",
+            )
+        return target
+    target = where.journal or f"{STATE_DIRECTORY}/{where.name}.db"
+    return target if target.startswith("postgresql") else str(Path(config.root) / target)
+
+
+def new_id(prefix: str) -> str:
+    """A new name, sorted by time and unique."""
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
+    return f"{prefix}-{stamp}-{uuid.uuid4().hex[:10]}"
+
+
+def progress_of(options: Common) -> Callable[[str], None]:
+    """A line on stderr that says what is being done; nothing in a pipe."""
+    if not options.shows_progress:
+        return lambda _: None
+
+    def show(text: str) -> None:
+        sys.stderr.write(f"\r\x1b[K{text}…")
+        sys.stderr.flush()
+
+    return show
+
+
+def clear_progress(options: Common) -> None:
+    """Take the progress line away."""
+    if options.shows_progress:
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()

@@ -1,0 +1,397 @@
+"""``chargeplan.yaml`` as a `Config` (interface.md, *Configuration*)."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from chargeplan.core.config import (
+    Approvals,
+    Approver,
+    Config,
+    Environment,
+    Guards,
+    IntegrationConfig,
+    Posting,
+    PropertyConfig,
+)
+from chargeplan.core.dates import DateUnit
+from chargeplan.loading.build import timezone, version
+from chargeplan.loading.check import (
+    Fields,
+    Reader,
+    Spot,
+    boolean,
+    choice,
+    date,
+    entry_spot,
+    integer,
+    list_of,
+    slug,
+    text,
+)
+from chargeplan.loading.node import Mapping, Problems, Scalar
+from chargeplan.loading.suggest import did_you_mean
+from chargeplan.loading.values import length, money_or_zero
+
+T = TypeVar("T")
+
+CONFIG_KEYS = (
+    "version", "environment", "environments", "integrations", "properties", "plans", "timezone", "lead_days", "correct_back",
+    "closed_through", "personal_data", "plan_ttl", "posting", "guards", "approvals",
+)  # fmt: skip
+ENVIRONMENT_KEYS = ("api", "token_env", "journal", "journal_env", "requests_per_minute")
+INTEGRATION_KEYS = ("id", "vendor", "credits", "date_tolerance", "visible_within", "max_length")
+PROPERTY_KEYS = ("id", "integration")
+GUARD_KEYS = ("max_charges", "max_total", "max_charge", "max_per_resident", "max_change", "min_coverage")
+POSTING_KEYS = ("batch_size", "parallel")
+APPROVAL_KEYS = ("required", "above", "approvers")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+
+
+def build_config(root: Mapping, path: Path, problems: Problems) -> Config | None:
+    """The configuration in the tree of the file at ``path``; None, and errors, where it is not good enough to use."""
+    before = problems.error_count
+    fields = Fields(Spot(root, "the configuration", problems), root, CONFIG_KEYS)
+    version(fields)
+    environments = _environments(fields)
+    integrations = fields.optional("integrations", _by_alias(_integration), {})
+    properties = fields.optional("properties", _by_alias(_property), {})
+    config = Config(
+        root=str(path.parent),
+        file=path.name,
+        environment=_default_environment(fields, environments),
+        environments=environments,
+        integrations=integrations,
+        properties=properties,
+        **_settings(fields),  # type: ignore[arg-type]  # by field, each from its key's reader
+    )
+    _check_ids(fields, config)
+    return config if problems.error_count == before else None
+
+
+def _settings(fields: Fields) -> dict[str, object]:
+    default_back: tuple[int, DateUnit] = (2, "months")
+    return {
+        "plans": fields.optional(
+            "plans", list_of(_pattern, "a list of file patterns, such as `[plans/*.yaml]`"), ("plans/*.yaml",)
+        ),
+        "timezone": fields.optional("timezone", timezone, "UTC"),
+        "lead_days": fields.optional("lead_days", integer(0, 366, "a number of days from 0 to 366"), 0),
+        "correct_back": fields.optional("correct_back", length(0), default_back),
+        "closed_through": fields.optional("closed_through", date, None),
+        "personal_data": fields.optional("personal_data", boolean, False),
+        "plan_ttl_days": fields.optional("plan_ttl", _days, 7),
+        "posting": fields.optional("posting", _posting, Posting()),
+        "guards": fields.optional("guards", _guards, Guards()),
+        "approvals": fields.optional("approvals", _approvals, Approvals()),
+    }
+
+
+def _by_alias(reader: Reader[T]) -> Reader[dict[str, T]]:
+    """A reader of mappings from aliases to what ``reader`` reads."""
+
+    def read(spot: Spot) -> dict[str, T] | None:
+        if not isinstance(spot.node, Mapping):
+            spot.wrong("a mapping of names")
+            return None
+        found: dict[str, T] = {}
+        for entry in spot.node.entries:
+            slug(Spot(entry.key, f"a name in {spot.label}", spot.problems))
+            value = reader(entry_spot(entry, spot.problems))
+            if value is not None:
+                found[entry.key.raw] = value
+        return found
+
+    return read
+
+
+def _alias(spot: Spot) -> str:
+    return spot.label.strip("`")
+
+
+def _pattern(spot: Spot) -> str | None:
+    written = text(spot)
+    if written is not None and (Path(written).is_absolute() or ".." in Path(written).parts):
+        spot.error(f"`{written}` lies outside the project.", "Write a pattern below the folder of this file.")
+        return None
+    return written
+
+
+def _days(spot: Spot) -> int | None:
+    """``7 days``, ``2 weeks``, or a number of days."""
+    raw = spot.node.raw if isinstance(spot.node, Scalar) else ""
+    match = re.fullmatch(r"(\d{1,3})(?:\s+(day|week)s?)?", raw.strip(), re.ASCII)
+    if match is None or int(match[1]) == 0:
+        spot.wrong("a length of time, such as `7 days`")
+        return None
+    return int(match[1]) * (7 if match[2] == "week" else 1)
+
+
+# --- environments ------------------------------------------------------------------------------------------------
+
+
+def _environments(fields: Fields) -> dict[str, Environment]:
+    if not fields.has("environments"):
+        fields.missing("environments", "For example `environments: {sandbox: {api: embedded}}`.")
+        return {}
+    found = fields.required("environments", _by_alias(_environment)) or {}
+    spot = fields.at("environments")
+    if spot is not None and isinstance(spot.node, Mapping) and not spot.node.entries:
+        spot.wrong("at least one environment", "For example `sandbox: {api: embedded}`.")
+    return found
+
+
+def _environment(spot: Spot) -> Environment | None:
+    if isinstance(spot.node, Mapping) and (token := spot.node.get("token")):
+        spot.problems.conceal(token.value.place)
+        spot.problems.conceal(token.key.place)
+        spot.problems.error(
+            token.key.place,
+            "A token is never written in a file.",
+            "Write `token_env:` with the name of the variable that holds it, and revoke this one.",
+        )
+        return None
+    fields = Fields.open(spot, ENVIRONMENT_KEYS)
+    if fields is None:
+        return None
+    api = fields.required("api", _api)
+    token_env = fields.optional("token_env", _variable, None)
+    journal = fields.optional("journal", _journal, None)
+    journal_env = fields.optional("journal_env", _variable, None)
+    requests = fields.optional(
+        "requests_per_minute", integer(1, 100_000, "a number of requests a minute"), 150
+    )
+    if fields.has("journal") and fields.has("journal_env"):
+        fields.problems.error(
+            fields.key_place("journal_env"),
+            "An environment has one journal: `journal` or `journal_env`.",
+            "Delete one of them.",
+        )
+    if api is None:
+        return None
+    if api != "embedded" and not fields.has("token_env"):
+        fields.missing(
+            "token_env", "Write the name of the variable that holds the token: `token_env: PROPEXO_TOKEN`."
+        )
+    return Environment(_alias(spot), api, spot.key, token_env, journal, journal_env, requests)
+
+
+def _api(spot: Spot) -> str | None:
+    url = text(spot)
+    if url is None or url == "embedded":
+        return url
+    try:
+        parts = urlsplit(url)
+        port_is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_good = urlsplit(""), False
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_good:
+        spot.wrong("`embedded` or an address such as `https://api.propexo.com`")
+        return None
+    if parts.username or parts.password or parts.query or parts.fragment:
+        spot.problems.conceal(spot.node.place)
+        spot.error(
+            f"{spot.label}: the address holds more than a host and a path.",
+            "A token goes into the variable that `token_env` names.",
+        )
+        return None
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        spot.error(
+            "A token must not travel over `http:`.", "Write `https:`; `http:` is for this machine only."
+        )
+        return None
+    return url.rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _variable(spot: Spot) -> str | None:
+    name = text(spot)
+    if name is None or _VARIABLE.fullmatch(name):
+        return name
+    # What was written instead of a name may be the secret itself: it is not repeated.
+    spot.problems.conceal(spot.node.place)
+    spot.error(
+        f"{spot.label} takes the name of an environment variable.",
+        "For example `PROPEXO_TOKEN`; never the value itself.",
+    )
+    return None
+
+
+def _journal(spot: Spot) -> str | None:
+    written = text(spot)
+    if written is None or not written.startswith(("postgresql:", "postgres:")):
+        return written
+    try:
+        has_password = bool(urlsplit(written).password)
+    except ValueError:
+        has_password = True
+    if has_password:
+        spot.problems.conceal(spot.node.place)
+        spot.error(
+            "The journal's address has a password in it.",
+            "Put the address into a variable, and write its name: `journal_env: NAME`.",
+        )
+        return None
+    return written
+
+
+def _default_environment(fields: Fields, environments: dict[str, Environment]) -> str:
+    """The named one, else the only one, else none: then ``--env`` has to say."""
+    spot = fields.at("environment")
+    if spot is None:
+        return next(iter(environments)) if len(environments) == 1 else ""
+    name = text(spot)
+    written = fields.mapping.get("environments")
+    names = (
+        [entry.key.raw for entry in written.value.entries]
+        if written and isinstance(written.value, Mapping)
+        else []
+    )
+    if name is not None and name not in names:
+        spot.error(f"There is no environment `{name}`.", did_you_mean(name, names, otherwise="There are"))
+    return name or ""
+
+
+# --- integrations and properties ---------------------------------------------------------------------------------
+
+
+def _integration(spot: Spot) -> IntegrationConfig | None:
+    fields = Fields.open(spot, INTEGRATION_KEYS)
+    if fields is None:
+        return None
+    propexo_id = fields.required("id", text)
+    vendor = fields.optional("vendor", _vendor, "RESMAN")
+    credit = fields.optional("credits", choice("hold", "post"), "hold")
+    tolerance = fields.optional("date_tolerance", integer(0, 60, "a number of days from 0 to 60"), 0)
+    within = fields.optional("visible_within", integer(1, 365, "a number of days from 1 to 365"), 10)
+    description, notes = fields.optional("max_length", _lengths, (100, 500))
+    if propexo_id is None:
+        return None
+    return IntegrationConfig(
+        _alias(spot), propexo_id, spot.key, vendor, credit == "post", tolerance, within, description, notes
+    )
+
+
+def _vendor(spot: Spot) -> str | None:
+    name = text(spot)
+    if name is None or re.fullmatch(r"[A-Za-z][A-Za-z0-9_ -]*", name):
+        return None if name is None else name.upper().replace(" ", "_").replace("-", "_")
+    spot.wrong("the property system's name, such as `RESMAN`")
+    return None
+
+
+def _lengths(spot: Spot) -> tuple[int, int] | None:
+    fields = Fields.open(spot, ("description", "notes"))
+    if fields is None:
+        return None
+    count = integer(1, 10_000, "a number of characters")
+    return fields.optional("description", count, 100), fields.optional("notes", count, 500)
+
+
+def _property(spot: Spot) -> PropertyConfig | None:
+    fields = Fields.open(spot, PROPERTY_KEYS)
+    if fields is None:
+        return None
+    propexo_id = fields.required("id", text)
+    integration = fields.required("integration", text)
+    if propexo_id is None or integration is None:
+        return None
+    return PropertyConfig(_alias(spot), propexo_id, integration, fields.value_place("integration"))
+
+
+def _check_ids(fields: Fields, config: Config) -> None:
+    """An id has one alias, and a property's integration is one of the file's."""
+    written = fields.mapping.get("integrations")
+    aliases = (
+        [entry.key.raw for entry in written.value.entries]
+        if written and isinstance(written.value, Mapping)
+        else []
+    )
+    for each in config.properties.values():
+        if each.integration not in aliases:
+            summary = f"There is no integration `{each.integration}` in this file."
+            fields.problems.error(
+                each.place, summary, did_you_mean(each.integration, aliases, otherwise="There are")
+            )
+    seen: dict[str, str] = {}
+    for found in config.integrations.values():
+        first = seen.setdefault(found.id, found.alias)
+        if first != found.alias:
+            fields.problems.error(
+                found.place, f"`{found.alias}` has the same id as `{first}`.", "Keep one of them."
+            )
+    owners: dict[tuple[str, str], str] = {}
+    for each in config.properties.values():
+        first = owners.setdefault((each.integration, each.id), each.alias)
+        if first != each.alias:
+            fields.problems.error(
+                each.place, f"`{each.alias}` has the same id as `{first}`.", "Keep one of them."
+            )
+
+
+# --- posting, guards, approvals ----------------------------------------------------------------------------------
+
+
+def _posting(spot: Spot) -> Posting | None:
+    fields = Fields.open(spot, POSTING_KEYS)
+    if fields is None:
+        return None
+    size = fields.optional("batch_size", integer(1, 1000, "a number of lines from 1 to 1000"), 200)
+    return Posting(
+        size, fields.optional("parallel", integer(1, 32, "a number of properties from 1 to 32"), 4)
+    )
+
+
+def _guards(spot: Spot) -> Guards | None:
+    fields = Fields.open(spot, GUARD_KEYS)
+    if fields is None:
+        return None
+    return Guards(
+        max_charges=fields.optional("max_charges", integer(0, 10_000_000, "a number of charges"), None),
+        max_total=fields.optional("max_total", money_or_zero, None),
+        max_charge=fields.optional("max_charge", money_or_zero, None),
+        max_per_resident=fields.optional("max_per_resident", money_or_zero, None),
+        max_change=fields.optional(
+            "max_change", integer(0, 100_000, "a whole percentage, such as `25`"), None
+        ),
+        min_coverage=fields.optional(
+            "min_coverage", integer(0, 100, "a whole percentage from 0 to 100"), None
+        ),
+    )
+
+
+def _approvals(spot: Spot) -> Approvals | None:
+    fields = Fields.open(spot, APPROVAL_KEYS)
+    if fields is None:
+        return None
+    before = spot.problems.error_count
+    required = fields.optional("required", integer(0, 10, "a number of people from 0 to 10"), 0)
+    above = fields.optional("above", money_or_zero, 0)
+    approvers = fields.optional("approvers", list_of(_approver, "a list of `{name, key}`", empty=True), ())
+    if required > len(approvers) and spot.problems.error_count == before:
+        fields.problems.error(
+            fields.key_place("required"),
+            f"{required} approvals are required of {len(approvers)} approvers.",
+            "Add approvers, or lower the number.",
+        )
+    return Approvals(required, above, approvers)
+
+
+def _approver(spot: Spot) -> Approver | None:
+    fields = Fields.open(spot, ("name", "key"))
+    if fields is None:
+        return None
+    name, key = fields.required("name", text), fields.required("key", text)
+    return None if name is None or key is None else Approver(name, key)

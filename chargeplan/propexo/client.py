@@ -1,0 +1,295 @@
+"""Propexo, as the flows and the snapshot see it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Self
+
+import msgspec
+
+from chargeplan.core import observed
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.key import is_reference
+from chargeplan.core.posting import JobStatus, NotSent, Outcome, WriteLogEntry
+from chargeplan.propexo import wire
+from chargeplan.propexo.address import segment
+from chargeplan.propexo.outcomes import decoded
+from chargeplan.propexo.pacing import Pacer
+from chargeplan.propexo.transport import RefusedError, Transport
+from chargeplan.propexo.vendors import vendor as vendor_named
+
+PAGE = 250
+_LOG_PAGE = 100
+_PASSES = 3
+# By creation, so that rows which a sync brings meanwhile come last; then by id, as a sync brings many at one moment.
+_ORDER = "created_at:asc,id:asc"
+_UNKNOWN_JOB = frozenset({400, 404, 410, 422})
+"""How an unknown or expired job is answered is not documented (propexo-api.md 2.2); none of these says anything of it."""
+
+
+class Propexo:
+    """A client for one host and one token. Safe to share between threads.
+
+    ``post_timeout`` is in seconds. ``on_request`` is told the method and the path of each request before it is sent.
+
+    Raises:
+        ChargeplanError: the address or the token can't be used.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        *,
+        requests_per_minute: int = 150,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+        on_request: Callable[[str, str], None] | None = None,
+        post_timeout: float = 60.0,
+    ) -> None:
+        self._pacer = Pacer(requests_per_minute, sleep=sleep, monotonic=monotonic)
+        self._transport = Transport(
+            base_url, token, self._pacer, post_timeout=post_timeout, on_request=on_request
+        )
+        self._lock = threading.Lock()
+        self._records = 0
+
+    def __repr__(self) -> str:
+        return f"Propexo({self.host!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    @property
+    def host(self) -> str:
+        """The host of the API, with its port where that is not the usual one."""
+        return self._transport.host
+
+    @property
+    def requests(self) -> int:
+        """HTTP requests made so far, repeats among them."""
+        return self._transport.requests
+
+    @property
+    def records(self) -> int:
+        """Records received so far, those received twice counted twice: Propexo bills by the record."""
+        return self._records
+
+    @property
+    def rate_limit(self) -> int:
+        """Requests a minute by the contract: as the last answer told, else as configured."""
+        return self._pacer.limit
+
+    def rows(self, kind: str, params: Mapping[str, str]) -> Iterator[Sequence[wire.Record]]:
+        """The pages of a list, each record once. ``kind`` is as the path names it (``resident-charges``).
+
+        Raises:
+            ChargeplanError: a page can't be had or read; ``code`` is ``bad_request`` where Propexo does not know a
+                filter. Or the list kept changing, so that it could not be read whole.
+        """
+        seen: set[str] = set()
+        total: int | None = None
+        for _ in range(_PASSES):
+            most = 0
+            for page, total in self._pages(kind, params):
+                most = max(most, total or 0)
+                # One sync may bring a row before the place where we are, which shows the row before it twice.
+                fresh = {each.id: each for each in page if each.id not in seen}
+                seen.update(fresh)
+                if fresh:
+                    yield list(fresh.values())
+            # A row that left the list meanwhile moved the later ones up, past the next page's offset.
+            if total is None or (total == most and len(seen) >= total):
+                return
+        raise ChargeplanError(
+            f"{self.host} tells of {total} {kind} but sent {len(seen)}: the list kept changing, {_PASSES} times over.",
+            hint="A sync may be under way: try again in some minutes.",
+            code="incomplete_list",
+        )
+
+    def integration(self, integration_id: str) -> observed.Integration:
+        """The integration's state.
+
+        Raises:
+            ChargeplanError: it does not exist, or the token is refused.
+        """
+        path = f"/v1/admin/integrations/{segment(integration_id)}/"
+        try:
+            row = _object(self._get(path, {})).get("results")
+        except RefusedError as error:
+            if error.status not in (400, 404):
+                raise
+            row = None
+        if row is None:
+            raise ChargeplanError(
+                f"{self.host} knows no integration {integration_id}.",
+                hint="Check the `id` of the integration in chargeplan.yaml, and that the token is of the same account.",
+                code="unknown_integration",
+            )
+        self._count(1)
+        return wire.integration(row)
+
+    def post_charges(self, vendor: str, integration_id: str, charges: Sequence[wire.ChargeItem]) -> Outcome:
+        """Send one batch: one request, never repeated. What came of it is the outcome; nothing is raised for it.
+
+        A ``NotSent`` is also what a system without a batch endpoint gives: no byte left.
+        """
+        known = vendor_named(vendor)
+        if known.batch_path is None or not known.postable:
+            return NotSent(f"{vendor} is not postable: {known.reason}")
+        if not charges:
+            return NotSent("the batch is empty")
+        items = [wire.charge_item(each) for each in charges]
+        body = msgspec.json.encode({"integration_id": integration_id, "charges": items})
+        return self._transport.post(known.batch_path, body, len(items))
+
+    def job_status(self, job_id: str) -> JobStatus:
+        """The write status of a job; ``missing`` where Propexo does not know it.
+
+        Raises:
+            ChargeplanError: no usable answer.
+        """
+        try:
+            answer = _object(self._get(f"/v1/admin/write-status/{segment(job_id)}", {}))
+        except RefusedError as error:
+            if error.status in _UNKNOWN_JOB:
+                return JobStatus("missing")
+            raise
+        errors = answer.get("errors")
+        said = (
+            tuple(self._transport.clean(_text(each)) for each in errors) if isinstance(errors, list) else ()
+        )
+        match answer.get("write_status"):
+            case "PENDING" | "SUCCESS" | "PARTIAL_SUCCESS" | "FAILURE" as status:
+                return JobStatus(status, said)
+            case other:
+                raise wire.MalformedError(
+                    "write status", job_id, "write_status", f"{str(other)[:40]!r}, which is not known"
+                )
+
+    def write_log(self, integration_id: str, time_range: str) -> Sequence[WriteLogEntry]:
+        """Entries of the write log for resident charges. ``time_range`` is ``hour``, ``day``, ``week`` or ``month``.
+
+        A job that is still pending is not in it (propexo-api.md, section 8): absence proves nothing.
+
+        Raises:
+            ChargeplanError: no usable answer.
+        """
+        found: dict[str, WriteLogEntry] = {}
+        offset = 0
+        while page := self._log_page(integration_id, time_range, offset):
+            for row in page:
+                entry = self._log_entry(row)
+                if entry is not None:
+                    found.setdefault(entry.job_id, entry)
+            offset += len(page)
+            if len(page) < _LOG_PAGE:
+                break
+        return tuple(found.values())
+
+    def job_log_references(self, job_log_id: str) -> frozenset[str] | None:
+        """Our reference numbers in the raw request and answer of a job; ``None`` where these can't be had.
+
+        Propexo redirects to a presigned address at another host, which gets no token (propexo-api.md 2.4).
+        """
+        path = f"/v1/admin/job-logs/{segment(job_log_id)}/data"
+        try:
+            answer = self._transport.get(path, {}, accept=(200, 302, 303, 307), check=lambda _: True)
+        except RefusedError as error:
+            if error.status in (401, 403):
+                raise
+            return None
+        body: bytes | None = answer.content
+        if answer.status_code != 200:
+            location = answer.headers.get("location")
+            body = self._transport.get_elsewhere(location) if location else None
+        if body is None:
+            return None
+        found = wire.REFERENCE.findall(body.decode("utf-8", errors="replace"))
+        return frozenset(each for each in found if is_reference(each))
+
+    def _pages(self, kind: str, params: Mapping[str, str]) -> Iterator[tuple[list[wire.Record], int | None]]:
+        offset = 0
+        while True:
+            query: dict[str, str | int] = {"order-by": _ORDER, **params, "limit": PAGE, "offset": offset}
+            answer = self._get(f"/v1/{kind}/", query, check=_is_page)
+            results, meta = answer["results"], answer.get("meta")
+            meta = meta if isinstance(meta, dict) else {}
+            self._count(len(results))
+            yield [wire.record(kind, row) for row in results], _whole(meta.get("total"))
+            offset += len(results)
+            # Fewer rows than were asked for may be the server's own limit, which it then tells.
+            limit = min(PAGE, _whole(meta.get("limit")) or PAGE)
+            more = meta.get("hasMore")
+            if not results or more is False or (more is not True and len(results) < limit):
+                return
+
+    def _log_page(self, integration_id: str, time_range: str, offset: int) -> list[Any]:
+        query: dict[str, str | int] = {
+            "integration_id": integration_id,
+            "write_category": "resident_charges",
+            "time_range": time_range,
+            "limit": _LOG_PAGE,
+            "offset": offset,
+        }
+        logs = _object(self._get("/v1/admin/logs/writes/", query)["results"]).get("logs")
+        if not isinstance(logs, list):
+            raise wire.MalformedError("write log", integration_id, "logs", "that is not a list")
+        self._count(len(logs))
+        return logs
+
+    def _log_entry(self, row: object) -> WriteLogEntry | None:
+        facts = _object(row)
+        job_id, log_id, status = facts.get("job_id"), facts.get("job_log_id"), facts.get("status")
+        if not isinstance(job_id, str) or status not in ("SUCCESS", "FAILURE"):
+            return None
+        error = facts.get("error")
+        parameters = facts.get("parameters")
+        return WriteLogEntry(
+            job_id=job_id,
+            job_log_id=log_id if isinstance(log_id, str) else "",
+            status="SUCCESS" if status == "SUCCESS" else "FAILURE",
+            batch_ids=wire.named_in(parameters, "batch_id"),
+            references=wire.named_in(parameters, "reference_number"),
+            error=None if error is None else self._transport.clean(_text(error)),
+        )
+
+    def _get(
+        self, path: str, params: Mapping[str, str | int], *, check: Callable[[bytes], bool] | None = None
+    ) -> dict[str, Any]:
+        answer = self._transport.get(path, params, check=check or _is_object)
+        return _object(decoded(answer.content))
+
+    def _count(self, records: int) -> None:
+        with self._lock:
+            self._records += records
+
+
+def _is_object(body: bytes) -> bool:
+    return isinstance(decoded(body), dict)
+
+
+def _is_page(body: bytes) -> bool:
+    answer = decoded(body)
+    return isinstance(answer, dict) and isinstance(answer.get("results"), list)
+
+
+def _object(found: object) -> dict[str, Any]:
+    return found if isinstance(found, dict) else {}
+
+
+def _whole(found: object) -> int | None:
+    return found if isinstance(found, int) and not isinstance(found, bool) and found >= 0 else None
+
+
+def _text(found: object) -> str:
+    return found if isinstance(found, str) else msgspec.json.encode(found).decode()

@@ -1,0 +1,220 @@
+"""Requests: the token, pacing, and repeats of reads. A write is sent once (``post``), whatever happens."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterable, Mapping
+
+import httpx
+import msgspec
+
+from chargeplan import __version__
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.posting import Denied, Invalid, Lost, NotSent, Outcome, Queued, Throttled, TooLarge
+from chargeplan.propexo import outcomes
+from chargeplan.propexo.address import base_address, is_loopback
+from chargeplan.propexo.pacing import Pacer
+
+ATTEMPTS = 4
+_THROTTLED_ATTEMPTS = 10
+_FIRST_PAUSE = 1.0
+_CONNECT_SECONDS = 10.0
+_READ_SECONDS = 30.0
+_AGENT = f"chargeplan/{__version__}"
+_UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]+")
+
+
+class RefusedError(ChargeplanError):
+    """An answer that a repeat would not change. ``status`` is the HTTP status."""
+
+    def __init__(self, status: int, message: str, *, hint: str, code: str) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.status = status
+
+
+class Transport:
+    """Carries requests to one host. Safe to share between threads.
+
+    The token is in no attribute that a ``repr`` shows, and only on requests to the configured host: no client follows a
+    redirect, and the one for presigned addresses has never seen it.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str,
+        pacer: Pacer,
+        *,
+        post_timeout: float,
+        on_request: Callable[[str, str], None] | None,
+    ) -> None:
+        self._base = base_address(base_url)
+        self._secret = token
+        self._headers = _token_header(token)
+        self._pacer = pacer
+        self._on_request = on_request
+        self._lock = threading.Lock()
+        self.requests = 0
+        reads = httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
+        self._reads = _client(reads, httpx.Limits())
+        # A write opens a connection of its own. One that is kept alive may have been closed by the other side just
+        # now; the write would then fail after its first byte, and be unknown for no good reason.
+        writes = httpx.Timeout(post_timeout, connect=_CONNECT_SECONDS)
+        self._writes = _client(writes, httpx.Limits(max_keepalive_connections=0))
+        self._strangers = _client(reads, httpx.Limits(max_keepalive_connections=0))
+
+    def __repr__(self) -> str:
+        return f"Transport({str(self._base)!r})"
+
+    @property
+    def host(self) -> str:
+        """The configured host, with its port where that is not the usual one."""
+        return self._base.netloc.decode("ascii")
+
+    def close(self) -> None:
+        """Close the connections."""
+        for client in (self._reads, self._writes, self._strangers):
+            client.close()
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str | int],
+        *,
+        accept: Iterable[int] = (200,),
+        check: Callable[[bytes], bool],
+    ) -> httpx.Response:
+        """An answer whose status is among ``accept`` and, for a 200, whose body passes ``check``.
+
+        Raises:
+            RefusedError: another 4xx or a redirect.
+            ChargeplanError: no usable answer after ``ATTEMPTS`` attempts.
+        """
+        problem = ""
+        failures = throttles = 0
+        while failures < ATTEMPTS and throttles < _THROTTLED_ATTEMPTS:
+            if failures:
+                self._pacer.pause(_FIRST_PAUSE * 2 ** (failures - 1))
+            answer = self._read(path, params)
+            if isinstance(answer, str):
+                problem, failures = answer, failures + 1
+            elif answer.status_code == 429:
+                self._pacer.throttled(answer.headers)
+                problem, throttles = "429, too many requests", throttles + 1
+            elif answer.status_code >= 500:
+                problem, failures = f"status {answer.status_code}", failures + 1
+            elif answer.status_code in accept and (answer.status_code != 200 or check(answer.content)):
+                return answer
+            elif answer.status_code == 200:
+                problem, failures = "an answer that can't be read", failures + 1
+            else:
+                raise self._refused(path, answer)
+        raise self._gave_up(path, problem)
+
+    def post(self, path: str, body: bytes, count: int) -> Outcome:
+        """Send ``body``, a batch of ``count`` items, once, and say what came of it."""
+        self._pacer.wait()
+        self._note("POST", path)
+        try:
+            answer = self._writes.post(
+                self._url(path), content=body, headers=self._headers | {"Content-Type": "application/json"}
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, it has a phase, and its outcome is a value
+            return self._without_secret(outcomes.of_exception(error))
+        self._pacer.learn(answer.headers)
+        retry_after = self._pacer.throttled(answer.headers) if answer.status_code == 429 else 0
+        return self._without_secret(
+            outcomes.of_answer(answer.status_code, answer.content, count=count, retry_after=retry_after)
+        )
+
+    def get_elsewhere(self, address: str) -> bytes | None:
+        """What a presigned address holds, without the token; ``None`` where it can't be had (it expires)."""
+        try:
+            url = self._base.join(address)
+            local = url.scheme == "http" and is_loopback(url.host) and is_loopback(self._base.host)
+            if url.scheme != "https" and not local:
+                return None
+            self._note("GET", "(presigned address)")
+            answer = self._strangers.get(url)
+        except (httpx.HTTPError, httpx.InvalidURL):
+            return None
+        return answer.content if answer.status_code == 200 else None
+
+    def clean(self, text: str) -> str:
+        """Text of the other side's, fit to show: without the token, without control characters, not long."""
+        return _UNPRINTABLE.sub(" ", text.replace(self._secret, "***"))[:2000]
+
+    def _read(self, path: str, params: Mapping[str, str | int]) -> httpx.Response | str:
+        self._pacer.wait()
+        self._note("GET", path)
+        try:
+            answer = self._reads.get(self._url(path), params=dict(params), headers=self._headers)
+        except (httpx.HTTPError, httpx.StreamError) as error:
+            # Not chained: the exception holds the request, and the request the token.
+            return self.clean(f"{type(error).__name__}: {error}".strip(": "))
+        self._pacer.learn(answer.headers)
+        return answer
+
+    def _url(self, path: str) -> httpx.URL:
+        return httpx.URL(f"{self._base}".rstrip("/") + path)
+
+    def _note(self, method: str, path: str) -> None:
+        with self._lock:
+            self.requests += 1
+        if self._on_request is not None:
+            self._on_request(method, path)
+
+    def _without_secret(self, outcome: Outcome) -> Outcome:
+        match outcome:
+            case Invalid(message, items):
+                cleaned = {index: self.clean(text) for index, text in items.items()}
+                return Invalid(self.clean(message), cleaned)
+            case TooLarge() | Denied():
+                return msgspec.structs.replace(outcome, message=self.clean(outcome.message))
+            case NotSent() | Lost():
+                return msgspec.structs.replace(outcome, reason=self.clean(outcome.reason))
+            case Queued() | Throttled():
+                return outcome
+
+    def _refused(self, path: str, answer: httpx.Response) -> RefusedError:
+        status = answer.status_code
+        said = self.clean(outcomes.error_message(answer.content))
+        if status in (401, 403):
+            return RefusedError(
+                status,
+                f"{self.host} refused the token: {status}{f', {said}' if said else ''} (GET {path}).",
+                hint="Check the variable that `token_env` of the environment names, and that the token is of this host.",
+                code="token_refused",
+            )
+        return RefusedError(
+            status,
+            f"{self.host} answered {status} to GET {path}{f': {said}' if said else '.'}",
+            hint="Check the ids in chargeplan.yaml and the address in `api`; `chargeplan doctor` looks at each.",
+            code={400: "bad_request", 404: "not_found"}.get(status, "refused"),
+        )
+
+    def _gave_up(self, path: str, problem: str) -> ChargeplanError:
+        return ChargeplanError(
+            f"{self.host} gave no usable answer to GET {path}: {problem}.",
+            hint="Nothing was changed. Try again in some minutes; if it stays, look at Propexo's status page.",
+            code="unreachable",
+        )
+
+
+def _token_header(token: str) -> dict[str, str]:
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise ChargeplanError(
+            "The token is empty or has characters that no token has.",
+            hint="Set the variable that `token_env` of the environment names to the token from Propexo's dashboard.",
+            code="bad_token",
+        )
+    return {"Authorization": f"Bearer {token}"}
+
+
+def _client(timeout: httpx.Timeout, limits: httpx.Limits) -> httpx.Client:
+    # trust_env would let variables of the environment send the token through a proxy, or take it from .netrc.
+    headers = {"User-Agent": _AGENT, "Accept": "application/json"}
+    return httpx.Client(
+        timeout=timeout, limits=limits, headers=headers, trust_env=False, follow_redirects=False
+    )

@@ -1,0 +1,386 @@
+"""Propexo's JSON as values of the core, and back (propexo-api.md, section 6).
+
+Only ids are sure to be there; every other key may be null or absent, depending on the property system. What is there with a
+wrong type is an error that names the record: a guess could become a wrong charge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from typing import Any, Protocol
+
+import msgspec
+
+from chargeplan.core import observed
+from chargeplan.core.errors import ChargeplanError
+
+Row = Mapping[str, Any]
+Value = (
+    observed.Property
+    | observed.Unit
+    | observed.Lease
+    | observed.Resident
+    | observed.ChargeCode
+    | observed.Fee
+    | observed.SyncedCharge
+    | observed.Payment
+)
+
+
+class Record(msgspec.Struct, frozen=True):
+    """A row as a value, with what the local copy needs beside it.
+
+    ``links`` are a resident's leases with what the resident's row says of each: for leases that list nobody themselves.
+    ``updated_at`` is empty where the row has none.
+    """
+
+    id: str
+    integration_id: str
+    property_id: str
+    updated_at: str
+    value: Value
+    links: tuple[tuple[str, observed.LeaseResident], ...] = ()
+
+
+class ChargeItem(Protocol):
+    """One item of a batch (interface.md, *What is sent*)."""
+
+    @property
+    def resident_id(self) -> str: ...  # noqa: D102
+    @property
+    def charge_code_id(self) -> str: ...  # noqa: D102
+    @property
+    def batch_id(self) -> str: ...  # noqa: D102
+    @property
+    def transaction_date(self) -> str: ...  # noqa: D102
+    @property
+    def description(self) -> str: ...  # noqa: D102
+    @property
+    def notes(self) -> str: ...  # noqa: D102
+    @property
+    def amount_in_cents(self) -> int: ...  # noqa: D102
+    @property
+    def reference_number(self) -> str: ...  # noqa: D102
+
+
+class MalformedError(ChargeplanError):
+    """A row of Propexo's that can't be understood."""
+
+    def __init__(self, kind: str, row_id: str, key: str, problem: str) -> None:
+        super().__init__(
+            f"Propexo sent {kind} {row_id or '(without id)'} with {key} {problem}.",
+            hint="Look at the record in Propexo; tell Propexo's support if it is wrong there.",
+            code="malformed_record",
+        )
+
+
+class _Reader:
+    """Reads typed values from one row; errors name the row."""
+
+    def __init__(self, kind: str, row: Row, row_id: str = "") -> None:
+        self.kind = kind
+        self.row = row
+        found = row.get("id")
+        self.id = row_id or (found if isinstance(found, str) else "")
+
+    def wrong(self, key: str, problem: str) -> MalformedError:
+        return MalformedError(self.kind, self.id, key, problem)
+
+    def text(self, key: str) -> str | None:
+        found = self.row.get(key)
+        if found is None or isinstance(found, str):
+            return found
+        if isinstance(found, (int, float)) and not isinstance(found, bool):
+            return str(
+                found
+            )  # bedrooms and unit numbers are text by the specification, and numbers in some examples
+        raise self.wrong(key, f"that is not text but {_kind_of(found)}")
+
+    def needed(self, key: str) -> str:
+        found = self.row.get(key)
+        if not isinstance(found, str) or not found:
+            raise self.wrong(key, "missing" if found is None else f"that is not text but {_kind_of(found)}")
+        return found
+
+    def link(self, key: str) -> str | None:
+        return self.text(key) or None
+
+    def cents(self, key: str) -> int | None:
+        return self._integer(key, "not a whole number of cents")
+
+    def count(self, key: str) -> int | None:
+        return self._integer(key, "not a whole number")
+
+    def _integer(self, key: str, problem: str) -> int | None:
+        found = self.row.get(key)
+        if found is None:
+            return None
+        if isinstance(found, bool) or not isinstance(found, (int, float)):
+            raise self.wrong(key, f"that is not a number but {_kind_of(found)}")
+        if isinstance(found, float) and not found.is_integer():
+            raise self.wrong(key, f"{found}, {problem}")
+        return int(found)
+
+    def day(self, key: str) -> date | None:
+        """The first ten characters: dates are calendar dates, whatever time and zone is written after them."""
+        found = self.text(key)
+        if not found:
+            return None
+        try:
+            return date.fromisoformat(found[:10])
+        except ValueError as error:
+            raise self.wrong(key, f"{found[:40]!r}, which is no date") from error
+
+    def flag(self, key: str, *, default: bool) -> bool:
+        found = self.row.get(key)
+        return found if isinstance(found, bool) else default
+
+    def parts(self, key: str) -> list[Row]:
+        found = self.row.get(key)
+        if found is None:
+            return []
+        if not isinstance(found, list) or not all(isinstance(part, dict) for part in found):
+            raise self.wrong(key, f"that is not a list of objects but {_kind_of(found)}")
+        return found
+
+
+def _kind_of(found: object) -> str:
+    words = {
+        bool: "true or false",
+        dict: "an object",
+        list: "a list",
+        str: "text",
+        int: "a number",
+        float: "a number",
+    }
+    return words.get(type(found), "null")
+
+
+def record(kind: str, row: object) -> Record:
+    """A row of the list ``kind`` (as its path names it) as a value.
+
+    Raises:
+        MalformedError: it is not an object, has no id, or has a key of a wrong type.
+        KeyError: there is no such kind.
+    """
+    read = _KINDS[kind]
+    if not isinstance(row, dict):
+        raise MalformedError(kind, "", "row", f"that is not an object but {_kind_of(row)}")
+    reader = _Reader(kind, row)
+    value = read(reader)
+    links = tuple(_links(reader)) if kind == "residents" else ()
+    owner = value.id if isinstance(value, observed.Property) else value.property_id
+    return Record(
+        value.id, reader.text("integration_id") or "", owner, reader.text("updated_at") or "", value, links
+    )
+
+
+def integration(row: object) -> observed.Integration:
+    """The integration of ``/v1/admin/integrations/{id}/``.
+
+    Raises:
+        MalformedError: a needed key is missing or of a wrong type.
+    """
+    if not isinstance(row, dict):
+        raise MalformedError("integration", "", "row", f"that is not an object but {_kind_of(row)}")
+    reader = _Reader("integration", row)
+    interfaces = {
+        _Reader("integration", part, reader.id).needed("interface_name"): part.get("enabled") is True
+        for part in reader.parts("integration_interfaces")
+    }
+    return observed.Integration(
+        id=reader.needed("id"),
+        name=reader.text("name") or "",
+        vendor=reader.needed("vendor"),
+        active=reader.flag("active", default=False),
+        archived=reader.flag("is_archived", default=False),
+        last_completed_sync=reader.text("last_completed_sync") or None,
+        interfaces=interfaces,
+    )
+
+
+def charge_item(item: ChargeItem) -> dict[str, str | int]:
+    """A line as it is sent: these eight keys and no other, as unknown keys are refused (propexo-api.md 3.4)."""
+    return {
+        "resident_id": item.resident_id,
+        "charge_code_id": item.charge_code_id,
+        "batch_id": item.batch_id,
+        "transaction_date": item.transaction_date,
+        "description": item.description,
+        "notes": item.notes,
+        "amount_in_cents": item.amount_in_cents,
+        "reference_number": item.reference_number,
+    }
+
+
+def named_in(parameters: object, key: str) -> frozenset[str]:
+    """Every text under ``key`` wherever it is nested, also within JSON that is itself a text (the write log's parameters)."""
+    return frozenset(_named(parameters, key, 0))
+
+
+def _named(found: object, key: str, depth: int) -> Iterator[str]:
+    if depth > 20:
+        return
+    match found:
+        case dict():
+            for name, part in found.items():
+                if name == key and isinstance(part, str):
+                    yield part
+                else:
+                    yield from _named(part, key, depth + 1)
+        case list():
+            for part in found:
+                yield from _named(part, key, depth + 1)
+        case str() if found[:1] in ("{", "["):
+            yield from _named(_decoded(found), key, depth + 1)
+
+
+def _decoded(text: str) -> object:
+    try:
+        return msgspec.json.decode(text.encode())
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+
+
+REFERENCE = re.compile(r"(?<![0-9A-Za-z])CP[0-9A-HJKMNP-TV-Z]{16}(?![0-9A-Za-z])")
+
+
+def _property(reader: _Reader) -> observed.Property:
+    return observed.Property(
+        id=reader.needed("id"),
+        name=reader.text("name") or reader.text("code") or reader.id,
+        active=reader.flag("is_active", default=True),
+        code=reader.text("code"),
+    )
+
+
+def _unit(reader: _Reader) -> observed.Unit:
+    return observed.Unit(
+        id=reader.needed("id"),
+        property_id=reader.needed("property_id"),
+        number=reader.text("number") or "",
+        building_name=reader.text("building_name"),
+        building_number=reader.text("building_number"),
+        floor_plan_id=reader.link("floor_plan_id"),
+        floor_plan_name=reader.text("floor_plan_name"),
+        floor_plan_code=reader.text("floor_plan_code"),
+        bedrooms=reader.text("bedrooms"),
+        square_feet=reader.count("square_feet"),
+        market_rent=reader.cents("rent_amount_market_in_cents"),
+    )
+
+
+def _lease(reader: _Reader) -> observed.Lease:
+    return observed.Lease(
+        id=reader.needed("id"),
+        property_id=reader.needed("property_id"),
+        unit_id=reader.link("unit_id"),
+        unit_number=reader.text("unit_number"),
+        status=reader.text("status_normalized") or "OTHER",
+        start=reader.day("start_date"),
+        end=reader.day("end_date"),
+        rent=reader.cents("rent_amount_in_cents"),
+        market_rent=reader.cents("rent_amount_market_in_cents"),
+        realized_move_in=reader.day("realized_move_in_date"),
+        scheduled_move_in=reader.day("scheduled_move_in_date"),
+        realized_move_out=reader.day("realized_move_out_date"),
+        scheduled_move_out=reader.day("scheduled_move_out_date"),
+        residents=tuple(_people(reader)),
+    )
+
+
+def _people(reader: _Reader) -> Iterator[observed.LeaseResident]:
+    for part in reader.parts("residents_meta_data"):
+        inner = _Reader(reader.kind, part, reader.id)
+        if resident_id := inner.link("resident_id"):
+            yield _person(inner, resident_id)
+
+
+def _links(reader: _Reader) -> Iterator[tuple[str, observed.LeaseResident]]:
+    for part in reader.parts("leases_meta_data"):
+        inner = _Reader(reader.kind, part, reader.id)
+        if lease_id := inner.link("lease_id"):
+            yield lease_id, _person(inner, reader.id)
+
+
+def _person(reader: _Reader, resident_id: str) -> observed.LeaseResident:
+    return observed.LeaseResident(
+        resident_id=resident_id,
+        kind=reader.link("resident_type_normalized"),
+        move_in=reader.day("move_in_date"),
+        move_out=reader.day("move_out_date"),
+    )
+
+
+def _resident(reader: _Reader) -> observed.Resident:
+    return observed.Resident(
+        id=reader.needed("id"),
+        property_id=reader.needed("property_id"),
+        first_name=reader.text("first_name"),
+        last_name=reader.text("last_name"),
+        # A service animal is not a pet: charging for one is unlawful.
+        pets=sum(pet.get("is_service_animal") is not True for pet in reader.parts("pets")),
+        vehicles=len(reader.parts("vehicles")),
+    )
+
+
+def _charge_code(reader: _Reader) -> observed.ChargeCode:
+    return observed.ChargeCode(reader.needed("id"), reader.needed("property_id"), reader.text("name"))
+
+
+def _fee(reader: _Reader) -> observed.Fee:
+    return observed.Fee(
+        id=reader.needed("id"),
+        property_id=reader.needed("property_id"),
+        name=reader.text("name"),
+        amount=reader.cents("amount_in_cents"),
+        unit_id=reader.link("unit_id"),
+        floor_plan_id=reader.link("floor_plan_id"),
+    )
+
+
+def _charge(reader: _Reader) -> observed.SyncedCharge:
+    return observed.SyncedCharge(
+        id=reader.needed("id"),
+        property_id=reader.needed("property_id"),
+        resident_id=reader.link("resident_id"),
+        charge_code_id=reader.link("charge_code_id"),
+        amount=reader.cents("amount_in_cents"),
+        transaction_date=reader.day("transaction_date"),
+        reference=reader.link("reference_number"),
+        description=reader.text("description"),
+        lease_id=reader.link("lease_id"),
+        unit_id=reader.link("unit_id"),
+        due_date=reader.day("due_date"),
+        open_amount=reader.cents("amount_open_in_cents"),
+        paid_amount=reader.cents("amount_paid_in_cents"),
+        created_at=reader.text("created_at") or "",
+        last_seen=reader.link("last_seen"),
+        allocations=tuple(_allocations(reader)),
+    )
+
+
+def _allocations(reader: _Reader) -> Iterator[observed.Allocation]:
+    for part in reader.parts("allocations"):
+        inner = _Reader(reader.kind, part, reader.id)
+        yield observed.Allocation(inner.cents("amount_in_cents"), inner.link("resident_payment_id"))
+
+
+def _payment(reader: _Reader) -> observed.Payment:
+    return observed.Payment(reader.needed("id"), reader.needed("property_id"), reader.day("transaction_date"))
+
+
+_KINDS: dict[str, Callable[[_Reader], Value]] = {
+    "properties": _property,
+    "units": _unit,
+    "leases": _lease,
+    "residents": _resident,
+    "charge-codes": _charge_code,
+    "fees": _fee,
+    "resident-charges": _charge,
+    "resident-payments": _payment,
+}
+KINDS = tuple(_KINDS)
+"""The lists that can be read, as their paths name them."""

@@ -1,0 +1,228 @@
+"""One refresh of one integration: read everything aside, then write it in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from chargeplan.core import observed
+from chargeplan.core.dates import Days
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.snapshot import reading, staging
+from chargeplan.snapshot.reading import CHARGES, PAYMENTS, Progress, Read
+
+_ALWAYS = ("properties", "units", "leases", "residents", "charge-codes")
+
+
+class Rows(Protocol):
+    """The part of a source that a refresh reads."""
+
+    def integration(self, integration_id: str) -> observed.Integration:
+        """The integration's state now."""
+
+    def rows(self, kind: str, params: Mapping[str, str]) -> Iterator[Sequence[staging.Record]]:
+        """The pages of a list; an error with the code ``bad_request`` where a filter is not known."""
+
+
+class _Known(msgspec.Struct, frozen=True):
+    """What the copy knew of the integration when the refresh began."""
+
+    last_completed_sync: str | None = None
+    previous_sync: str | None = None
+    generation: int = 0
+
+
+class Refresh:
+    """Call ``read``, which locks nothing, and then ``write``, which is one transaction."""
+
+    def __init__(
+        self, connection: sqlite3.Connection, source: Rows, integration_id: str, now: datetime
+    ) -> None:
+        self._connection = connection
+        self._source = source
+        self._id = integration_id
+        self._now = now
+        self._known = self._load()
+        self._progress = self._load_progress()
+        self._dropped: list[tuple[str, Days | None]] = []
+        self._checked: Days | None = None
+        self._full = False
+        self._integration: observed.Integration | None = None
+
+    def covered(self) -> Days | None:
+        """The transaction dates of which the copy has every charge."""
+        return self._at(CHARGES).covered
+
+    def read(self, window: Days, *, full: bool, fees: bool, payments: bool) -> None:
+        """Read what is missing or may have changed, aside."""
+        staging.clear(self._connection)
+        # First: rows read after it are at least as new as the sync that it tells of.
+        self._integration = self._source.integration(self._id)
+        self._full = full
+        self._ask_anew()
+        for kind in (*_ALWAYS, *(("fees",) if fees else ())):
+            self._read_undated(kind)
+        for kind in (CHARGES, *((PAYMENTS,) if payments else ())):
+            self._read_dated(kind, window)
+        self._read_stale(window)
+
+    def write(self) -> None:
+        """Bring what was read into the copy, all of it or nothing."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._write()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def _ask_anew(self) -> None:
+        """Where all is read anyway, forget which filters were refused: Propexo may know them by now."""
+        for kind in self._progress:
+            if self._is_full(kind):
+                self._set(kind, knows_changed=True, knows_seen=True)
+
+    def _read_undated(self, kind: str) -> None:
+        read = reading.undated(kind, self._at(kind), self._now, full=self._is_full(kind))
+        if read is None:
+            return
+        if not self._try(kind, read):
+            self._set(kind, knows_changed=False)
+            read = Read("whole")
+            self._fetch(kind, read)
+        if read.mode == "whole":
+            self._dropped.append((kind, None))
+            self._set(kind, whole_at=self._now)
+        self._set(kind, read_at=self._now)
+
+    def _read_dated(self, kind: str, window: Days) -> None:
+        full = self._is_full(kind)
+        reads, covered = reading.dated(self._at(kind), window, full=full)
+        for read in reads:
+            if not self._try(kind, read):
+                self._set(kind, knows_changed=False)
+                self._fetch(kind, Read("window", days=window))
+                self._dropped.append((kind, window))
+                covered = window
+                break
+            if read.days is not None:
+                self._dropped.append((kind, read.days))
+        whole_at = self._now if full else self._at(kind).whole_at
+        self._set(kind, read_at=self._now, whole_at=whole_at, covered=covered)
+
+    def _read_stale(self, window: Days) -> None:
+        """Which charges the last sync did not see: nothing of them changes, so no read of what changed shows it.
+
+        They are those last seen no later than the sync before, asked for once after each sync.
+        """
+        previous = self._previous_sync()
+        done = self._known.last_completed_sync == self._last_sync() or (CHARGES, window) in self._dropped
+        if done or previous is None or self._last_sync() is None:
+            return
+        days = self._at(CHARGES).covered or window
+        if self._at(CHARGES).knows_seen and self._try(CHARGES, Read("stale", previous, days)):
+            self._checked = days
+            return
+        self._set(CHARGES, knows_seen=False)
+        self._fetch(CHARGES, Read("window", days=window))
+        self._dropped.append((CHARGES, window))
+
+    def _try(self, kind: str, read: Read) -> bool:
+        """Read; false where Propexo does not know the filter for changes."""
+        try:
+            self._fetch(kind, read)
+        except ChargeplanError as error:
+            if error.code == "bad_request" and read.mode in ("changed", "stale"):
+                return False
+            raise
+        return True
+
+    def _fetch(self, kind: str, read: Read) -> None:
+        # Fees know no filter by integration (propexo-api.md 6.3): all are read, ours are kept.
+        own = {} if kind == "fees" else {"integration_id": self._id}
+        watermark = self._at(kind).watermark
+        for page in self._source.rows(kind, {**own, **read.params()}):
+            mine = [each for each in page if each.integration_id in ("", self._id)]
+            staging.stage(self._connection, self._id, kind, mine)
+            if read.mode == "stale":
+                staging.mark_stale(self._connection, mine)
+            for each in mine:
+                watermark = reading.later(watermark, each.updated_at)
+        # A stale read shows rows by their age, not what changed meanwhile; its watermark would still be true of them.
+        self._set(kind, watermark=watermark)
+
+    def _write(self) -> None:
+        now_there = self._load()
+        if now_there.generation != self._known.generation:
+            self._step_back()
+        for kind, days in self._dropped:
+            if days is None:
+                staging.drop_kind(self._connection, self._id, kind)
+            else:
+                staging.drop_days(self._connection, self._id, kind, days)
+        staging.merge(self._connection)
+        last_sync = self._last_sync()
+        if self._checked is not None and last_sync is not None:
+            staging.seen(self._connection, self._id, self._checked, last_sync)
+        self._save(now_there.generation + 1)
+
+    def _step_back(self) -> None:
+        """Another process refreshed meanwhile, and ours may put older rows over newer ones.
+
+        So the next refresh reads again whatever changed since the earlier of both watermarks.
+        """
+        for kind, theirs in self._load_progress().items():
+            if kind in self._progress:
+                self._set(kind, watermark=reading.earlier(self._at(kind).watermark, theirs.watermark))
+
+    def _save(self, generation: int) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO integration VALUES (?, ?, ?, ?, ?)",
+            (
+                self._id,
+                msgspec.json.encode(self._integration),
+                self._last_sync(),
+                self._previous_sync(),
+                generation,
+            ),
+        )
+        for kind, progress in self._progress.items():
+            row = (self._id, kind, msgspec.json.encode(progress))
+            self._connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, ?)", row)
+
+    def _last_sync(self) -> str | None:
+        return None if self._integration is None else self._integration.last_completed_sync
+
+    def _previous_sync(self) -> str | None:
+        known = self._known
+        return (
+            known.previous_sync
+            if self._last_sync() == known.last_completed_sync
+            else known.last_completed_sync
+        )
+
+    def _is_full(self, kind: str) -> bool:
+        return self._full or reading.is_due(self._at(kind), self._now)
+
+    def _at(self, kind: str) -> Progress:
+        return self._progress.get(kind, Progress())
+
+    def _set(self, kind: str, **changes: object) -> None:
+        self._progress[kind] = msgspec.structs.replace(self._at(kind), **changes)
+
+    def _load(self) -> _Known:
+        row = self._connection.execute(
+            "SELECT last_completed_sync, previous_sync, generation FROM integration WHERE id = ?",
+            (self._id,),
+        ).fetchone()
+        return _Known(*row) if row else _Known()
+
+    def _load_progress(self) -> dict[str, Progress]:
+        rows = self._connection.execute(
+            "SELECT kind, body FROM progress WHERE integration_id = ?", (self._id,)
+        )
+        return {kind: msgspec.json.decode(body, type=Progress) for kind, body in rows.fetchall()}

@@ -1,0 +1,304 @@
+"""The copy as the flows use it: brought up to date as cheaply as possible, and read property by property."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+
+from chargeplan.core import observed
+from chargeplan.core.dates import Days
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.key import is_reference
+from chargeplan.snapshot import staging
+from chargeplan.snapshot.file import discard, open_copy
+from chargeplan.snapshot.refresh import Refresh
+
+
+class Source(Protocol):
+    """Where rows come from: Propexo's client."""
+
+    @property
+    def host(self) -> str:
+        """The host that the copy is of."""
+
+    @property
+    def requests(self) -> int:
+        """Requests made so far."""
+
+    @property
+    def records(self) -> int:
+        """Records received so far."""
+
+    def integration(self, integration_id: str) -> observed.Integration:
+        """The integration's state now."""
+
+    def rows(self, kind: str, params: Mapping[str, str]) -> Iterator[Sequence[staging.Record]]:
+        """The pages of a list; an error with the code ``bad_request`` where a filter is not known."""
+
+
+class SqliteSnapshot:
+    """The copy in the file ``path``. Safe to share between threads and processes.
+
+    ``identity`` says what the copy is of where the host's name does not (a sandbox takes another port each time).
+
+    Raises:
+        ChargeplanError: the path can't be used, or holds another database.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        source: Source,
+        *,
+        identity: str | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._path = path
+        self._source = source
+        self._identity = identity or source.host
+        self._now = now
+        self._lock = threading.RLock()
+        self._connection = open_copy(path, self._identity)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def refresh(
+        self,
+        integration_id: str,
+        window: Days,
+        *,
+        full: bool = False,
+        fees: bool = False,
+        payments: bool = False,
+    ) -> observed.ReadCost:
+        """Bring the copy up to date for charges dated within ``window``: wholly, or not at all.
+
+        Raises:
+            ChargeplanError: something could not be read; the copy is as it was.
+        """
+        requests, records = self._source.requests, self._source.records
+        with self._lock:
+            try:
+                self._refresh(integration_id, window, full=full, fees=fees, payments=payments)
+            except sqlite3.OperationalError as error:
+                raise self._broken(error) from error
+            except sqlite3.DatabaseError:
+                self._rebuild()
+                self._refresh(integration_id, window, full=True, fees=fees, payments=payments)
+        return observed.ReadCost(self._source.requests - requests, self._source.records - records)
+
+    def integration(self, integration_id: str) -> observed.Integration:
+        """The integration as last read.
+
+        Raises:
+            ChargeplanError: it was never read.
+        """
+        found = self._rows("SELECT body FROM integration WHERE id = ?", (integration_id,))
+        if not found:
+            raise _never_read(f"The integration {integration_id} was")
+        return msgspec.json.decode(found[0][0], type=observed.Integration)
+
+    def properties(self, integration_id: str) -> Sequence[observed.Property]:
+        """Every property that Propexo lists for the integration, by name.
+
+        Raises:
+            ChargeplanError: the integration was never read.
+        """
+        self.integration(integration_id)
+        rows = self._rows(
+            "SELECT body FROM record WHERE kind = 'properties' AND integration_id = ?", (integration_id,)
+        )
+        found = [msgspec.json.decode(body, type=observed.Property) for (body,) in rows]
+        return sorted(found, key=lambda each: (each.name, each.id))
+
+    def property(self, integration_id: str, property_id: str, window: Days) -> observed.ObservedProperty:
+        """All that is known of one property; charges and payments are those dated within ``window``.
+
+        Raises:
+            ChargeplanError: the property is not among those read, or the window was not read.
+        """
+        with self._lock:
+            self._check_window(integration_id, window)
+            syncs = self._rows(
+                "SELECT last_completed_sync, previous_sync FROM integration WHERE id = ?", (integration_id,)
+            )[0]
+            parts = self._parts(integration_id, property_id)
+            if not isinstance(parts.property, observed.Property):
+                raise ChargeplanError(
+                    f"Propexo lists no property {property_id} for the integration {integration_id}.",
+                    hint="Check the property's `id` in chargeplan.yaml, and that it is enabled in Propexo.",
+                    code="unknown_property",
+                )
+            return observed.ObservedProperty(
+                property=parts.property,
+                units=tuple(parts.units),
+                leases=tuple(self._with_people(property_id, parts.leases)),
+                residents=tuple(parts.residents),
+                charge_codes=tuple(parts.charge_codes),
+                fees=tuple(parts.fees),
+                charges=tuple(self._charges(property_id, window)),
+                payments=tuple(self._payments(property_id, window)),
+                last_completed_sync=syncs[0],
+                previous_sync=syncs[1],
+            )
+
+    def references(self, integration_id: str) -> Iterable[str]:
+        """The reference numbers of ours on the integration's synced charges, of any date in the copy."""
+        # A range keeps to the index; the exact form is the core's to tell.
+        rows = self._rows(
+            "SELECT DISTINCT reference FROM charge WHERE integration_id = ? AND reference >= 'CP' AND reference < 'CQ'",
+            (integration_id,),
+        )
+        return [reference for (reference,) in rows if is_reference(reference)]
+
+    def _refresh(self, integration_id: str, window: Days, *, full: bool, fees: bool, payments: bool) -> None:
+        run = Refresh(self._connection, self._source, integration_id, self._now())
+        try:
+            run.read(window, full=full, fees=fees, payments=payments)
+            run.write()
+        finally:
+            staging.clear(self._connection)
+
+    def _rebuild(self) -> None:
+        self._connection.close()
+        discard(self._path)
+        self._connection = open_copy(self._path, self._identity)
+
+    def _check_window(self, integration_id: str, window: Days) -> None:
+        covered = Refresh(self._connection, self._source, integration_id, self._now()).covered()
+        if covered is None:
+            raise _never_read(f"The integration {integration_id} was")
+        if window.first < covered.first or window.last > covered.last:
+            raise _never_read(f"The charges from {window.first} through {window.last} were")
+
+    def _parts(self, integration_id: str, property_id: str) -> _Parts:
+        parts = _Parts()
+        rows = self._rows(
+            "SELECT kind, body FROM record WHERE property_id = ? AND integration_id = ? ORDER BY id",
+            (property_id, integration_id),
+        )
+        for kind, body in rows:
+            match kind:
+                case "properties":
+                    parts.property = msgspec.json.decode(body, type=observed.Property)
+                case "units":
+                    parts.units.append(_UNIT.decode(body))
+                case "leases":
+                    parts.leases.append(_LEASE.decode(body))
+                case "residents":
+                    parts.residents.append(_RESIDENT.decode(body))
+                case "charge-codes":
+                    parts.charge_codes.append(_CODE.decode(body))
+                case "fees":
+                    parts.fees.append(_FEE.decode(body))
+        return parts
+
+    def _with_people(self, property_id: str, leases: Sequence[observed.Lease]) -> Iterator[observed.Lease]:
+        """Leases that list nobody get those residents whose own row names the lease, primary ones first."""
+        rows = self._rows(
+            "SELECT l.lease_id, l.body FROM record r JOIN link l ON l.resident_id = r.id"
+            " WHERE r.property_id = ? AND r.kind = 'residents' ORDER BY l.resident_id",
+            (property_id,),
+        )
+        linked: dict[str, list[observed.LeaseResident]] = {}
+        for lease_id, body in rows:
+            linked.setdefault(lease_id, []).append(msgspec.json.decode(body, type=observed.LeaseResident))
+        for lease in leases:
+            people = sorted(linked.get(lease.id, ()), key=lambda each: each.kind != "PRIMARY")
+            yield lease if lease.residents else msgspec.structs.replace(lease, residents=tuple(people))
+
+    def _charges(self, property_id: str, window: Days) -> Iterator[observed.SyncedCharge]:
+        span = (property_id, window.first.isoformat(), window.last.isoformat())
+        allocations: dict[str, list[observed.Allocation]] = {}
+        for charge_id, amount, payment_id in self._rows(_ALLOCATIONS, span):
+            allocations.setdefault(charge_id, []).append(observed.Allocation(amount, payment_id))
+        for row in self._rows(_CHARGES, span):
+            yield _charge(row, property_id, tuple(allocations.get(row[0], ())))
+
+    def _payments(self, property_id: str, window: Days) -> Iterator[observed.Payment]:
+        span = (property_id, window.first.isoformat(), window.last.isoformat())
+        rows = self._rows(
+            "SELECT id, date FROM payment WHERE property_id = ? AND date BETWEEN ? AND ? ORDER BY date, id",
+            span,
+        )
+        for payment_id, day in rows:
+            yield observed.Payment(payment_id, property_id, _day(day))
+
+    def _rows(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+        with self._lock:
+            try:
+                return self._connection.execute(sql, values).fetchall()
+            except sqlite3.DatabaseError as error:
+                raise self._broken(error) from error
+
+    def _broken(self, error: sqlite3.Error) -> ChargeplanError:
+        return ChargeplanError(
+            f"The snapshot file {self._path} can't be used: {error}.",
+            hint="Delete it and run without --offline: it is a copy, and is made anew.",
+            code="snapshot_unusable",
+        )
+
+
+class _Parts:
+    """A property's records, sorted by list."""
+
+    def __init__(self) -> None:
+        self.property: observed.Property | None = None
+        self.units: list[observed.Unit] = []
+        self.leases: list[observed.Lease] = []
+        self.residents: list[observed.Resident] = []
+        self.charge_codes: list[observed.ChargeCode] = []
+        self.fees: list[observed.Fee] = []
+
+
+_UNIT = msgspec.json.Decoder(observed.Unit)
+_LEASE = msgspec.json.Decoder(observed.Lease)
+_RESIDENT = msgspec.json.Decoder(observed.Resident)
+_CODE = msgspec.json.Decoder(observed.ChargeCode)
+_FEE = msgspec.json.Decoder(observed.Fee)
+
+_CHARGES = """SELECT id, resident_id, charge_code_id, amount, transaction_date, reference, description, lease_id, unit_id,
+    due_date, open_amount, paid_amount, created_at, last_seen
+    FROM charge WHERE property_id = ? AND transaction_date BETWEEN ? AND ? ORDER BY transaction_date, id"""
+_ALLOCATIONS = """SELECT a.charge_id, a.amount, a.payment_id FROM charge c JOIN allocation a ON a.charge_id = c.id
+    WHERE c.property_id = ? AND c.transaction_date BETWEEN ? AND ? ORDER BY a.charge_id, a.position"""
+
+
+def _charge(
+    row: tuple[Any, ...], property_id: str, allocations: tuple[observed.Allocation, ...]
+) -> observed.SyncedCharge:
+    return observed.SyncedCharge(
+        id=row[0],
+        property_id=property_id,
+        resident_id=row[1],
+        charge_code_id=row[2],
+        amount=row[3],
+        transaction_date=_day(row[4]),
+        reference=row[5],
+        description=row[6],
+        lease_id=row[7],
+        unit_id=row[8],
+        due_date=_day(row[9]),
+        open_amount=row[10],
+        paid_amount=row[11],
+        created_at=row[12],
+        last_seen=row[13],
+        allocations=allocations,
+    )
+
+
+def _day(text: str | None) -> date | None:
+    return None if text is None else date.fromisoformat(text)
+
+
+def _never_read(what: str) -> ChargeplanError:
+    return ChargeplanError(f"{what} never read.", hint="Run once without --offline.", code="never_read")
