@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -81,7 +84,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="chargeplan", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Charge plans as code: residents' charges, planned, reviewed and posted at most once.
+    r"""Charge plans as code: residents' charges, planned, reviewed and posted at most once.
 
     \b
     Examples:
@@ -99,7 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(run(words))
 
 
-def run(words: Sequence[str]) -> int:
+def run(words: Sequence[str]) -> int:  # noqa: PLR0911 - one way for each ending
     """Run one command; every way it can end is an exit code, and no traceback reaches a user."""
     as_json = "--json" in words
     try:
@@ -117,8 +120,10 @@ def run(words: Sequence[str]) -> int:
         )
     except click.UsageError as problem:
         command = problem.ctx.command_path if problem.ctx else "chargeplan"
-        error = ChargeplanError(problem.format_message(), hint=f"`{command} --help` shows how.", code="usage")
-        return _fail(error, 1, as_json=as_json)
+        misused = ChargeplanError(
+            problem.format_message(), hint=f"`{command} --help` shows how.", code="usage"
+        )
+        return _fail(misused, 1, as_json=as_json)
     except ChargeplanError as error:
         return _fail(error, error.exit_code, as_json=as_json)
     except BrokenPipeError:
@@ -126,10 +131,24 @@ def run(words: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as problem:
-        error = ChargeplanError(
+        refused = ChargeplanError(
             f"{problem.strerror or problem}: {problem.filename or ''}".rstrip(": "), code="system"
         )
-        return _fail(error, 1, as_json=as_json)
+        return _fail(refused, 1, as_json=as_json)
+    except Exception as problem:
+        logging.getLogger("chargeplan").debug("internal error", exc_info=True)
+        return _fail(_internal(problem), 1, as_json=as_json)
+
+
+def _internal(problem: Exception) -> ChargeplanError:
+    """Its text may hold anything, a resident's name too, so the user gets kind and place, and the log the rest."""
+    place = traceback.extract_tb(problem.__traceback__)[-1]
+    where = f"{Path(place.filename).name}:{place.lineno}"
+    return ChargeplanError(
+        f"chargeplan made a mistake of its own ({type(problem).__name__} at {where}).",
+        hint="`chargeplan status` shows what was sent, if anything. Please report this; `--log-level debug` shows more.",
+        code="internal",
+    )
 
 
 def _fail(error: ChargeplanError, code: int, *, as_json: bool) -> int:

@@ -110,7 +110,7 @@ def plan(
     detailed_exitcode: bool,
     **words: Any,
 ) -> int:
-    """Show what would be billed: expand the plans, look at the ledgers, show the difference.
+    r"""Show what would be billed: expand the plans, look at the ledgers, show the difference.
 
     \b
     Examples:

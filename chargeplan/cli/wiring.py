@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from chargeplan.cli.options import Common
@@ -21,6 +22,9 @@ from chargeplan.loading.project import Loaded, load_config, load_project
 from chargeplan.propexo.client import Propexo
 from chargeplan.propexo.vendors import vendor
 from chargeplan.snapshot.store import SqliteSnapshot
+
+if TYPE_CHECKING:
+    from chargeplan.sandbox.state import Sandbox
 
 STATE_DIRECTORY = ".chargeplan"
 _EMBEDDED_TOKEN = "sandbox"  # noqa: S105 - the embedded sandbox takes any
@@ -229,7 +233,7 @@ def world(options: Common, config: Config, *, today: date | None = None) -> Iter
 
 
 @contextmanager
-def open_sandbox(config: Config, where: Environment, today: date | None = None) -> Iterator[object]:
+def open_sandbox(config: Config, where: Environment, today: date | None = None) -> Iterator[Sandbox]:
     """The embedded sandbox's state, made and seeded around ``today`` where it is missing.
 
     Raises:

@@ -29,9 +29,9 @@ def share_bill(
     sums = [sum(column, Fraction(0)) for column in zip(*weights, strict=True)]
     if not weights or any(total == 0 for total in sums):
         return None
-    common = round_half_away(common_area * bill / 100)
+    common = round_half_away(Fraction(common_area * bill) / 100)
     mixed = [
-        sum((p * w / total for p, w, total in zip(percents, row, sums, strict=True)), Fraction(0))
+        sum((Fraction(p * w) / total for p, w, total in zip(percents, row, sums, strict=True)), Fraction(0))
         for row in weights
     ]
     return Shared(common, tuple(share_out(bill - common, mixed)))

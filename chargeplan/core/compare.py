@@ -30,6 +30,7 @@ from chargeplan.core.money import format_money, round_ratio
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
 from chargeplan.core.posted import Evidence, PostedPart, service_of
+from chargeplan.core.posting import Posting
 
 _STATUS_ACTION = {
     "visible": "unchanged",
@@ -38,6 +39,8 @@ _STATUS_ACTION = {
     "removed_upstream": "removed_upstream",
 }
 _MOST_LISTED = 20
+
+_Order = tuple[str, str, int, int, date, int, str]
 
 
 class PlannedProperty(msgspec.Struct, frozen=True):
@@ -62,13 +65,16 @@ def compare(
     evidence: Evidence,
     integration: IntegrationConfig,
     window: Days,
+    loaded: Sequence[Plan] | None = None,
 ) -> Comparison:
     """Compare every plan of a property with what is recorded and observed.
 
+    ``loaded`` are all plans of the project, those included that are not compared now: what the journal posted under
+    the key of none of them may be a duplicate. Without it everything in the journal counts as ours.
     ``unexplained`` in the result counts synced charges with references of these plans that the journal does not know.
     """
-    duplicates = _ForeignCharges(planned, observed, evidence)
-    changes: list[tuple[tuple[object, ...], Change]] = []
+    duplicates = _ForeignCharges(planned, observed, evidence, loaded)
+    changes: list[tuple[_Order, Change]] = []
     skips: list[Skip] = []
     diagnostics = list(_shared_ownership(planned, observed))
     for each in planned:
@@ -90,7 +96,7 @@ def compare(
                 )
         if each.plan.closed_period == "error":
             diagnostics += _closed_problems(each.plan, closed)
-    changes.sort(key=lambda pair: pair[0])  # type: ignore[arg-type, return-value]
+    changes.sort(key=lambda pair: pair[0])
     unexplained = len(duplicates.ours_unrecorded)
     return Comparison(tuple(change for _, change in changes), tuple(skips), tuple(diagnostics), unexplained)
 
@@ -102,7 +108,7 @@ def _household_changes(
     foreign: _ForeignCharges,
     integration: IntegrationConfig,
     window: Days,
-) -> Iterator[tuple[tuple[object, ...], Change]]:
+) -> Iterator[tuple[_Order, Change]]:
     places: dict[str, int] = {}
     for bill in bills.bills:
         place = places.setdefault(bill.key.resident_id, len(places))
@@ -136,10 +142,10 @@ def _bill_changes(
             if line.natural_date in window:
                 yield _new(line, evidence, foreign)
         return
-    in_window = _original_date(bill) in window
+    in_window = any(day in window for day in _dates(bill))
     by_part = {each.part: each for each in posted}
     if in_window:
-        yield from _standing_parts(bill, posted)
+        yield from _standing_parts(bill, posted, window)
     if _blocked(posted) or bill.held or not bill.correctable:
         yield from _missing(bill, by_part, key, window, evidence, foreign, only_held=_blocked(posted))
         return
@@ -153,13 +159,17 @@ def _bill_changes(
 
 def _known_key(bill: Bill, evidence: Evidence) -> Key:
     """The bill's key, or that of another resident of the household under which the period already has a line."""
-    if not bill.alternates or evidence.knows(bill.key.reference):
-        return bill.key
-    return next((key for key in bill.alternates if evidence.knows(key.reference)), bill.key)
+    keys = (bill.key, *bill.alternates)
+    return next((key for key in keys if bill.alternates and evidence.parts(bill, key)), bill.key)
 
 
 def _original_date(bill: Bill) -> date:
-    return bill.lines[0].natural_date if bill.lines else bill.draft.natural_date
+    return _dates(bill)[0]
+
+
+def _dates(bill: Bill) -> list[date]:
+    """The dates of the lines; where there are none, the date that a line would have."""
+    return [line.natural_date for line in bill.lines] or [bill.draft.natural_date]
 
 
 def _blocked(posted: Sequence[PostedPart]) -> bool:
@@ -177,7 +187,7 @@ def _numbered(bill: Bill) -> Iterator[tuple[int, Line]]:
         yield line.key.part, line
 
 
-def _standing_parts(bill: Bill, posted: Sequence[PostedPart]) -> Iterator[Change]:
+def _standing_parts(bill: Bill, posted: Sequence[PostedPart], window: Days) -> Iterator[Change]:
     """What is posted, as it stands. Visible parts of a period that will be corrected are told by the correction."""
     due = sum(line.amount or 0 for line in bill.lines)
     differs = (
@@ -191,7 +201,10 @@ def _standing_parts(bill: Bill, posted: Sequence[PostedPart]) -> Iterator[Change
     for each in posted:
         if each.status == "visible" and differs and not agreed:
             continue
-        line = lines.get(each.part) or bill.draft
+        line = lines.get(each.part)
+        if line is not None and line.natural_date not in window:
+            continue
+        line = line or bill.draft
         yield _change(_STATUS_ACTION[each.status], None, _as_posted(line, each), each)
 
 
@@ -306,14 +319,26 @@ def _corrected(
         amount=difference,
         natural_date=natural,
         transaction_date=_open_day(plan, natural),
-        service=bill.billed if bill.lines and bill.billed else service_of([first], bill.period),
+        service=bill.billed if bill.lines and bill.billed else _originally_served(posted, bill.period),
         description=_adjusted(original, first, integration.max_description),
     )
     if not adjusts:
         return _change("drift", reason, line, first)
     if difference < 0 and not integration.posts_credits:
         return _change("hold", "credit_not_allowed", line, first)
-    return _change("correct", reason, line, first, detail=evidence.refusal(line.reference))
+    return _change("correct", reason, line, first, detail=_last_refusal(key, target, evidence))
+
+
+def _originally_served(posted: Sequence[PostedPart], period: Days) -> Days:
+    """The days that the original lines were for, whatever corrections followed."""
+    originals = [each for each in posted if each.part < FIRST_CORRECTION_PART]
+    return service_of(originals, period)
+
+
+def _last_refusal(key: Key, target: Key, evidence: Evidence) -> str:
+    """Why the correction before this one was refused, where it was."""
+    before = key.with_part(target.part - 1)
+    return evidence.refusal(before.reference) if target.part > FIRST_CORRECTION_PART else ""
 
 
 def _correction_date(bill: Bill, first: PostedPart, *, moved_out: bool) -> date:
@@ -333,7 +358,7 @@ def _adjusted(line: Line, first: PostedPart, most: int) -> str:
         or (first.synced.description if first.synced else None)
         or line.charge.replace("-", " ").title()
     )
-    text = f"Adj: {text}"
+    text = f"Adj: {text.removeprefix('Adj: ')}"
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -385,9 +410,15 @@ class _ForeignCharges:
     """Charges of owned codes that no loaded plan posted: each may be the duplicate of one line."""
 
     def __init__(
-        self, planned: Sequence[PlannedProperty], observed: ObservedProperty, evidence: Evidence
+        self,
+        planned: Sequence[PlannedProperty],
+        observed: ObservedProperty,
+        evidence: Evidence,
+        loaded: Sequence[Plan] | None,
     ) -> None:
-        ours = set(evidence.postings) | {
+        names = _loaded_names(loaded)
+        recorded = {each.reference for each in evidence.postings.values() if _is_ours(each, names)}
+        ours = recorded | {
             reference
             for each in planned
             for bills in each.expansion.households
@@ -399,18 +430,18 @@ class _ForeignCharges:
             for reference in evidence.by_reference
             if reference in ours and reference not in evidence.postings
         }
-        names = {code.id: code.name for code in observed.charge_codes}
+        codes = {code.id: code.name for code in observed.charge_codes}
         self._owned = {
             (each.plan.name, code_id)
             for each in planned
-            for code_id, name in names.items()
+            for code_id, name in codes.items()
             if {code_id, name} & set(each.plan.owns)
         }
         self._by_resident: dict[tuple[str | None, str | None], list[SyncedCharge]] = {}
         for charge in sorted(observed.charges, key=lambda each: (each.transaction_date or date.min, each.id)):
             if (
                 charge.reference not in ours
-                and charge.id not in evidence.claimed
+                and not ((claim := evidence.claimed_by(charge.id)) and claim.reference in ours)
                 and (charge.amount or 0) > 0
             ):
                 self._by_resident.setdefault((charge.resident_id, charge.charge_code_id), []).append(charge)
@@ -421,12 +452,28 @@ class _ForeignCharges:
             return None
         candidates = self._by_resident.get((line.key.resident_id, line.charge_code_id), [])
         found = next(
-            (each for each in candidates if each.transaction_date and each.transaction_date in line.period),
+            (each for each in candidates if each.transaction_date and _same_period(each.transaction_date, line)),
             None,
         )
         if found is not None:
             candidates.remove(found)
         return found
+
+
+def _same_period(day: date, line: Line) -> bool:
+    """A line that is dated outside its service period has its like there too."""
+    return day in line.period or day in {line.natural_date, line.transaction_date}
+
+
+def _loaded_names(loaded: Sequence[Plan] | None) -> frozenset[tuple[str, str]] | None:
+    """What the lines of the loaded plans are known by: plan and charge, enabled or not."""
+    if loaded is None:
+        return None
+    return frozenset((charge.key_plan, charge.key_charge) for plan in loaded for charge in plan.charges)
+
+
+def _is_ours(posting: Posting, names: frozenset[tuple[str, str]] | None) -> bool:
+    return names is None or (posting.key_plan, posting.key_charge.partition("/")[0]) in names
 
 
 def _references(bill: Bill, evidence: Evidence) -> Iterator[str]:

@@ -43,7 +43,15 @@ from chargeplan.core.plan import (
 )
 from chargeplan.core.proration import Method, prorated
 from chargeplan.core.recurrence import grid_of, occurrences
-from chargeplan.core.select import Names, has_all, override_fits, rows_for, selects_unit
+from chargeplan.core.select import (
+    Names,
+    excepts_person,
+    fits_property,
+    has_all,
+    override_fits,
+    rows_for,
+    selects_unit,
+)
 from chargeplan.core.subject import Facts, Subject, date_at, measure_at, money_at
 from chargeplan.core.text import line_values
 from chargeplan.core.timeline import Segment, segments
@@ -123,19 +131,29 @@ class _Expander:
         for charge in self.plan.charges:
             if charge.enabled and (not only or charge.id in only):
                 self.bills_of(charge)
-        wanted = [
-            bills
-            for charge_id in sorted(self.done)
-            if not only or charge_id in only
-            for bills in self.done[charge_id]
-        ]
-        return Expansion(tuple(wanted), tuple(self.allocations), tuple(self.diagnostics))
+        wanted = sorted(
+            charge.id for charge in self.plan.charges if charge.enabled and (not only or charge.id in only)
+        )
+        return Expansion(
+            tuple(bills for charge_id in wanted for bills in one_bill_a_key(self.done[charge_id])),
+            tuple(each for each in self.allocations if each.charge in wanted and self._is_dated_now(each)),
+            tuple(self.diagnostics),
+        )
+
+    def _is_dated_now(self, report: AllocationReport) -> bool:
+        """Whether the bill's lines are dated in the window; those of the lookback are reckoned for corrections only."""
+        return any(
+            bill.period == report.service and _natural_date(bill) in self.setting.window
+            for bills in self.done[report.charge]
+            for bill in bills.bills
+        )
 
     def bills_of(self, charge: Charge) -> tuple[HouseholdBills, ...]:
         """The bills of a charge, household by household; worked out once, since another charge may be a percentage of it."""
         if charge.id not in self.done:
-            self._check_codes(charge)
-            self._check_roster(charge)
+            if charge.enabled:
+                self._check_codes(charge)
+                self._check_roster(charge)
             self.done[charge.id] = tuple(self._household(charge, i) for i in range(len(self.everyone)))
         return self.done[charge.id]
 
@@ -145,26 +163,35 @@ class _Expander:
         household = self.everyone[i]
         bills: list[Bill] = []
         reasons: list[str] = []
-        for variant in self._variants(charge, household):
+        for variant, people in self._shapes(charge, household):
             try:
-                bills += self._variant_bills(variant, i)
+                bills += self._variant_bills(variant, i, people, reasons)
             except _NotBilledError as why:
                 reasons.append(why.reason)
-        reasons += [bill.reason for bill in bills if bill.reason]
         return HouseholdBills(tuple(bills), self._skip(charge, household, bills, reasons), i)
 
+    def _shapes(self, charge: Charge, household: Household) -> Iterator[tuple[_Variant, list[str]]]:
+        """The charge's variants, each with the people who may have lines of their own by it."""
+        members = [each.resident_id for each in household.members()]
+        if charge.who.resident == "all":
+            for each in members:
+                yield from ((variant, [each]) for variant in self._variants(charge, household, [each]))
+            if members:
+                return
+        for variant in self._variants(charge, household, members):
+            yield variant, [household.key_resident]
+
     def _skip(self, charge: Charge, household: Household, bills: list[Bill], reasons: list[str]) -> Skip:
-        telling = [
-            bill.reason
-            for bill in bills
-            if bill.reason and bill.reason != "no_billed_days" and bill.period.common(self.setting.window)
-        ]
-        billed = any(bill.billed and bill.period.common(self.setting.window) for bill in bills)
+        """The one reason to give, should no line come of the bills: of those dated in the window, else of its periods."""
+        window = self.setting.window
+        now = [bill for bill in bills if _natural_date(bill) in window]
+        near = now + [bill for bill in bills if bill.period.common(window) or charge.once is not None]
+        telling = [bill.reason for bill in near if bill.reason and bill.reason != "no_billed_days"]
         if telling:
             reason = telling[0]
-        elif billed:
+        elif any(bill.billed for bill in near):
             reason = "not_in_window"
-        elif not bills and reasons:
+        elif reasons:
             reason = reasons[0]
         else:
             reason = "nothing_late" if charge.late_fee else "no_billed_days"
@@ -179,9 +206,8 @@ class _Expander:
             reason,
         )
 
-    def _variants(self, charge: Charge, household: Household) -> Iterator[_Variant]:
+    def _variants(self, charge: Charge, household: Household, members: list[str]) -> Iterator[_Variant]:
         """The charge as its overrides shape it, one variant for each stretch of time in which the same overrides hold."""
-        members = [each.resident_id for each in household.members()]
         subject = Subject(household, household.key_resident, alone=False)
         spans: list[tuple[Days, Override]] = []
         for override in charge.overrides:
@@ -200,27 +226,35 @@ class _Expander:
             starts = Days(first, following - ONE_DAY)
             yield _shaped(charge, starts, [override for span, override in spans if first in span])
 
-    def _variant_bills(self, variant: _Variant, i: int) -> list[Bill]:
+    def _variant_bills(
+        self, variant: _Variant, i: int, people: list[str], reasons: list[str]
+    ) -> list[Bill]:
+        """The bills of one variant; why single subjects or periods have none is added to ``reasons``."""
         charge, household = variant.charge, self.everyone[i]
         where = standing(household, charge.who.lease_status)
         if where.kind == "skip":
             raise _NotBilledError(where.reason, hold=False)
-        subjects = self._subjects(charge, household)
+        subjects = self._subjects(charge, household, people)
         if where.kind == "not_selected" or not charge.enabled:
             raise _NotBilledError("not_selected", hold=False)
         if charge.late_fee is not None:
-            return [bill for subject in subjects for bill in self._late_bills(variant, subject, where)]
-        return [bill for subject in subjects for bill in self._subject_bills(variant, i, subject, where)]
+            return [bill for subject in subjects for bill in self._late_bills(variant, i, subject, where)]
+        found: list[Bill] = []
+        for subject in subjects:
+            try:
+                found += self._subject_bills(variant, i, subject, where, reasons)
+            except _NotBilledError as why:
+                reasons.append(why.reason)
+        return found
 
-    def _subjects(self, charge: Charge, household: Household) -> list[Subject]:
+    def _subjects(self, charge: Charge, household: Household, people: list[str]) -> list[Subject]:
         """Who of the household has lines of their own, with the roster's rows for them."""
         if not selects_unit(charge.who, household.unit):
             raise _NotBilledError("not_selected", hold=False)
         alone = charge.who.resident == "all"
-        ids = [each.resident_id for each in household.members()] if alone else [household.key_resident]
         chosen = [
             Subject(household, each, alone)
-            for each in ids
+            for each in people
             if self._selects_person(charge, household, each, alone=alone)
         ]
         if not chosen:
@@ -237,7 +271,7 @@ class _Expander:
         return listed
 
     def _selects_person(self, charge: Charge, household: Household, resident_id: str, *, alone: bool) -> bool:
-        if resident_id in charge.who.except_residents:
+        if excepts_person(charge.who, resident_id):
             return False
         ids = [resident_id] if alone else [each.resident_id for each in household.members()]
         return has_all(
@@ -258,7 +292,9 @@ class _Expander:
 
     # --- periods ---------------------------------------------------------------------------------------------------
 
-    def _subject_bills(self, variant: _Variant, i: int, subject: Subject, where: Standing) -> Iterator[Bill]:
+    def _subject_bills(
+        self, variant: _Variant, i: int, subject: Subject, where: Standing, reasons: list[str]
+    ) -> Iterator[Bill]:
         charge = variant.charge
         billable = self._billable(charge, subject)
         for period in self._periods(charge, subject):
@@ -269,6 +305,7 @@ class _Expander:
                 and charge.roster.key == "lease_id"
                 and not self._row_in_force(subject, period.days, billable)
             ):
+                reasons.append("not_on_roster")
                 continue
             billed = billable.common(period.days) if billable else None
             yield from self._period_bills(variant, i, subject, where, period, billable, billed)
@@ -314,10 +351,10 @@ class _Expander:
         grid = grid_of(schedule, anchor)
         if grid is None or (begins is None and schedule.first is not None):
             raise _NotBilledError("date_unknown", hold=False)
-        zero = grid.index_of(begins or anchor) if begins or anchor else 0  # type: ignore[arg-type]
+        base = begins or anchor
+        zero = grid.index_of(base) if base else 0
         for each in occurrences(grid, zero, self.setting.lookback - ONE_DAY, self.setting.window.last):
-            counted = schedule.times is not None or isinstance(charge.amount, Spread)
-            if counted and not 0 <= each.number < _most(schedule.times, charge.amount):
+            if not _counts(charge, each.number):
                 continue
             k = each.number + zero
             before = Days(grid.start(k - 1), each.days.first - ONE_DAY)
@@ -368,7 +405,7 @@ class _Expander:
         if charge.split is None:
             yield self._bill(variant, i, subject, period, billable, billed, portions, reason, hold)
             return
-        for resident_id, parts in self._split(charge, subject, period.days, portions):
+        for resident_id, parts in self._split(charge, subject, portions):
             alone = msgspec.structs.replace(subject, resident_id=resident_id)
             yield self._bill(variant, i, alone, period, billable, billed, parts, reason, hold)
 
@@ -402,7 +439,7 @@ class _Expander:
             raise _NotBilledError("partial_period", hold=False)
         parts = self._segments(charge, subject, period, billed)
         if charge.prorate.stub == "second" and charge.prorate.method not in {"none", "skip"}:
-            stub = self._stub(charge, subject, period, billable, billed, parts)
+            stub = self._stub(charge, subject, period, billable, parts)
             if stub is not None:
                 return [_Portion(billed, stub)]
         return _costed(charge, period.days, billed, parts)
@@ -424,7 +461,7 @@ class _Expander:
                 return money_at(path, self.facts, subject, lease, period.days)
             case Percent(percent=percent, of=Path() as path):
                 money = money_at(path, self.facts, subject, lease, period.days)
-                return None if money is None else percent * money / 100
+                return None if money is None else Fraction(percent * money) / 100
             case Rate(cents_per=cents_per, per=path):
                 measure = measure_at(path, self.facts, subject, lease, period.days, billed)
                 return None if measure is None else cents_per * measure
@@ -439,16 +476,17 @@ class _Expander:
         subject: Subject,
         period: _Period,
         billable: Days,
-        billed: Days,
         parts: list[Segment],
     ) -> int | None:
         """``stub: second``: the move-in period whole, the next one the rest of what both cost by the method."""
         if _is_stub(billable, period.days) and billable.last > period.days.last:
+            if not _counts(charge, period.number + 1):
+                return None
             return None if parts[0].amount is None else round_half_away(parts[0].amount)
         if period.before is None or not _is_stub(billable, period.before):
             return None
         first_billed = Days(billable.first, period.before.last)
-        earlier = msgspec.structs.replace(period, days=period.before)
+        earlier = msgspec.structs.replace(period, days=period.before, number=period.number - 1)
         first_parts = self._segments(charge, subject, earlier, first_billed)
         exact = [_exact(charge, period.before, first_parts), _exact(charge, period.days, parts)]
         whole = first_parts[0].amount
@@ -470,7 +508,7 @@ class _Expander:
         if not lines:
             reason = next((bill.reason for bill in bills if bill.reason), other.skip.reason)
             raise _NotBilledError(reason, hold=False)
-        return round_half_away(percent * sum(line.amount for line in lines) / 100)
+        return round_half_away(Fraction(percent * sum(line.amount or 0 for line in lines)) / 100)
 
     # --- shared bills ----------------------------------------------------------------------------------------------
 
@@ -589,12 +627,12 @@ class _Expander:
     # --- lines -----------------------------------------------------------------------------------------------------
 
     def _split(
-        self, charge: Charge, subject: Subject, period: Days, portions: list[_Portion]
+        self, charge: Charge, subject: Subject, portions: list[_Portion]
     ) -> Iterator[tuple[str, list[_Portion]]]:
         """The household's portions, divided among the residents who have an occupied day among the portion's days."""
         parts: dict[str, list[_Portion]] = {each.resident_id: [] for each in subject.household.members()}
         for portion in portions:
-            present = [each for each in self._present(subject, portion.days) if each in parts]
+            present = self._present(subject, portion.days)
             weights = [self._split_weight(charge, each) for each in present]
             if portion.cents is None or not any(weights):
                 for each in present:
@@ -605,13 +643,16 @@ class _Expander:
         yield from parts.items()
 
     def _present(self, subject: Subject, days: Days) -> list[str]:
-        lease = subject.household.lease_on(days.first)
-        found = []
-        for each in lease.residents:
-            lived = subject.household.occupied_by(each.resident_id)
-            if each.kind != "GUARANTOR" and lived and lived.common(days):
-                found.append(each.resident_id)
-        return found
+        """Those who live there on one of the days, in the order of the lease in force; never nobody."""
+        household = subject.household
+        listed = [each.resident_id for each in household.lease_on(days.first).residents]
+        members = sorted(
+            (each.resident_id for each in household.members()),
+            key=lambda each: listed.index(each) if each in listed else len(listed),
+        )
+        lived = {each: household.occupied_by(each) for each in members}
+        present = [each for each in members if (own := lived[each]) and own.common(days)]
+        return present or members
 
     def _split_weight(self, charge: Charge, resident_id: str) -> Fraction:
         assert charge.split is not None
@@ -640,14 +681,13 @@ class _Expander:
             reason = "no_billed_days"
         key = self._key(charge, subject, period.text)
         write = _Writer(self, variant, subject, period, key)
+        whole = charge.prorate.method == "none" and len(portions) == 1
         lines = [
-            write.line(n, each, hold, whole=billed == period.days)
+            write.line(n, each, hold, whole=whole or each.days == period.days)
             for n, each in enumerate(portions)
             if each.cents != 0
         ]
-        draft = write.line(
-            0, _Portion(billed or period.days, 0), None, whole=billed == period.days, silent=True
-        )
+        draft = write.line(0, _Portion(billed or period.days, 0), None, whole=True, silent=True)
         lived = self._lived(charge, subject)
 
         def cost_of(days: Days) -> int | None:
@@ -671,7 +711,7 @@ class _Expander:
             cut=portions[1].days.first if len(portions) > 1 else None,
             alternates=self._alternates(charge, subject, period.text),
             cost_of=None if charge.split else cost_of,
-            correctable=reason not in {"waived", "partial_period"} and hold is None,
+            correctable=reason != "waived" and hold is None,
         )
 
     def _key(self, charge: Charge, subject: Subject, period: str, part: int = 0) -> Key:
@@ -716,7 +756,7 @@ class _Expander:
                     if isinstance(rule.of, str)
                     else money_at(rule.of, self.facts, subject, lease, _EVER)
                 )
-                return None if of is None else round_half_away(rule.percent * of / 100)
+                return None if of is None else round_half_away(Fraction(rule.percent * of) / 100)
 
             for day in late_days(fee, late, self.setting.as_of, payments, price):
                 if (
@@ -777,7 +817,11 @@ class _Expander:
     def _check_codes(self, charge: Charge) -> None:
         wanted = [
             charge.code,
-            *(str(each.changes["code"]) for each in charge.overrides if "code" in each.changes),
+            *(
+                str(each.changes["code"])
+                for each in charge.overrides
+                if "code" in each.changes and fits_property(each, self.setting.names)
+            ),
         ]
         for code in wanted:
             found = len(self.codes.get(code, ()))
@@ -950,11 +994,16 @@ def _shaped(charge: Charge, starts: Days, active: list[Override]) -> _Variant:
     )
 
 
-def _most(times: int | None, amount: Amount | None) -> int:
-    limits = [
-        each for each in (times, amount.over if isinstance(amount, Spread) else None) if each is not None
-    ]
-    return min(limits)
+def _counts(charge: Charge, number: int) -> bool:
+    """Whether the occurrence of that number is one of those that ``times`` and ``spread`` ask for."""
+    times = charge.schedule.times if charge.schedule is not None else None
+    over = charge.amount.over if isinstance(charge.amount, Spread) else None
+    limits = [each for each in (times, over) if each is not None]
+    return not limits or 0 <= number < min(limits)
+
+
+def _natural_date(bill: Bill) -> date:
+    return bill.lines[0].natural_date if bill.lines else bill.draft.natural_date
 
 
 def _is_stub(billable: Days, period: Days) -> bool:
@@ -986,7 +1035,7 @@ def _costed(charge: Charge, period: Days, billed: Days, parts: list[Segment]) ->
             None
             if part.amount is None
             else round_half_away(prorated(part.amount, method, period, part.days)),
-        )  # type: ignore[arg-type]
+        )
         for part in parts
     ]
     amounts = {part.amount for part in parts}

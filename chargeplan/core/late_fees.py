@@ -15,7 +15,11 @@ PriceOf = Callable[[Fixed | Percent], "int | None"]
 
 
 class LateDay(msgspec.Struct, frozen=True):
-    """One day's fee: its number from 0, its date and its cents; ``hold`` is the reason where it can't be told."""
+    """One day's fee: its number (0 for the first day after the grace), its date and its cents.
+
+    ``hold`` is the reason where the cents can't be told. The number is the day's and not that of the fee, so that what
+    becomes known late of a payment changes no other day's key.
+    """
 
     number: int
     day: date
@@ -52,21 +56,22 @@ def _priced(
     fee: LateFee, first: date, as_of: date, open_on: Callable[[date], int], price: PriceOf
 ) -> Iterator[LateDay]:
     cap = None if fee.cap is None else _cap(fee.cap, price)
-    charged, number, day = 0, 0, first
-    while day <= as_of and open_on(day) > fee.minimum_balance:
-        rule = fee.initial if number == 0 else fee.daily
-        if rule is None:
-            return
+    charged, rule = 0, fee.initial
+    for number in range((as_of - first).days + 1):
+        day = first + timedelta(days=number)
+        if open_on(day) <= fee.minimum_balance:
+            continue
         amount = price(rule)
         if amount is None or (fee.cap is not None and cap is None):
             yield LateDay(number, day, None, "amount_missing")
             return
-        if cap is not None:
-            amount = min(amount, cap - charged)
-        if amount <= 0:
+        amount = amount if cap is None else min(amount, cap - charged)
+        if amount > 0:
+            yield LateDay(number, day, amount)
+        charged += max(amount, 0)
+        if fee.daily is None or (cap is not None and charged >= cap):
             return
-        yield LateDay(number, day, amount)
-        charged, number, day = charged + amount, number + 1, day + ONE_DAY
+        rule = fee.daily
 
 
 def _cap(cap: Cap, price: PriceOf) -> int | None:

@@ -53,8 +53,6 @@ def format_money(cents: int) -> str:
 
 def round_half_away(exact: Fraction | int) -> int:
     """The nearest whole cent; a half cent goes away from zero (plan-language.md, *Amount*)."""
-    if isinstance(exact, int):
-        return exact
     return round_ratio(exact.numerator, exact.denominator)
 
 
@@ -64,9 +62,9 @@ def round_ratio(numerator: int, denominator: int) -> int:
     return -magnitude if numerator < 0 else magnitude
 
 
-def round_to_multiple(cents: int, step: int) -> int:
-    """The multiple of ``step`` cents nearest to ``cents``, halves away from zero (``round_to`` of a step)."""
-    return round_ratio(cents, step) * step
+def round_to_multiple(exact: Fraction | int, step: int) -> int:
+    """The multiple of ``step`` cents nearest to an exact amount, halves away from zero: one rounding, not two."""
+    return round_ratio(exact.numerator, exact.denominator * step) * step
 
 
 def share_out(total: int, weights: Sequence[Fraction | int]) -> list[int]:
@@ -78,8 +76,8 @@ def share_out(total: int, weights: Sequence[Fraction | int]) -> list[int]:
     """
     if total < 0:
         return [-part for part in share_out(-total, weights)]
-    whole = sum(weights)
-    exact = [Fraction(total) * weight / whole for weight in weights]
+    whole = sum(weights, Fraction(0))
+    exact = [Fraction(total * weight) / whole for weight in weights]
     parts = [share.numerator // share.denominator for share in exact]
     by_remainder = sorted(range(len(exact)), key=lambda i: (parts[i] - exact[i], i))
     for i in by_remainder[: total - sum(parts)]:

@@ -6,7 +6,7 @@ plan-language.md, *What already exists, and what follows*: presence proves, abse
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Literal
 
@@ -15,7 +15,7 @@ import msgspec
 from chargeplan.core.bill import Bill
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
-from chargeplan.core.key import FIRST_CORRECTION_PART, Key
+from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.posting import FREE, Posting
 
@@ -55,8 +55,10 @@ class Evidence:
         self.matched = match_by_content(
             self.postings.values(), observed.charges, self.by_reference, integration
         )
-        self.claimed = {charge.id for charge in self.matched.values()}
-        self.claimed |= {each.charge_id for each in self.postings.values() if each.charge_id}
+        self._claims = {each.charge_id: each for each in self.postings.values() if each.charge_id}
+        self._claims |= {
+            charge.id: self.postings[reference] for reference, charge in self.matched.items()
+        }
         self._removed = removed_upstream(observed)
 
     def knows(self, reference: str) -> bool:
@@ -73,11 +75,10 @@ class Evidence:
         posting = self.postings.get(reference)
         found = self.by_reference.get(reference) or self._settled(reference, posting)
         if found:
-            amount = sum(charge.amount or 0 for charge in found)
-            status: Status = (
-                "removed_upstream" if all(each.id in self._removed for each in found) else "visible"
-            )
-            return PostedPart(key.part, key, reference, status, amount, found[0], posting)
+            still = [each for each in found if each.id not in self._removed]
+            status: Status = "visible" if still else "removed_upstream"
+            amount = sum(_amount_of(each, posting) for each in still or found)
+            return PostedPart(key.part, key, reference, status, amount, (still or found)[0], posting)
         if posting is None or posting.state in FREE:
             return None
         if posting.state in {"visible", "posted"}:
@@ -94,12 +95,14 @@ class Evidence:
         if bill.charge.late_fee is not None:
             return [each for each in [self.part(key, key.reference)] if each]
         found: list[PostedPart] = []
-        for number in range(max(len(bill.lines), 1) + 1):
+        most = max((line.key.part for line in bill.lines), default=0)
+        number = 0
+        while number <= most + 1 or self.knows(key.with_part(number - 1).reference):
             each_key = key.with_part(number)
             if part := self.part(each_key, each_key.reference):
                 found.append(part)
-        found += self.corrections(key)
-        return found
+            number += 1
+        return found + self.corrections(key)
 
     def corrections(self, key: Key) -> list[PostedPart]:
         """The corrections of a period; they count from 100 without a gap."""
@@ -114,15 +117,20 @@ class Evidence:
     def next_correction(self, key: Key) -> Key:
         """The first correction that neither journal nor snapshot knows."""
         number = FIRST_CORRECTION_PART
-        while self.knows((each_key := key.with_part(number)).reference) and not self._may_send_again(
-            each_key.reference
-        ):
+        while self.knows((each_key := key.with_part(number)).reference):
             number += 1
         return each_key
 
-    def _may_send_again(self, reference: str) -> bool:
-        posting = self.postings.get(reference)
-        return reference not in self.by_reference and posting is not None and posting.state in FREE
+    def claimed_by(self, charge_id: str) -> Posting | None:
+        """The posting that a synced charge without its reference settled."""
+        return self._claims.get(charge_id)
+
+
+def _amount_of(charge: SyncedCharge, posting: Posting | None) -> int:
+    """As observed; where Propexo shows no amount, as recorded."""
+    if charge.amount is not None:
+        return charge.amount
+    return posting.amount if posting is not None else 0
 
 
 def match_by_content(
@@ -145,26 +153,30 @@ def match_by_content(
     taken = {charge.id for charge in matched.values()} | {
         each.charge_id for each in waiting if each.charge_id
     }
-    known = {each.reference for each in waiting}
     pool: dict[tuple[str | None, str | None, int | None], list[SyncedCharge]] = defaultdict(list)
-    for charge in charges:
-        if charge.id not in taken and charge.reference not in known:
+    for charge in sorted(charges, key=lambda each: (each.transaction_date or date.max, each.id)):
+        if charge.id not in taken and not is_reference(charge.reference):
             pool[charge.resident_id, charge.charge_code_id, charge.amount].append(charge)
-    for posting in waiting:
-        if (
-            posting.state not in {"queued", "accepted"}
-            or posting.reference in by_reference
-            or posting.reference in matched
-        ):
-            continue
-        candidates = pool[posting.resident_id, posting.charge_code_id, posting.amount]
-        found = next(
-            (each for each in candidates if _within(each, posting, integration.date_tolerance)), None
-        )
-        if found is not None:
-            candidates.remove(found)
-            matched[posting.reference] = found
+    fits: tuple[Callable[[SyncedCharge, Posting, int], bool], ...] = (_of_that_day, _within)
+    for fit in fits:
+        for posting in waiting:
+            if not _looked_for(posting) or posting.reference in by_reference or posting.reference in matched:
+                continue
+            candidates = pool[posting.resident_id, posting.charge_code_id, posting.amount]
+            found = next((each for each in candidates if fit(each, posting, integration.date_tolerance)), None)
+            if found is not None:
+                candidates.remove(found)
+                matched[posting.reference] = found
     return matched
+
+
+def _looked_for(posting: Posting) -> bool:
+    return posting.state in {"queued", "accepted"}
+
+
+def _of_that_day(charge: SyncedCharge, posting: Posting, _tolerance: int) -> bool:
+    """The day it was posted for comes first, lest August's line take September's charge of the same amount."""
+    return charge.transaction_date == posting.transaction_date
 
 
 def _within(charge: SyncedCharge, posting: Posting, tolerance: int) -> bool:

@@ -57,9 +57,19 @@ def has_all(who: Selector, people: Iterable[Resident]) -> bool:
     return all(owned[thing] > 0 for thing in who.has)
 
 
+def excepts_person(who: Selector, resident_id: str) -> bool:
+    """Whether the selector leaves the resident out by id or pattern."""
+    return fits(who.except_residents, resident_id)
+
+
+def fits_property(override: Override, names: Names) -> bool:
+    """Whether an override is meant for the property."""
+    return override.properties is None or any(names.match_pattern(each) for each in override.properties)
+
+
 def override_fits(override: Override, names: Names, unit: Unit, resident_ids: Iterable[str]) -> bool:
     """Whether an override is meant for a household: each of its lists that is given must match."""
-    if override.properties is not None and not any(names.match_pattern(each) for each in override.properties):
+    if not fits_property(override, names):
         return False
     if override.units is not None and not fits(override.units, unit.number, unit.id):
         return False

@@ -47,16 +47,23 @@ def reads_lease(charge: Charge) -> bool:
             return False
 
 
+def _holds_steps(charge: Charge) -> bool:
+    """Whether each lease's own rent holds the steps up to its start, so that they are counted from the lease in force."""
+    amount = charge.amount
+    path = amount.path if isinstance(amount, FromPath) else amount.of if isinstance(amount, Percent) else None
+    return not isinstance(path, str) and path is not None and path.root == "lease"
+
+
 def applied(amount: int | Fraction, change: Change) -> int:
     """The amount after a change, in whole cents: each change starts from the previous rounded amount."""
     before = round_half_away(amount)
     match change.kind:
         case "percent":
-            after = round_half_away(before + before * change.value * Fraction(1, 100))
+            after = before + Fraction(before * change.value) / 100
         case "flat":
-            after = before + round_half_away(change.value)
+            after = before + change.value
         case "set":
-            after = round_half_away(change.value)
+            after = change.value
     return round_to_multiple(after, change.round_to)
 
 
@@ -100,7 +107,7 @@ def _amount_on(
 
 def _events(charge: Charge, subject: Subject, period: Days, until: date, lease: Lease) -> list[Event]:
     """Every change through ``until``, in the order of their days, those of one day as listed."""
-    from_lease = reads_lease(charge)
+    from_lease = _holds_steps(charge)
     found = [
         Event(day, step.change, charge.split_mid_period)
         for step in charge.steps

@@ -160,7 +160,7 @@ class Poster:
                 self._narrow(batch_id, lines, outcome)
             case TooLarge(message=message):
                 self.journal.record(batch_id, "refused", errors=[message])
-                self._halves(lines, message)
+                self._halves(lines)
             case Denied(status=status, message=message):
                 self.journal.record(batch_id, "refused", errors=[f"{status}: {message}"])
                 self.stopped = f"Propexo refused the request with {status}: {message}"
@@ -238,7 +238,7 @@ class Poster:
         bad = {i: why for i, why in outcome.items.items() if 0 <= i < len(lines)}
         if not bad:
             self.journal.record(batch_id, "refused", errors=[outcome.message])
-            self._halves(lines, outcome.message)
+            self._halves(lines)
             return
         for i, why in bad.items():
             self.journal.record(batch_id, "refused", errors=[why], references=[lines[i].reference])
@@ -252,7 +252,7 @@ class Poster:
             )
             self._send(rest, _MOST_TRIES)
 
-    def _halves(self, lines: Sequence[Change], message: str) -> None:
+    def _halves(self, lines: Sequence[Change]) -> None:
         if len(lines) == 1:
             return
         middle = len(lines) // 2

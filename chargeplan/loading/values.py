@@ -30,7 +30,7 @@ _FORMS = ("roster.COLUMN", "table.NAME.COLUMN")
 _UNITS: dict[str, DateUnit] = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
 _LENGTH = re.compile(r"(\d{1,4})\s+(day|week|month|year)s?", re.ASCII)
 _RELATIVE = re.compile(
-    r"(?P<base>[a-z_]+(?:\.\S+)?)(?:\s*(?P<sign>[+-])\s*(?P<count>\d{1,5})\s+(?P<unit>day|week|month|year)s?)?",
+    r"(?P<base>roster\..+?|[a-z_]+(?:\.\S+)?)(?:\s*(?P<sign>[+-])\s*(?P<count>\d{1,5})\s+(?P<unit>day|week|month|year)s?)?",
     re.ASCII,
 )
 _BASES = ("lease.start", "lease.end", "move_in", "move_out")

@@ -1,0 +1,485 @@
+"""`apply`: post a plan, once."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from chargeplan.cli import wiring
+from chargeplan.cli.options import Common, common
+from chargeplan.cli.planning import (
+    PlanWords,
+    is_interactive,
+    origin_of,
+    plan_now,
+    plan_options,
+    request_of,
+)
+from chargeplan.core.change import POSTED_BY_APPLY, Change, Total
+from chargeplan.core.config import Project
+from chargeplan.core.errors import ChargeplanError, GuardRefusedError, InputError, StalePlanError
+from chargeplan.core.guard import Allowed, read_allowance
+from chargeplan.core.posting import LIVE, Batch, Posting
+from chargeplan.flow.applying import (
+    Poster,
+    PostingOptions,
+    check_unchanged,
+    outcome_of,
+    refuse_unrecorded,
+    sum_up,
+)
+from chargeplan.flow.planning import Planned, PlanRequest
+from chargeplan.flow.settling import settle_killed, settle_unknown
+from chargeplan.planfile.codec import PlanFile, read_plan
+from chargeplan.planfile.seal import digest as digest_of
+from chargeplan.render import jsondoc
+from chargeplan.render.results import apply_screen
+from chargeplan.render.screen import plan_screen
+
+_LOCK_TIMEOUT = 30.0
+
+
+class ApplyWords(msgspec.Struct, frozen=True):
+    """The options of `apply` beside those of `plan`."""
+
+    auto_approve: bool
+    digest: str | None
+    allow: tuple[str, ...]
+    reason: str | None
+    wait: bool
+    deadline: float | None
+    lock_timeout: float
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What is to be posted: a plan's id and digest, its changes, and the request that finds them again."""
+
+    plan_id: str
+    digest: str
+    changes: tuple[Change, ...]
+    request: PlanRequest
+
+
+@click.command()
+@click.argument("planfile", required=False, type=click.Path(path_type=Path))
+@plan_options
+@click.option("--auto-approve", is_flag=True, help="Do not ask.")
+@click.option("--digest", metavar="SHA", help="Post only if the plan has this digest.")
+@click.option(
+    "--allow", multiple=True, metavar="GUARD=VALUE", help="Override a guard; needs --reason; repeatable."
+)
+@click.option("--reason", metavar="TEXT", help="Why a guard is overridden; recorded.")
+@click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the write jobs to finish.")
+@click.option(
+    "--deadline",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="After so long no request begins; what is pending stays queued.",
+)
+@click.option(
+    "--lock-timeout",
+    type=click.FloatRange(min=0),
+    default=_LOCK_TIMEOUT,
+    show_default=True,
+    metavar="SECONDS",
+    help="Wait for another run.",
+)
+@common()
+def apply(*, common: Common, planfile: Path | None, **options: Any) -> int:
+    r"""Post a plan; without a file: plan, show, ask, post.
+
+    Every line is posted at most once, whatever fails: what is sent is recorded before it leaves, and nothing whose
+    outcome is unknown is sent again.
+
+    \b
+    Examples:
+      chargeplan apply august.plan
+      chargeplan apply august.plan --digest sha256:4f… --deadline 600
+      chargeplan apply --auto-approve --period 2027-08
+    """
+    words = ApplyWords(**{name: options.pop(name) for name in ApplyWords.__struct_fields__})
+    asked = PlanWords(**options)
+    if planfile is not None and asked.given:
+        raise ChargeplanError(
+            "A plan file says itself what it covers.", hint="Leave out the options of `plan`.", code="usage"
+        )
+    allowed = _allowances(words)
+    started = wiring.WallClock().monotonic()
+    saved = read_plan(planfile) if planfile is not None else None
+    if saved is not None and words.digest and words.digest != saved.header.digest:
+        raise StalePlanError(
+            f"The plan file has the digest {saved.header.digest}, not the one given. Nothing was posted.",
+            code="digest_mismatch",
+        )
+    if saved is not None and common.env is None:
+        common = msgspec.structs.replace(common, env=saved.header.environment)
+    project, warnings = _project(common, stale=saved is not None)
+    as_of = saved.header.as_of if saved else request_of(asked, project.config, wiring.WallClock()).as_of
+    with wiring.world(common, project.config, today=as_of) as world, _interrupts() as stopping:
+        target = (
+            _saved_target(world, project, saved, allowed)
+            if saved
+            else _fresh_target(common, world, project, asked, words, allowed, warnings)
+        )
+        if target is None:
+            return _end(common, "", "nothing", {}, ())
+        run = _Run(common, world, project, target, words, stopping, started)
+        return run.apply()
+
+
+def _project(common: Common, *, stale: bool) -> tuple[Project, Any]:
+    """The project; a plan file whose inputs no longer load is out of date, but the input's errors tell more."""
+    try:
+        return wiring.project(common)
+    except InputError as problem:
+        if stale:
+            raise InputError(
+                f"{problem.message} Nothing was posted.", problem.diagnostics, hint=problem.hint
+            ) from problem
+        raise
+
+
+def _allowances(words: ApplyWords) -> tuple[Allowed, ...]:
+    if words.allow and not words.reason:
+        raise ChargeplanError(
+            "--allow needs --reason.",
+            hint='Say why, as in --reason "new building"; it is recorded.',
+            code="usage",
+        )
+    try:
+        return tuple(read_allowance(text, words.reason or "") for text in words.allow)
+    except ValueError as problem:
+        raise ChargeplanError(f"--allow: {problem}", code="usage") from problem
+
+
+# --- what to post ------------------------------------------------------------------------------------------------
+
+
+def _saved_target(
+    world: wiring.World, project: Project, saved: PlanFile, allowed: tuple[Allowed, ...]
+) -> Target:
+    """A plan file, once it is certain that it was made for this place and from these files.
+
+    Raises:
+        StalePlanError: it was not.
+    """
+    header = saved.header
+    used = (
+        world.journal.plan_used(header.plan_id) is not None
+        if header.origin.journal_id == world.journal.identity
+        else False
+    )
+    for wrong, what in (
+        (
+            header.environment != world.environment.name,
+            f"for the environment `{header.environment}`, not `{world.environment.name}`",
+        ),
+        (header.origin.api_host != world.api_host, f"against {header.origin.api_host}, not {world.api_host}"),
+        (header.origin.journal_id != world.journal.identity, "with another journal"),
+        (
+            header.origin.inputs != project.digests,
+            f"from other files: {_changed_inputs(header.origin.inputs, project.digests)}",
+        ),
+        (not used and _expired(header.expires_at, world), f"to be applied before {header.expires_at}"),
+    ):
+        if wrong:
+            raise StalePlanError(
+                f"The plan was made {what}. Nothing was posted.",
+                hint="Run `chargeplan plan` again and review what changed.",
+            )
+    if saved.change_set.errored:
+        raise StalePlanError(
+            "The plan has errors and can't be applied. Nothing was posted.",
+            hint="Correct them and plan again.",
+        )
+    options = header.origin.options
+    request = PlanRequest(
+        header.as_of, header.window, options.plans, options.charges, options.properties, allowed=allowed
+    )
+    return Target(header.plan_id, header.digest, saved.change_set.to_post(), request)
+
+
+def _expired(expires_at: str, world: wiring.World) -> bool:
+    return datetime.fromisoformat(expires_at) <= datetime.fromisoformat(world.clock.now())
+
+
+def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    return ", ".join(changed[:5]) + (" …" if len(changed) > 5 else "")
+
+
+def _fresh_target(
+    common: Common,
+    world: wiring.World,
+    project: Project,
+    asked: PlanWords,
+    words: ApplyWords,
+    allowed: tuple[Allowed, ...],
+    warnings: Any,
+) -> Target | None:
+    """Plan now, show it, and ask."""
+    request = request_of(asked, project.config, world.clock, allowed)
+    if not words.auto_approve and not is_interactive():
+        raise ChargeplanError(
+            "There is nobody to ask.",
+            hint="Save a plan and apply the file, or give --auto-approve.",
+            code="approval_needed",
+        )
+    planned = plan_now(common, world, project, request, warnings)
+    change_set = planned.change_set
+    click.echo(
+        plan_screen(change_set, color=common.colored, width=common.width), nl=False, err=common.as_json
+    )
+    _refuse_errors(planned)
+    _refuse_guards(planned)
+    if not change_set.to_post():
+        return None
+    found = digest_of(change_set, origin_of(world, project, request, planned))
+    if words.digest and words.digest != found:
+        raise StalePlanError(
+            f"The plan has the digest {found}, not the one given. Nothing was posted.", code="digest_mismatch"
+        )
+    if (
+        not words.auto_approve
+        and click.prompt("Post this? Only 'yes' is accepted", default="", show_default=False, err=True)
+        != "yes"
+    ):
+        raise ChargeplanError("Not approved. Nothing was posted.", code="not_approved")
+    return Target(change_set.plan_id, found, change_set.to_post(), request)
+
+
+def _refuse_errors(planned: Planned) -> None:
+    if planned.change_set.errored:
+        errors = [each for each in planned.change_set.diagnostics if each.is_error]
+        raise InputError(
+            "The plan has errors. Nothing was posted.", errors, hint="Correct them and plan again."
+        )
+    refuse_unrecorded(planned.unrecorded)
+
+
+def _refuse_guards(planned: Planned) -> None:
+    refused = [each for each in planned.change_set.guards if each.refused]
+    if refused:
+        said = "; ".join(f"{each.guard}: {each.message}" for each in refused)
+        names = " ".join(f"--allow {_override(each.guard, each.value, each.unit)}" for each in refused)
+        raise GuardRefusedError(
+            f"Refused by {len(refused)} guard{'s' if len(refused) > 1 else ''}: {said}. Nothing was posted.",
+            hint=f'If this is meant: {names} --reason "why"',
+            code="guard_refused",
+        )
+
+
+def _override(guard: str, value: int | None, unit: str) -> str:
+    if value is None:
+        return "first_period" if guard == "max_change" else guard
+    return f"{guard}={value // 100}.{value % 100:02d}" if unit == "cents" else f"{guard}={value}"
+
+
+# --- posting -----------------------------------------------------------------------------------------------------
+
+
+class _Run:
+    def __init__(
+        self,
+        common: Common,
+        world: wiring.World,
+        project: Project,
+        target: Target,
+        words: ApplyWords,
+        stopping: Callable[[], bool],
+        started: float,
+    ) -> None:
+        self.common, self.world, self.project, self.target, self.words = common, world, project, target, words
+        self.stopping = stopping
+        self.options = PostingOptions(
+            batch_size=project.config.posting.batch_size,
+            wait=words.wait,
+            deadline=None if words.deadline is None else started + words.deadline,
+        )
+
+    def apply(self) -> int:
+        """Lock, look again, consume, post, wait, sum up."""
+        used = self.world.journal.plan_used(self.target.plan_id) is not None
+        if used and not self._left():
+            return self._finish(used=True, poster=self._poster())
+        poster = self._poster()
+        with self._locks() as tokens:
+            held = frozenset(tokens)
+            settle_killed(self.world.journal, held)
+            settle_unknown(
+                self.world.journal,
+                self.world.remote,
+                self.world.vendors,
+                self.world.vendor_of,
+                self.world.clock,
+            )
+            changes = self._still_to_post()
+            if changes:
+                self.world.journal.consume(self.target.plan_id, self.target.digest, self._facts())
+                self._post(poster, changes, tokens)
+        return self._finish(used=used and not changes, poster=poster)
+
+    def _left(self) -> list[Change]:
+        """The lines that have no live posting by this plan."""
+        done = self._done()
+        return [change for change in self.target.changes if change.reference not in done]
+
+    def _done(self) -> frozenset[str]:
+        return frozenset(
+            each.reference
+            for each in self._postings().values()
+            if each.state in LIVE and each.plan_id == self.target.plan_id
+        )
+
+    def _postings(self) -> dict[str, Posting]:
+        places = dict.fromkeys((change.integration_id, change.property_id) for change in self.target.changes)
+        return {each.reference: each for place in places for each in self.world.journal.postings(*place)}
+
+    def _still_to_post(self) -> list[Change]:
+        """Observe the properties again; what is left must still be what would be posted now.
+
+        Raises:
+            StalePlanError: it is not; nothing was posted.
+        """
+        planned = plan_now(self.common, self.world, self.project, self.target.request)
+        _refuse_errors(planned)
+        now = [change for change in planned.change_set.changes if change.action in POSTED_BY_APPLY]
+        check_unchanged(self.target.changes, now, self._done())
+        left = self._left()
+        if left:
+            _refuse_guards(planned)
+        return left
+
+    def _facts(self) -> dict[str, object]:
+        changes = self.target.changes
+        return {
+            "environment": self.world.environment.name,
+            "count": len(changes),
+            "amount": sum(change.amount or 0 for change in changes),
+            "window": [
+                self.target.request.window.first.isoformat(),
+                self.target.request.window.last.isoformat(),
+            ],
+            "allowances": [msgspec.to_builtins(each) for each in self.target.request.allowed],
+        }
+
+    def _poster(self) -> Poster:
+        timezones = {plan.name: plan.timezone for plan in self.project.plans}
+        return Poster(
+            self.target.plan_id,
+            self.world.journal,
+            self.world.remote,
+            self.world.vendors,
+            self.world.clock,
+            self.options,
+            new_batch_id=lambda: wiring.new_id("CP"),
+            timezone_of=timezones,
+            vendor_of=self.world.vendor_of,
+            stopping=self.stopping,
+        )
+
+    def _post(self, poster: Poster, changes: Sequence[Change], tokens: Mapping[tuple[str, str], int]) -> None:
+        if not self.common.shows_progress:
+            poster.post(changes, tokens)
+            return
+        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
+        from rich.progress import Progress  # noqa: PLC0415
+
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("Posting", total=len(changes))
+            poster.progress = lambda done, _all: bar.update(task, completed=done)
+            poster.post(changes, tokens)
+
+    @contextmanager
+    def _locks(self) -> Iterator[dict[tuple[str, str], int]]:
+        """The locks of every property of the plan, all taken before the first request."""
+        places: dict[str, list[str]] = {}
+        for integration_id, property_id in sorted(
+            {(change.integration_id, change.property_id) for change in self.target.changes}
+        ):
+            places.setdefault(integration_id, []).append(property_id)
+        with ExitStack() as stack:
+            tokens: dict[tuple[str, str], int] = {}
+            for integration_id, property_ids in places.items():
+                lock = self.world.journal.lock(
+                    integration_id, property_ids, purpose="apply", timeout=self.words.lock_timeout
+                )
+                taken = stack.enter_context(lock)
+                tokens.update({(integration_id, property_id): token for property_id, token in taken.items()})
+            yield tokens
+
+    def _finish(self, *, used: bool, poster: Poster) -> int:
+        poster.wait_for_jobs()
+        totals = sum_up(self.target.changes, self._postings())
+        outcome = outcome_of(totals)
+        if not self.words.wait and not totals["unknown"].count and totals["pending"].count:
+            outcome = (
+                "incomplete" if totals["refused"].count or totals.get("unsent", Total()).count else "complete"
+            )
+        if used and outcome == "complete":
+            outcome = "nothing"
+        if poster.stopped and totals.get("unsent", Total()).count:
+            unsent = totals["unsent"].count
+            self.common.say(
+                f"Stopped: {poster.stopped}. {unsent:,} lines were not sent; `chargeplan apply` of the same plan goes on."
+            )
+        return _end(
+            self.common,
+            self.target.plan_id,
+            outcome,
+            totals,
+            self.world.journal.batches(self.target.plan_id),
+            interrupted=self.stopping(),
+        )
+
+
+def _end(
+    common: Common,
+    plan_id: str,
+    outcome: str,
+    totals: Mapping[str, Total],
+    batches: Sequence[Batch],
+    *,
+    interrupted: bool = False,
+) -> int:
+    all_totals = {name: totals.get(name, Total()) for name in ("posted", "refused", "unknown", "pending")}
+    if totals.get("unsent", Total()).count:
+        all_totals["unsent"] = totals["unsent"]
+    if common.as_json:
+        click.echo(jsondoc.dump(jsondoc.apply_document(plan_id, outcome, all_totals, batches)), nl=False)
+    else:
+        click.echo(
+            apply_screen(outcome, all_totals, batches, color=common.colored, width=common.width), nl=False
+        )
+    if interrupted:
+        return 130
+    return {"complete": 0, "nothing": 0, "incomplete": 3, "unknown": 4}[outcome]
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """The first Ctrl-C (or SIGTERM) asks the run to stop after the request under way; the second stops at once."""
+    asked = False
+
+    def handle(number: int, frame: object) -> None:
+        del number, frame
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        sys.stderr.write("\nFinishing the request under way; once more stops at once.\n")
+
+    before = {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

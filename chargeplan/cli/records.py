@@ -1,0 +1,265 @@
+"""`history`, `journal` and `doctor`: the record, its care, and whether everything is well."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from chargeplan.cli import wiring
+from chargeplan.cli.options import Common, common
+from chargeplan.core.config import Config
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.flow.planning import PlanRequest, default_window
+from chargeplan.flow.rebuilding import found_postings
+from chargeplan.journal import open_journal
+from chargeplan.render import jsondoc
+from chargeplan.render.results import records_csv, records_screen
+
+_HISTORY_KEYS = ("at", "kind", "actor", "plan_id", "batch_id", "count", "amount")
+_LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat", "expires")
+
+
+@click.command()
+@click.option("--since", metavar="DATE", help="Only events from this day on.")
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV, safe for spreadsheets.")
+@common()
+def history(*, common: Common, since: str | None, as_csv: bool) -> int:
+    """The journal's events: who did what, when, with which plan."""
+    config = wiring.configured(common)
+    with wiring.world(common, config) as world:
+        events = [dict(each) for each in world.journal.history(since)]
+    if common.as_json:
+        click.echo(jsondoc.dump(jsondoc.history_document(events)), nl=False)
+    elif as_csv:
+        click.echo(records_csv(events, _HISTORY_KEYS), nl=False)
+    else:
+        click.echo(
+            records_screen(
+                events, _HISTORY_KEYS, empty="The journal is empty.", color=common.colored, width=common.width
+            ),
+            nl=False,
+        )
+    return 0
+
+
+@click.group()
+def journal() -> None:
+    """Care for the journal: the durable record of every posting."""
+
+
+@journal.command("init")
+@common()
+def journal_init(*, common: Common) -> int:
+    """Create the environment's journal; does nothing where it exists."""
+    config = wiring.configured(common)
+    target = wiring.journal_target(config, wiring.environment(common, config))
+    with open_journal(target, create=True) as opened:
+        return _say(common, "journal_init", f"The journal is at {opened.where}.", identity=opened.identity)
+
+
+@journal.command("verify")
+@common()
+def journal_verify(*, common: Common) -> int:
+    """Check the chain of events and that every posting follows from it."""
+    config = wiring.configured(common)
+    with wiring.world(common, config) as world:
+        problems = world.journal.verify()
+    if problems:
+        raise ChargeplanError(
+            f"The journal does not verify: {'; '.join(problems[:5])}",
+            hint="Restore a backup, then `chargeplan journal rebuild`.",
+            code="journal_damaged",
+        )
+    return _say(common, "journal_verify", "The journal is sound.", valid=True)
+
+
+@journal.command("export")
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@common()
+def journal_export(*, common: Common, file: Path | None) -> int:
+    """Write the journal as JSON Lines, to FILE or stdout."""
+    config = wiring.configured(common)
+    with wiring.world(common, config) as world:
+        if file is None:
+            world.journal.export(sys.stdout)
+            return 0
+        with file.open("x", encoding="utf-8") as stream:
+            file.chmod(0o600)
+            world.journal.export(stream)
+    return _say(common, "journal_export", f"Exported to {file}.", file=str(file))
+
+
+@journal.command("import")
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@common()
+def journal_import(*, common: Common, file: Path) -> int:
+    """Fill a new journal from an export, verified."""
+    config = wiring.configured(common)
+    target = wiring.journal_target(config, wiring.environment(common, config))
+    with open_journal(target, create=True) as opened, file.open(encoding="utf-8") as stream:
+        count = opened.import_(stream)
+        return _say(common, "journal_import", f"Imported {count:,} events into {opened.where}.", events=count)
+
+
+@journal.command("rebuild")
+@click.option("--as-of", metavar="DATE", help="The day around which the ledgers are read; default: today.")
+@common()
+def journal_rebuild(*, common: Common, as_of: str | None) -> int:
+    """After a loss: fill a new journal from the charges with our references that Propexo shows, and from the write log."""
+    from chargeplan.cli.planning import today_of  # noqa: PLC0415
+
+    project, _ = wiring.project(common)
+    today = today_of(project.config, as_of)
+    target = wiring.journal_target(project.config, wiring.environment(common, project.config))
+    with open_journal(target, create=True):
+        pass
+    with wiring.world(common, project.config, today=today) as world:
+        request = PlanRequest(today, default_window(today, project.config))
+        postings = found_postings(project, request, world.snapshot, world.journal, world.remote)
+        count = world.journal.rebuild(postings, reason="journal rebuild")
+    return _say(
+        common,
+        "journal_rebuild",
+        f"Took in {count:,} postings that are on the ledgers or in the write log.",
+        postings=count,
+    )
+
+
+@journal.command("locks")
+@common()
+def journal_locks(*, common: Common) -> int:
+    """The locks that are held, and by whom."""
+    config = wiring.configured(common)
+    with wiring.world(common, config) as world:
+        locks = world.journal.locks()
+    if common.as_json:
+        click.echo(jsondoc.dump(jsondoc.locks_document(locks)), nl=False)
+    else:
+        click.echo(
+            records_screen(
+                locks, _LOCK_KEYS, empty="No lock is held.", color=common.colored, width=common.width
+            ),
+            nl=False,
+        )
+    return 0
+
+
+@journal.command("unlock")
+@click.argument("lock_id", metavar="ID")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
+@common()
+def journal_unlock(*, common: Common, lock_id: str, reason: str) -> int:
+    """Take a lock from its owner, who then stops before its next request."""
+    config = wiring.configured(common)
+    with wiring.world(common, config) as world:
+        world.journal.unlock(lock_id, reason)
+    return _say(common, "journal_unlock", f"Lock {lock_id} is free.", id=lock_id)
+
+
+def _say(common: Common, kind: str, text: str, **facts: Any) -> int:
+    if common.as_json:
+        click.echo(jsondoc.dump({"kind": kind, **facts}), nl=False)
+    else:
+        click.echo(text)
+    return 0
+
+
+# --- doctor ------------------------------------------------------------------------------------------------------
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    check: str
+    ok: bool
+    said: str
+
+
+@click.command()
+@common()
+def doctor(*, common: Common) -> int:
+    """Check token, hosts, integrations, codes, the age of the last sync, references, rate limit and journal."""
+    config = wiring.configured(common)
+    with wiring.world(common, config) as world:
+        findings = [_journal_health(world), *_remote_health(world, config)]
+    if common.as_json:
+        click.echo(
+            jsondoc.dump(
+                {
+                    "kind": "doctor",
+                    "healthy": all(each.ok for each in findings),
+                    "checks": msgspec.to_builtins(findings),
+                }
+            ),
+            nl=False,
+        )
+    else:
+        for each in findings:
+            click.echo(f"{'ok  ' if each.ok else 'BAD '} {each.check}: {each.said}")
+    return 0 if all(each.ok for each in findings) else 1
+
+
+def _journal_health(world: wiring.World) -> Finding:
+    try:
+        problems = world.journal.verify()
+    except ChargeplanError as problem:
+        return Finding("journal", ok=False, said=f"{problem.message} {problem.hint}")
+    return Finding("journal", not problems, "; ".join(problems[:3]) or f"sound, at {world.journal.where}")
+
+
+def _remote_health(world: wiring.World, config: Config) -> list[Finding]:
+    findings: list[Finding] = []
+    try:
+        remote = world.remote
+    except ChargeplanError as problem:
+        return [Finding("token and host", ok=False, said=f"{problem.message} {problem.hint}")]
+    for each in config.integrations.values():
+        name = f"integration {each.alias}"
+        try:
+            found = remote.integration(each.id)
+        except ChargeplanError as problem:
+            findings.append(Finding(name, ok=False, said=f"{problem.message} {problem.hint}"))
+            continue
+        reason = world.vendors.not_postable(found.vendor)
+        writes = found.interfaces.get(f"{found.vendor}_CREATE_RESIDENT_CHARGE", True)
+        good = found.active and not found.archived and not reason and writes and found.vendor == each.vendor
+        said = f"{found.vendor}, {'active' if found.active else 'not active'}, last synced {_age(found.last_completed_sync)}"
+        said += "" if found.vendor == each.vendor else f"; the configuration says {each.vendor}"
+        said += "" if writes else "; creating resident charges is not enabled"
+        findings.append(Finding(name, good, said + (f"; {reason}" if reason else "")))
+        findings.append(_references(world, each.id))
+    findings.append(Finding("rate limit", ok=True, said=f"{remote.rate_limit} requests a minute"))
+    return findings
+
+
+def _age(moment: str | None) -> str:
+    if moment is None:
+        return "never"
+    hours = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds() / 3600
+    return f"{hours:.0f} hours ago"
+
+
+def _references(world: wiring.World, integration_id: str) -> Finding:
+    """Whether reference numbers survive, told from postings that were seen again."""
+    try:
+        properties = world.snapshot.properties(integration_id)
+    except ChargeplanError:
+        return Finding("references", ok=True, said="nothing was read yet")
+    seen = [
+        p
+        for each in properties
+        for p in world.journal.postings(integration_id, each.id)
+        if p.state == "visible"
+    ]
+    kept = set(world.snapshot.references(integration_id))
+    survived = sum(each.reference in kept for each in seen)
+    if not seen:
+        return Finding("references", ok=True, said="nothing of ours was seen on a ledger yet")
+    return Finding(
+        "references", ok=True, said=f"{survived} of {len(seen)} charges came back with their reference"
+    )

@@ -1,0 +1,247 @@
+"""`status`, `reconcile`, `resolve` and `adopt`: what became of what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import click
+import msgspec
+
+from chargeplan.cli import wiring
+from chargeplan.cli.options import Common, common
+from chargeplan.cli.planning import PlanWords, plan_now, request_of, today_of
+from chargeplan.core.change import Total
+from chargeplan.core.config import Config
+from chargeplan.core.dates import Days
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.posted import removed_upstream
+from chargeplan.core.posting import Posting
+from chargeplan.flow.applying import posting_of
+from chargeplan.flow.settling import Settled, settle_jobs, settle_killed, settle_seen, settle_unknown
+from chargeplan.render import jsondoc
+from chargeplan.render.results import reconcile_screen, status_screen
+
+_MARGIN = timedelta(days=45)
+
+
+@click.command()
+@click.option("--as-of", metavar="DATE", help="The day from which overdue is reckoned; default: today.")
+@common()
+def status(*, common: Common, as_of: str | None) -> int:
+    """What is in flight, unknown, overdue or removed upstream. Reads only the journal and the last snapshot."""
+    config = wiring.configured(common)
+    today = today_of(config, as_of)
+    with wiring.world(common, config, today=today) as world:
+        lists = open_lists(world, config, today)
+        removed = _removed(world)
+    document = jsondoc.status_document(**lists, removed_upstream=removed)
+    if common.as_json:
+        click.echo(jsondoc.dump(document), nl=False)
+    else:
+        click.echo(
+            status_screen(**lists, removed_upstream=removed, color=common.colored, width=common.width),
+            nl=False,
+        )
+    return 0
+
+
+def open_lists(world: wiring.World, config: Config, today: date) -> dict[str, Sequence[Posting]]:
+    """Open postings as in flight, unknown and overdue (accepted, and unseen for longer than ``visible_within`` days)."""
+    lists: dict[str, list[Posting]] = {"in_flight": [], "unknown": [], "overdue": []}
+    for each in world.journal.open_postings():
+        integration = config.integration(each.integration_id)
+        days = integration.visible_within if integration else 10
+        since = date.fromisoformat(each.since[:10])
+        if each.state in {"intended", "unknown"}:
+            lists["unknown"].append(each)
+        elif each.state == "accepted" and today > since + timedelta(days=days):
+            lists["overdue"].append(each)
+        else:
+            lists["in_flight"].append(each)
+    return dict(lists)
+
+
+def _removed(world: wiring.World) -> list[Posting]:
+    """Visible postings whose charge the last sync did not see although it saw its neighbours, by the last snapshot."""
+    found: list[Posting] = []
+    for integration_id in world.integrations:
+        try:
+            properties = world.snapshot.properties(integration_id)
+        except ChargeplanError:
+            # Nothing was read yet, so nothing can be missing from it.
+            continue
+        for each in properties:
+            postings = [
+                posting
+                for posting in world.journal.postings(integration_id, each.id)
+                if posting.state == "visible"
+            ]
+            if postings:
+                first, last = (
+                    min(p.transaction_date for p in postings),
+                    max(p.transaction_date for p in postings),
+                )
+                observed = world.snapshot.property(
+                    integration_id, each.id, Days(first - _MARGIN, last + _MARGIN)
+                )
+                gone = removed_upstream(observed)
+                references = {charge.reference for charge in observed.charges if charge.id in gone}
+                found += [
+                    posting
+                    for posting in postings
+                    if posting.charge_id in gone or posting.reference in references
+                ]
+    return found
+
+
+@click.command()
+@click.option("--as-of", metavar="DATE", help="The day from which overdue is reckoned; default: today.")
+@common()
+def reconcile(*, common: Common, as_of: str | None) -> int:
+    """Settle what is open: poll jobs, ask the write log, refresh the snapshot, match. Posts nothing."""
+    config = wiring.configured(common)
+    today = today_of(config, as_of)
+    with wiring.world(common, config, today=today) as world:
+        moved = _settle(world)
+        lists = open_lists(world, config, today)
+    shown = [jsondoc.Moved(each.posting, each.before, each.reason) for each in moved]
+    totals = {name: jsondoc.total_of(found) for name, found in lists.items()}
+    if common.as_json:
+        click.echo(jsondoc.dump(jsondoc.reconcile_document(shown, totals)), nl=False)
+    else:
+        click.echo(reconcile_screen(shown, totals, color=common.colored, width=common.width), nl=False)
+    return 4 if totals["unknown"].count else 0
+
+
+def _settle(world: wiring.World) -> list[Settled]:
+    journal, remote = world.journal, world.remote
+    moved = [*settle_jobs(journal, remote, world.vendors, world.vendor_of)]
+    open_now = journal.open_postings()
+    for integration_id in dict.fromkeys(each.integration_id for each in open_now):
+        lines = [each for each in open_now if each.integration_id == integration_id]
+        properties = sorted({each.property_id for each in lines if each.state == "intended"})
+        with journal.lock(integration_id, properties, purpose="reconcile", timeout=0):
+            moved += settle_killed(journal, frozenset((integration_id, each) for each in properties))
+        first = min(min(each.transaction_date, each.period_first) for each in lines) - _MARGIN
+        last = max(max(each.transaction_date, each.period_last) for each in lines) + _MARGIN
+        world.snapshot.refresh(integration_id, Days(first, last))
+    moved += settle_unknown(journal, remote, world.vendors, world.vendor_of, world.clock)
+    moved += settle_seen(journal, world.snapshot, world.integrations)
+    return moved
+
+
+@click.command()
+@click.argument("references", nargs=-1, required=True, metavar="REF…")
+@click.option("--posted", "verdict", flag_value="posted", help="It is on the ledger.")
+@click.option(
+    "--not-posted", "verdict", flag_value="not_posted", help="It is certainly not, and may be posted again."
+)
+@click.option("--reason", required=True, metavar="TEXT", help="How you know; recorded with your name.")
+@common()
+def resolve(*, common: Common, references: tuple[str, ...], verdict: str | None, reason: str) -> int:
+    """Settle by a person's word what is unknown, in flight or overdue."""
+    if verdict is None:
+        raise ChargeplanError(
+            "Say --posted or --not-posted.", hint="Look at the resident's ledger first.", code="usage"
+        )
+    config = wiring.configured(common)
+    with wiring.world(common, config) as world:
+        chosen = [_open_posting(world, reference) for reference in references]
+        for each in chosen:
+            world.journal.settle(each.id, verdict, reason=reason, actor=_actor())  # type: ignore[arg-type]
+        resolved = [msgspec.structs.replace(each, state=verdict) for each in chosen]
+    shown = [jsondoc.Moved(each, before.state, reason) for each, before in zip(resolved, chosen, strict=True)]
+    if common.as_json:
+        click.echo(jsondoc.dump({**jsondoc.reconcile_document(shown, {}), "kind": "resolve"}), nl=False)
+    else:
+        click.echo(
+            reconcile_screen(
+                shown, {"in_flight": Total(), "unknown": Total(), "overdue": Total()}, color=common.colored
+            ),
+            nl=False,
+        )
+    return 0
+
+
+def _open_posting(world: wiring.World, reference: str) -> Posting:
+    for each in reversed(world.journal.find(reference)):
+        if each.state in {"intended", "unknown", "queued", "accepted"}:
+            return each
+        raise ChargeplanError(
+            f"{reference} is {each.state}: there is nothing to resolve.",
+            hint="`chargeplan status` lists what is open.",
+            code="not_open",
+        )
+    raise ChargeplanError(
+        f"The journal has no posting {reference}.",
+        hint="`chargeplan status` lists what is open.",
+        code="unknown_reference",
+    )
+
+
+def _actor() -> str:
+    import getpass  # noqa: PLC0415
+
+    return getpass.getuser()
+
+
+@click.command()
+@click.argument("charge_id")
+@click.option(
+    "--as", "reference", required=True, metavar="REF", help="The reference number of the held line."
+)
+@click.option("--reason", required=True, metavar="TEXT", help="Why it is the same; recorded with your name.")
+@click.option("--as-of", metavar="DATE", help="The day of the plan that holds the line; default: today.")
+@click.option("--period", metavar="YYYY-MM", help="The month of the held line.")
+@common()
+def adopt(
+    *, common: Common, charge_id: str, reference: str, reason: str, as_of: str | None, period: str | None
+) -> int:
+    """Accept a foreign synced charge as this line, so that the line is not posted."""
+    project, warnings = wiring.project(common)
+    request = request_of(PlanWords(period=period, as_of=as_of), project.config, wiring.WallClock())
+    with wiring.world(common, project.config, today=request.as_of) as world:
+        planned = plan_now(common, world, project, request, warnings)
+        held = [
+            change
+            for change in planned.change_set.changes
+            if change.reference == reference and change.action in {"hold", "create"}
+        ]
+        if not held:
+            raise ChargeplanError(
+                f"{reference} is no line that the plan holds or would create.",
+                hint="Give the line's month with --period.",
+                code="unknown_reference",
+            )
+        synced = held[0].synced
+        if synced is not None and synced.id != charge_id:
+            raise ChargeplanError(
+                f"{reference} is held for charge {synced.id}, not {charge_id}.",
+                hint="Adopt that one.",
+                code="other_charge",
+            )
+        observed = world.snapshot.property(
+            held[0].integration_id,
+            held[0].property_id,
+            Days(request.window.first - _MARGIN, request.window.last + _MARGIN),
+        )
+        charge = next((each for each in observed.charges if each.id == charge_id), None)
+        if charge is None:
+            raise ChargeplanError(
+                f"No synced charge {charge_id} is known.",
+                hint="Give the charge's Propexo id, as the hold names it.",
+                code="unknown_charge",
+            )
+        posting = msgspec.structs.replace(posting_of(held[0]), amount=charge.amount or 0)
+        world.journal.adopt(posting, charge_id, reason=reason, actor=_actor())
+    if common.as_json:
+        click.echo(
+            jsondoc.dump(
+                {"kind": "adopt", "reference_number": reference, "charge_id": charge_id, "reason": reason}
+            ),
+            nl=False,
+        )
+    else:
+        click.echo(f"Adopted charge {charge_id} as {reference}.")
+    return 0

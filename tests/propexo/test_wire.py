@@ -1,0 +1,118 @@
+"""Propexo's JSON as values: only ids are sure to be there."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from chargeplan.core import observed
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.propexo import wire
+from chargeplan.propexo.vendors import VENDORS, vendor
+
+
+@pytest.mark.parametrize("kind", wire.KINDS)
+def test_a_row_of_ids_only_is_enough(kind):
+    assert wire.record(kind, {"id": "x", "property_id": "p", "integration_id": "i"}).id == "x"
+
+
+@pytest.mark.parametrize("kind", wire.KINDS)
+@pytest.mark.parametrize(
+    "row", [None, [], {}, {"id": None, "property_id": "p"}, {"id": "", "property_id": "p"}, {"id": 7}]
+)
+def test_a_row_without_id_is_an_error(kind, row):
+    with pytest.raises(ChargeplanError, match=kind):
+        wire.record(kind, row)
+
+
+def _charge(**more):
+    return wire.record("resident-charges", {"id": "x", "property_id": "p", **more}).value
+
+
+def test_a_charge():
+    found = _charge(
+        amount_in_cents=-2500.0,
+        transaction_date="2026-12-01T23:30:00-08:00",
+        due_date="2026-12-05",
+        reference_number="",
+        allocations=[{"amount_in_cents": 100, "resident_payment_id": "y"}, {}],
+    )
+    assert (found.amount, found.transaction_date, found.due_date) == (
+        -2500,
+        date(2026, 12, 1),
+        date(2026, 12, 5),
+    )
+    assert found.reference is None
+    assert found.allocations == (observed.Allocation(100, "y"), observed.Allocation(None, None))
+    assert isinstance(found.amount, int)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"amount_in_cents": 12.5},
+        {"amount_in_cents": "12"},
+        {"amount_in_cents": True},
+        {"amount_in_cents": float("inf")},
+        {"transaction_date": "tomorrow"},
+        {"transaction_date": "2026-13-01"},
+        {"allocations": {}},
+        {"description": ["x"]},
+    ],
+)
+def test_a_wrong_type_names_the_record(more):
+    with pytest.raises(ChargeplanError) as caught:
+        _charge(**more)
+    assert "resident-charges x" in caught.value.message
+    assert next(iter(more)) in caught.value.message
+
+
+def test_a_lease_keeps_its_people_in_order():
+    people = [
+        {"resident_id": "r2", "resident_type_normalized": "PRIMARY", "move_in_date": "2026-01-02T00:00:00Z"},
+        {"resident_id": None},
+        {"resident_id": "r1", "resident_type_normalized": None},
+    ]
+    found = wire.record("leases", {"id": "l", "property_id": "p", "residents_meta_data": people}).value
+    assert found.residents == (
+        observed.LeaseResident("r2", "PRIMARY", date(2026, 1, 2)),
+        observed.LeaseResident("r1", None),
+    )
+    assert found.status == "OTHER"
+
+
+def test_service_animals_are_no_pets():
+    pets = [{"is_service_animal": True}, {"is_service_animal": False}, {"is_service_animal": None}, {}]
+    found = wire.record(
+        "residents",
+        {
+            "id": "r",
+            "property_id": "p",
+            "pets": pets,
+            "vehicles": [{}],
+            "leases_meta_data": [{"lease_id": "l"}],
+        },
+    )
+    assert (found.value.pets, found.value.vehicles) == (3, 1)
+    assert found.links == (("l", observed.LeaseResident("r", None)),)
+
+
+def test_only_resman_is_postable_and_the_others_say_why_not():
+    assert [name for name, each in VENDORS.items() if each.postable] == ["RESMAN"]
+    assert all(each.reason for name, each in VENDORS.items() if name != "RESMAN")
+    assert not vendor("NEW").postable
+
+
+@pytest.mark.parametrize(
+    ("errors", "nothing"),
+    [
+        ((), False),
+        (("Invalid API key",), True),
+        (("Invalid API key", "Timeout"), False),
+        (("Duplicate transaction id",), False),
+        (("Authentication failed after posting 3 of 5",), False),
+    ],
+)
+def test_a_failure_is_a_refusal_only_where_every_reason_is_known(errors, nothing):
+    assert vendor("RESMAN").nothing_written(errors) is nothing

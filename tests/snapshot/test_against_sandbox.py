@@ -1,0 +1,104 @@
+"""Client and copy together against the sandbox, over real HTTP."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+import pytest
+
+from chargeplan.core.dates import Days
+from chargeplan.core.posting import Denied, Invalid, Queued, Throttled
+from chargeplan.propexo.client import Propexo
+from chargeplan.sandbox.seed_facts import (
+    DOCUMENTED_CODE_ID,
+    DOCUMENTED_RESIDENT_ID,
+    INTEGRATION_ID,
+    OAK_STREET_ID,
+)
+from chargeplan.sandbox.server import serve
+from chargeplan.sandbox.state import Sandbox
+from chargeplan.snapshot.store import SqliteSnapshot
+
+TODAY = date(2026, 12, 10)
+WINDOW = Days(date(2026, 10, 1), date(2027, 1, 31))
+REFERENCE = "CP0123456789ABCDEF"
+
+
+class Item(msgspec.Struct, frozen=True):
+    reference_number: str = REFERENCE
+    resident_id: str = DOCUMENTED_RESIDENT_ID
+    charge_code_id: str = DOCUMENTED_CODE_ID
+    batch_id: str = "b1"
+    transaction_date: str = "2026-12-15T18:00:00Z"
+    description: str = "Pet rent"
+    notes: str = "n"
+    amount_in_cents: int = 2500
+
+
+@pytest.fixture(params=[True, False], ids=["with filters", "without filters"])
+def world(request, tmp_path):
+    """Sandbox, client and copy."""
+    with (
+        Sandbox.open(
+            tmp_path / "sandbox.db",
+            today=TODAY,
+            token="t0ken",
+            knows_updated_at=request.param,
+            requests_per_minute=2000,
+        ) as box,
+        serve(box) as served,
+        Propexo(served.url, "t0ken", requests_per_minute=2000) as client,
+    ):
+        copy = SqliteSnapshot(tmp_path / "copy.db", client)
+        yield box, client, copy
+        copy.close()
+
+
+def test_a_charge_goes_out_and_comes_back(world):
+    box, client, copy = world
+    cost = copy.refresh(INTEGRATION_ID, WINDOW, fees=True, payments=True)
+    before = copy.property(INTEGRATION_ID, OAK_STREET_ID, WINDOW)
+    assert before.units
+    assert before.leases
+    assert before.charge_codes
+    assert all(lease.residents for lease in before.leases if lease.status == "ACTIVE")
+    assert cost.records > 50
+
+    queued = client.post_charges("RESMAN", INTEGRATION_ID, [Item()])
+    assert isinstance(queued, Queued)
+    while client.job_status(queued.job_id).status == "PENDING":
+        pass
+    (entry,) = [each for each in client.write_log(INTEGRATION_ID, "hour") if each.job_id == queued.job_id]
+    assert (entry.batch_ids, entry.references) == ({"b1"}, {REFERENCE})
+    assert client.job_log_references(entry.job_log_id) == {REFERENCE}
+    assert client.job_status("nobody").status == "missing"
+
+    box.approve()
+    box.sync()
+    again = copy.refresh(INTEGRATION_ID, WINDOW)
+    assert again.records < cost.records
+    assert list(copy.references(INTEGRATION_ID)) == [REFERENCE]
+    after = copy.property(INTEGRATION_ID, OAK_STREET_ID, WINDOW)
+    (charge,) = [each for each in after.charges if each.reference == REFERENCE]
+    assert (charge.amount, charge.transaction_date) == (2500, date(2026, 12, 15))
+    assert after.previous_sync == before.last_completed_sync
+    assert all(each.last_seen == after.last_completed_sync for each in after.charges)
+
+    box.delete(reference_number=REFERENCE)
+    box.sync()
+    copy.refresh(INTEGRATION_ID, WINDOW)
+    gone = copy.property(INTEGRATION_ID, OAK_STREET_ID, WINDOW)
+    unseen = [each.reference for each in gone.charges if (each.last_seen or "") <= (gone.previous_sync or "")]
+    assert unseen == [REFERENCE]
+
+
+def test_refusals(world):
+    box, client, _ = world
+    found = client.post_charges("RESMAN", INTEGRATION_ID, [Item(), Item(resident_id="nobody")])
+    assert isinstance(found, Invalid)
+    assert list(found.items) == [1]
+    assert isinstance(client.post_charges("RESMAN", "nobody", [Item()]), Denied)
+    box.configure(requests_per_minute=1)
+    assert isinstance(client.post_charges("RESMAN", INTEGRATION_ID, [Item()]), Throttled)
+    assert box.ledger() == [each for each in box.ledger() if each.reference_number != REFERENCE]
