@@ -46,24 +46,29 @@ version: 1
 plan: oak-street
 integration: resman-main
 properties: [oak-street]
+who:
+  lease_status: [ACTIVE, EVICTED]     # rent is owed until the move-out, during an eviction too
 charges:
   rent:
     code: Rent
     amount: {from: lease.rent}
     schedule: {every: month, day: 1}
     prorate: actual
+    after_lease_end: continue         # month to month at the same rent; `hold`, the default, asks a person
     description: "Rent {{ period.month_name }} {{ period.year }}"
   pet-rent:
     code: Pet Rent
     amount: {rate: 35.00, per: resident.pets}
     schedule: {every: month, day: 1}
     prorate: actual
-    who: {has: [pets]}
+    after_lease_end: continue
+    who: {has: [pets], lease_status: [ACTIVE, EVICTED]}
   parking:
     code: Parking
     amount: {from: roster.amount}
     roster: rosters/parking.csv
     schedule: {every: month, day: 1}
+    after_lease_end: continue
     description: "Parking, space {{ roster.space }}"
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -58,3 +58,61 @@ class Expansion(msgspec.Struct, frozen=True):
     households: tuple[HouseholdBills, ...]
     allocations: tuple[AllocationReport, ...]
     diagnostics: tuple[Diagnostic, ...]
+
+
+def one_bill_a_key(households: Sequence[HouseholdBills]) -> tuple[HouseholdBills, ...]:
+    """The same, with one bill for each key.
+
+    A key names a unit and a resident, so two stays of one resident in one unit may meet in it: people who move out and
+    come back, or who sign with another primary resident. The stay that is billed in the period has the key; where both
+    are, the later stay's lines are further parts of the earlier one's bill.
+    """
+    met: dict[Key, list[Bill]] = {}
+    for household in households:
+        for bill in household.bills:
+            met.setdefault(bill.key, []).append(bill)
+    chosen = {key: _united(found) for key, found in met.items() if len(found) > 1}
+    if not chosen:
+        return tuple(households)
+    return tuple(msgspec.structs.replace(each, bills=_own(each.bills, chosen)) for each in households)
+
+
+def _own(bills: Sequence[Bill], chosen: Mapping[Key, tuple[Bill, Bill]]) -> tuple[Bill, ...]:
+    found: list[Bill] = []
+    for bill in bills:
+        first, united = chosen.get(bill.key, (bill, bill))
+        if bill is first:
+            found.append(united)
+    return tuple(found)
+
+
+def _united(found: Sequence[Bill]) -> tuple[Bill, Bill]:
+    """The bill that has the key, and the same with the lines of the others."""
+    stays = [bill for bill in found if bill.billed is not None] or [found[0]]
+    first = stays[0]
+    if len(stays) == 1:
+        return first, first
+    lines: list[Line] = []
+    number = 0
+    for bill in stays:
+        for line in bill.lines:
+            key = line.key.with_part(number + line.key.part)
+            lines.append(msgspec.structs.replace(line, key=key, reference=key.reference))
+        number += max(1, len(bill.lines))
+    united = msgspec.structs.replace(
+        first,
+        lines=tuple(lines),
+        reason=None if lines else first.reason,
+        billed=_around(bill.billed for bill in stays),
+        lived=_around(bill.lived for bill in stays),
+        last_lived=max((bill.last_lived for bill in stays if bill.last_lived), default=None),
+        cut=None,
+        cost_of=None,
+        correctable=all(bill.correctable for bill in stays),
+    )
+    return first, united
+
+
+def _around(spans: Iterable[Days | None]) -> Days | None:
+    known = [each for each in spans if each is not None]
+    return Days(min(each.first for each in known), max(each.last for each in known)) if known else None

@@ -13,23 +13,24 @@ from fractions import Fraction
 import msgspec
 
 from chargeplan.core.allocation import share_bill, share_by_days
-from chargeplan.core.bill import Bill, Expansion, HouseholdBills
+from chargeplan.core.bill import Bill, Expansion, HouseholdBills, one_bill_a_key
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import LAST_DAY, ONE_DAY, Days
-from chargeplan.core.diagnostic import Diagnostic, error, warning
+from chargeplan.core.diagnostic import Diagnostic, Place, error, warning
 from chargeplan.core.errors import TemplateError
 from chargeplan.core.household import Household, Standing, households, natural, overlaps, standing
 from chargeplan.core.key import Key
-from chargeplan.core.late_fees import due_on, late_days
+from chargeplan.core.late_fees import LateDay, PriceOf, due_on, late_days
 from chargeplan.core.line import AllocationReport, Line, OverrideUsed, Skip, UnitShare
 from chargeplan.core.money import round_half_away, share_out, spread_part
-from chargeplan.core.observed import ChargeCode, Lease, ObservedProperty, SyncedCharge
+from chargeplan.core.observed import ChargeCode, Lease, ObservedProperty, SyncedCharge, Unit
 from chargeplan.core.plan import (
     Allocate,
     Amount,
     Charge,
     Fixed,
     FromPath,
+    LateFee,
     Once,
     Override,
     Path,
@@ -95,6 +96,14 @@ class _Portion(msgspec.Struct, frozen=True):
     cents: int | None
 
 
+class _Living(msgspec.Struct, frozen=True):
+    """A household (by its position) in a shared bill's period: the days it lives there, and those it is billed for."""
+
+    order: int
+    occupied: Days
+    billed: Days | None
+
+
 class _Variant(msgspec.Struct, frozen=True):
     """A charge as the overrides shape it for service periods that begin within ``starts``."""
 
@@ -122,21 +131,34 @@ class _Expander:
         self.facts = Facts(setting.names, residents, setting.observed.fees, setting.plan.tables)
         self.codes = _codes_by_name(setting.observed.charge_codes)
         self.diagnostics: dict[Diagnostic, None] = {}
-        self.allocations: list[AllocationReport] = []
+        self.allocations: dict[tuple[str, Days, Allocate], AllocationReport] = {}
         self.done: dict[str, tuple[HouseholdBills, ...]] = {}
-        self.shares: dict[tuple[str, Days], dict[int, int] | None] = {}
+        self.shares: dict[tuple[object, ...], dict[int, int] | None] = {}
+        self.by_lease = {lease.id: j for j, each in enumerate(self.everyone) for lease in each.leases}
+        self.by_resident: dict[str, list[int]] = {}
+        self.by_unit: dict[str, list[Household]] = {}
+        for j, household in enumerate(self.everyone):
+            self.by_unit.setdefault(household.unit.id, []).append(household)
+            for member in household.members():
+                self.by_resident.setdefault(member.resident_id, []).append(j)
         self.overlap_days: dict[tuple[str, ...], dict[int, tuple[Days, ...]]] = {}
 
     def run(self, only: frozenset[str]) -> Expansion:
         for charge in self.plan.charges:
             if charge.enabled and (not only or charge.id in only):
                 self.bills_of(charge)
+        for table in self.plan.tables.values():
+            self._check_rows(table, "so the row is not used")
         wanted = sorted(
             charge.id for charge in self.plan.charges if charge.enabled and (not only or charge.id in only)
         )
         return Expansion(
             tuple(bills for charge_id in wanted for bills in one_bill_a_key(self.done[charge_id])),
-            tuple(each for each in self.allocations if each.charge in wanted and self._is_dated_now(each)),
+            tuple(
+                each
+                for each in self.allocations.values()
+                if each.charge in wanted and self._is_dated_now(each)
+            ),
             tuple(self.diagnostics),
         )
 
@@ -513,7 +535,7 @@ class _Expander:
     # --- shared bills ----------------------------------------------------------------------------------------------
 
     def _allocated(self, charge: Charge, amount: Allocate, i: int, period: Days) -> int | None:
-        place = (charge.id, period)
+        place = (charge.id, period, amount, charge.prorate, charge.after_lease_end)
         if place not in self.shares:
             self.shares[place] = self._allocate(charge, amount, period)
         shares = self.shares[place]
@@ -522,14 +544,10 @@ class _Expander:
     def _allocate(self, charge: Charge, amount: Allocate, period: Days) -> dict[int, int] | None:
         """Cents for each household (by position); ``None`` where a weight or the bill is missing."""
         units = sorted(self.setting.observed.units, key=lambda unit: (natural(unit.number), unit.id))
-        lived = self._living(charge, period)
-        living = {
-            unit.id: [(j, days) for j, days in lived.items() if self.everyone[j].unit.id == unit.id]
-            for unit in units
-        }
-        counted = [unit for unit in units if living[unit.id] or amount.vacant == "owner"]
+        living = self._living(charge, period)
+        counted = [unit for unit in units if unit.id in living or amount.vacant == "owner"]
         bill = self._bill_amount(amount, period)
-        weights = [self._weights(amount, unit.id, living[unit.id], period) for unit in counted]
+        weights = [self._weights(amount, unit, living.get(unit.id, []), period) for unit in counted]
         known = [row for row in weights if row is not None]
         if bill is None or len(known) < len(weights):
             return None
@@ -537,20 +555,34 @@ class _Expander:
         if shared is None:
             return None
         sign = -1 if bill < 0 else 1
-        result: dict[int, int] = {}
+        parts = [
+            (unit, sign * share, self._household_parts(charge, sign * share, period, living.get(unit.id, [])))
+            for unit, share in zip(counted, shared.shares, strict=True)
+        ]
+        self._report(charge, amount, period, bill, sign * shared.common_area, parts)
+        return {j: cents for _, _, paid in parts for j, cents in paid.items()}
+
+    def _report(
+        self,
+        charge: Charge,
+        amount: Allocate,
+        period: Days,
+        bill: int,
+        common: int,
+        parts: list[tuple[Unit, int, dict[int, int]]],
+    ) -> None:
+        """How the bill was shared: what no household of a unit pays is the owner's, as a vacant unit's share is."""
         report: list[UnitShare] = []
-        for unit, share in zip(counted, shared.shares, strict=True):
-            parts = _household_parts(charge, share, period, living[unit.id])
-            result.update({j: sign * cents for j, cents in parts.items()})
+        for unit, share, paid in parts:
             report += [
-                UnitShare(unit.number, self.everyone[j].lease_on(period.last).id, sign * cents)
-                for j, cents in parts.items()
+                UnitShare(unit.number, self.everyone[j].lease_on(period.last).id, cents)
+                for j, cents in paid.items()
             ]
-            if rest := share - sum(parts.values()):
-                report.append(UnitShare(unit.number, None, sign * rest))
-        charged = sum(result.values())
-        common = sign * shared.common_area
-        self.allocations.append(
+            if rest := share - sum(paid.values()):
+                report.append(UnitShare(unit.number, None, rest))
+        charged = sum(each.share for each in report if each.lease_id is not None)
+        self.allocations.setdefault(
+            (charge.id, period, amount),
             AllocationReport(
                 self.plan.name,
                 charge.id,
@@ -561,51 +593,42 @@ class _Expander:
                 bill - common - charged,
                 charged,
                 tuple(report),
-            )
+            ),
         )
-        return result
 
-    def _living(self, charge: Charge, period: Days) -> dict[int, Days]:
-        """Which households (by position) have an occupied day in the period, and which days."""
-        found: dict[int, Days] = {}
+    def _living(self, charge: Charge, period: Days) -> dict[str, list[_Living]]:
+        """By unit, the households that have an occupied day in the period."""
+        found: dict[str, list[_Living]] = {}
         for j, household in enumerate(self.everyone):
             if standing(household, charge.who.lease_status).kind == "skip":
                 continue
-            lived = self._lived(charge, Subject(household, household.key_resident, alone=False))
-            if days := lived.common(period) if lived else None:
-                found[j] = days
+            occupied = household.occupied.common(period) if household.occupied else None
+            if occupied is not None:
+                billable = self._billable(charge, Subject(household, household.key_resident, alone=False))
+                billed = billable.common(period) if billable else None
+                found.setdefault(household.unit.id, []).append(_Living(j, occupied, billed))
         return found
 
     def _bill_amount(self, amount: Allocate, period: Days) -> int | None:
         if isinstance(amount.bill, int):
             return amount.bill
-        nobody = self._unit_subject("")
+        nobody = self._vacant(Unit("", self.setting.names.id, ""))
         return money_at(amount.bill, self.facts, nobody, nobody.household.leases[0], period)
 
-    def _unit_subject(self, unit_id: str) -> Subject:
+    def _vacant(self, unit: Unit) -> Subject:
         """A vacant unit, as far as its own values are asked for."""
-        unit = next((each for each in self.setting.observed.units if each.id == unit_id), None)
-        lease = Lease("", self.setting.names.id, unit_id, unit.number if unit else "", "", None, None)
-        household = (
-            Household(unit, (lease,), None)
-            if unit
-            else Household(self.setting.observed.units[0], (lease,), None)
-        )
-        return Subject(household, "", alone=False)
+        nobody = Lease("", self.setting.names.id, unit.id, unit.number, "", None, None)
+        return Subject(Household(unit, (nobody,), None), "", alone=False)
 
     def _weights(
-        self, amount: Allocate, unit_id: str, living: list[tuple[int, Days]], period: Days
+        self, amount: Allocate, unit: Unit, living: list[_Living], period: Days
     ) -> list[Fraction] | None:
+        """What a unit weighs in each way: with the people of its first household of the period."""
+        subject, days = self._vacant(unit), period
         if living:
-            j, days = living[0]
-            household = self.everyone[j]
-            subject, lease = (
-                Subject(household, household.key_resident, alone=False),
-                household.lease_on(days.first),
-            )
-        else:
-            subject, days = self._unit_subject(unit_id), period
-            lease = subject.household.leases[0]
+            household, days = self.everyone[living[0].order], living[0].occupied
+            subject = Subject(household, household.key_resident, alone=False)
+        lease = subject.household.lease_on(days.first)
         found = [self._weight(amount, path, subject, lease, period, days) for path, _ in amount.weights]
         known = [each for each in found if each is not None]
         return known if len(known) == len(found) else None
@@ -623,6 +646,16 @@ class _Expander:
             if measure.denominator == 1
             else None
         )
+
+    def _household_parts(
+        self, charge: Charge, share: int, period: Days, living: list[_Living]
+    ) -> dict[int, int]:
+        """What each household of a unit pays of its share; the rest is the owner's."""
+        paying = [(each.order, each.billed) for each in living if each.billed is not None]
+        if charge.prorate.method == "none":
+            cents = share_by_days(share, [days.count for _, days in paying]) if paying else []
+            return {j: part for (j, _), part in zip(paying, cents, strict=True)}
+        return {j: round_half_away(prorated(share, charge.prorate.method, period, days)) for j, days in paying}
 
     # --- lines -----------------------------------------------------------------------------------------------------
 
@@ -727,85 +760,91 @@ class _Expander:
         )
 
     def _alternates(self, charge: Charge, subject: Subject, period: str) -> tuple[Key, ...]:
+        """Keys that the household may be known by; what another household is known by is not among them."""
         if subject.alone or charge.split is not None:
             return ()
         key = self._key(charge, subject, period)
+        theirs = {each.key_resident for each in self.by_unit[subject.household.unit.id]}
         others = [
-            each.resident_id
-            for each in subject.household.members()
-            if each.resident_id != subject.resident_id
+            each.resident_id for each in subject.household.members() if each.resident_id not in theirs
         ]
         return tuple(msgspec.structs.replace(key, resident_id=each) for each in others)
 
     # --- late fees -------------------------------------------------------------------------------------------------
 
-    def _late_bills(self, variant: _Variant, subject: Subject, where: Standing) -> Iterator[Bill]:
-        charge, fee = variant.charge, variant.charge.late_fee
+    def _late_bills(
+        self, variant: _Variant, i: int, subject: Subject, where: Standing
+    ) -> Iterator[Bill]:
+        fee = variant.charge.late_fee
         assert fee is not None
         payments = {each.id: each.date for each in self.setting.observed.payments}
-        for late in self._late_charges(charge, subject):
-            due = due_on(late)
-            lease = subject.household.lease_on(due or self.setting.as_of)
-            text = f"{due}/{late.reference or late.id}"
-
-            def price(rule: Fixed | Percent, late: SyncedCharge = late, lease: Lease = lease) -> int | None:
-                if isinstance(rule, Fixed):
-                    return rule.cents
-                of = (
-                    late.amount
-                    if isinstance(rule.of, str)
-                    else money_at(rule.of, self.facts, subject, lease, _EVER)
-                )
-                return None if of is None else round_half_away(Fraction(rule.percent * of) / 100)
-
+        for late in self._late_charges(fee, i, subject):
+            price = self._late_price(subject, late)
             for day in late_days(fee, late, self.setting.as_of, payments, price):
-                if (
-                    day.day < self.setting.window.first
-                    or day.day > self.setting.window.last
-                    or day.day not in variant.starts
-                ):
-                    continue
-                days = Days(day.day, day.day)
-                period = _Period(days, text, day.number, None, day.day)
-                key = self._key(charge, subject, text, day.number)
-                write = _Writer(self, variant, subject, period, key)
-                hold = where.reason if where.kind == "hold" else day.hold
-                if variant.waived:
-                    yield Bill(
-                        charge,
-                        key,
-                        days,
-                        (),
-                        write.line(0, _Portion(days, 0), None, whole=True, silent=True),
-                        "waived",
-                        correctable=False,
-                    )
-                    continue
-                line = write.line(0, _Portion(days, day.amount), hold, whole=True)
-                yield Bill(charge, key, days, (line,), line, billed=days, lived=days, correctable=False)
+                found = self._told_now(day)
+                if found.day in self.setting.window and found.day in variant.starts:
+                    yield self._late_bill(variant, subject, where, late, found)
 
-    def _late_charges(self, charge: Charge, subject: Subject) -> Iterator[SyncedCharge]:
+    def _told_now(self, day: LateDay) -> LateDay:
+        """A hold stays until it is settled: one that began before the window is told on the window's first day."""
+        begins = self.setting.window.first
+        if day.hold is None or not day.day < begins <= self.setting.as_of:
+            return day
+        return msgspec.structs.replace(day, day=begins, number=day.number + (begins - day.day).days)
+
+    def _late_price(self, subject: Subject, late: SyncedCharge) -> PriceOf:
+        lease = subject.household.lease_on(due_on(late) or self.setting.as_of)
+
+        def price(rule: Fixed | Percent) -> int | None:
+            if isinstance(rule, Fixed):
+                return rule.cents
+            of = (
+                late.amount
+                if isinstance(rule.of, str)
+                else money_at(rule.of, self.facts, subject, lease, _EVER)
+            )
+            return None if of is None else round_half_away(Fraction(rule.percent * of) / 100)
+
+        return price
+
+    def _late_bill(
+        self, variant: _Variant, subject: Subject, where: Standing, late: SyncedCharge, day: LateDay
+    ) -> Bill:
+        days = Days(day.day, day.day)
+        text = f"{due_on(late)}/{late.reference or late.id}"
+        key = self._key(variant.charge, subject, text, day.number)
+        write = _Writer(self, variant, subject, _Period(days, text, day.number, None, day.day), key)
+        if variant.waived:
+            draft = write.line(0, _Portion(days, 0), None, whole=True, silent=True)
+            return Bill(variant.charge, key, days, (), draft, "waived", correctable=False)
+        hold = where.reason if where.kind == "hold" else day.hold
+        line = write.line(0, _Portion(days, day.amount), hold, whole=True)
+        return Bill(variant.charge, key, days, (line,), line, billed=days, lived=days, correctable=False)
+
+    def _late_charges(self, fee: LateFee, i: int, subject: Subject) -> Iterator[SyncedCharge]:
         """The observed charges that the fee watches and that are this household's (or this resident's own)."""
-        fee = charge.late_fee
-        assert fee is not None
         codes = {code.id for name in fee.codes for code in self.codes.get(name, ())}
-        people = (
-            {subject.resident_id}
-            if subject.alone
-            else {each.resident_id for each in subject.household.members()}
-        )
-        leases = {lease.id for lease in subject.household.leases}
         for late in self.setting.observed.charges:
-            ours = self.setting.late_charges.get(late.id) in fee.charges
-            if not (ours or late.charge_code_id in codes) or (late.amount or 0) <= 0:
+            watched = (
+                self.setting.late_charges.get(late.id) in fee.charges or late.charge_code_id in codes
+            )
+            if not watched or (late.amount is not None and late.amount <= 0) or self._owner(late) != i:
                 continue
-            if late.lease_id is not None and not subject.alone:
-                if late.lease_id in leases:
-                    yield late
-            elif late.resident_id in people and (
-                late.unit_id is None or late.unit_id == subject.household.unit.id
-            ):
+            if not subject.alone or late.resident_id == subject.resident_id:
                 yield late
+
+    def _owner(self, late: SyncedCharge) -> int | None:
+        """The one household whose charge it is: its lease's, else the resident's that lived there when it was due."""
+        if late.lease_id in self.by_lease:
+            return self.by_lease[late.lease_id]
+        mine = [
+            j
+            for j in self.by_resident.get(late.resident_id or "", ())
+            if late.unit_id in {None, self.everyone[j].unit.id}
+        ]
+        due = due_on(late)
+        at_home = [j for j in mine if due and (lived := self.everyone[j].occupied) and due in lived]
+        return next(reversed(at_home or mine), None)
 
     # --- checks ----------------------------------------------------------------------------------------------------
 
@@ -841,23 +880,28 @@ class _Expander:
         )
 
     def _check_roster(self, charge: Charge) -> None:
-        roster = charge.roster
-        if roster is None:
-            return
-        known = self._known_keys(roster)
-        for rows in roster.rows.values():
-            for row in rows:
-                if (row.property is None or self.setting.names.match(row.property)) and row.key not in known:
-                    self.diagnostics[_unknown_row(roster, row)] = None
+        if charge.roster is not None:
+            self._check_rows(charge.roster, "so nobody is charged for this row")
 
-    def _known_keys(self, roster: Table) -> frozenset[str]:
+    def _check_rows(self, table: Table, consequence: str) -> None:
+        """Warn of keys that fit nothing; a row without a property may be for another one of the plan's."""
+        known = self._known_keys(table)
+        alone = self.plan.properties is not None and len(self.plan.properties) == 1
+        for row in (row for rows in table.rows.values() for row in rows):
+            here = alone if row.property is None else self.setting.names.match(row.property)
+            if here and known is not None and row.key not in known:
+                self.problem(_unknown_row(table, row, consequence))
+
+    def _known_keys(self, table: Table) -> frozenset[str] | None:
         observed = self.setting.observed
-        match roster.key:
+        match table.key:
+            case "period":
+                return None
             case "unit":
                 return frozenset(name for unit in observed.units for name in (unit.number, unit.id))
             case "lease_id":
                 return frozenset(lease.id for lease in observed.leases)
-            case _:
+            case "resident_id":
                 return frozenset(each.id for each in observed.residents) | frozenset(
                     each.resident_id for lease in observed.leases for each in lease.residents
                 )
@@ -948,13 +992,11 @@ def _too_long(charge: Charge, what: str, text: str, most: int) -> Diagnostic:
     )
 
 
-def _unknown_row(roster: Table, row: Row) -> Diagnostic:
-    from chargeplan.core.diagnostic import Place  # noqa: PLC0415
-
+def _unknown_row(table: Table, row: Row, consequence: str) -> Diagnostic:
     return warning(
-        f"{roster.key} `{row.key}` is not known in the property, so nobody is charged for this row",
+        f"{table.key} `{row.key}` is not known in the property, {consequence}",
         "Correct the row or take it out.",
-        Place(roster.file, row.line),
+        Place(table.file, row.line),
     )
 
 
@@ -1044,20 +1086,6 @@ def _costed(charge: Charge, period: Days, billed: Days, parts: list[Segment]) ->
         others = sum(each.cents for each in portions[:-1] if each.cents is not None)
         portions[-1] = _Portion(parts[-1].days, whole - others)
     return portions
-
-
-def _household_parts(
-    charge: Charge, share: int, period: Days, living: list[tuple[int, Days]]
-) -> dict[int, int]:
-    """What each household of a unit pays of its share; the rest is the owner's."""
-    if not living:
-        return {}
-    if charge.prorate.method == "none":
-        cents = share_by_days(share, [days.count for _, days in living])
-        return {j: part for (j, _), part in zip(living, cents, strict=True)}
-    if charge.prorate.method == "skip":
-        return {j: share if days == period else 0 for j, days in living}
-    return {j: round_half_away(prorated(share, charge.prorate.method, period, days)) for j, days in living}
 
 
 def _open_day(plan: Plan, day: date) -> date:

@@ -66,23 +66,15 @@ def _other(
     name: str, charge: Charge, lease: Lease, subject: Subject, facts: Facts, *, prorated: bool
 ) -> object:
     resident = facts.residents.get(subject.resident_id)
-    match name:
-        case "charge.title":
-            return charge.title
-        case "line.prorated":
-            return prorated
-        case "property.name":
-            return facts.names.name
-        case "lease.start":
-            return _iso(lease.start)
-        case "lease.end":
-            return _iso(lease.end)
-        case "resident.first_name":
-            return (resident.first_name if resident else None) or ""
-        case "resident.last_name":
-            return (resident.last_name if resident else None) or ""
-        case _:
-            raise KeyError(name)
+    return {
+        "charge.title": charge.title,
+        "line.prorated": prorated,
+        "property.name": facts.names.name,
+        "lease.start": _iso(lease.start),
+        "lease.end": _iso(lease.end),
+        "resident.first_name": (resident.first_name if resident else None) or "",
+        "resident.last_name": (resident.last_name if resident else None) or "",
+    }[name]
 
 
 def _iso(day: date | None) -> str:

@@ -27,6 +27,8 @@ _NEXT: Final[dict[str, str]] = {
     "refused": "What was refused was not written: correct the cause and plan again.",
 }
 
+_MOVED_LISTED = 20
+
 
 def apply_line(totals: Mapping[str, Total], outcome: str) -> str:
     """The greppable end of an apply (interface.md, *The plan on screen*)."""
@@ -156,8 +158,15 @@ def reconcile_screen(
     color: bool = False,
     width: int = DEFAULT_WIDTH,
 ) -> str:
-    """What moved, line by line with the evidence, and what is still open."""
+    """What moved, with the evidence, and what is still open: line by line where few moved, else counted by evidence."""
     paper = Paper(color, width)
+    lines = _moved_lines(paper, moved) if len(moved) <= _MOVED_LISTED else _moved_counts(paper, moved)
+    rest = ", ".join(f"{total.count:,} {word.replace('_', ' ')}" for word, total in still_open.items())
+    last = f"Reconciled: {len(moved):,} moved; still open: {rest or 'nothing'}."
+    return _text([*lines, *([""] if lines else []), paper.ink(last, "bold")])
+
+
+def _moved_lines(paper: Paper, moved: Sequence[Moved]) -> list[str]:
     rows = [
         Row(
             (
@@ -180,10 +189,26 @@ def reconcile_screen(
         Column("State"),
         Column("Because"),
     )
-    lines = table(paper, columns, rows)
-    rest = ", ".join(f"{total.count:,} {word.replace('_', ' ')}" for word, total in still_open.items())
-    last = f"Reconciled: {len(moved):,} moved; still open: {rest or 'nothing'}."
-    return _text([*lines, *([""] if lines else []), paper.ink(last, "bold")])
+    return table(paper, columns, rows)
+
+
+def _moved_counts(paper: Paper, moved: Sequence[Moved]) -> list[str]:
+    counts: dict[tuple[str, str, str], Total] = {}
+    for each in moved:
+        kind = (each.before, each.posting.state, each.reason)
+        counts[kind] = counts.get(kind, Total()).plus(each.posting.amount)
+    rows = [
+        Row(
+            (f"{total.count:,}", format_money(total.amount), f"{before} → {state}", reason),
+            _STATE_STYLES.get(state, "plain"),
+        )
+        for (before, state, reason), total in counts.items()
+    ]
+    return table(
+        paper,
+        (Column("Lines", right=True), Column("Amount", right=True), Column("State"), Column("Because")),
+        rows,
+    )
 
 
 # --- history and locks ---------------------------------------------------------------------------------------------

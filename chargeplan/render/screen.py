@@ -15,7 +15,7 @@ from chargeplan.render.summary import Summary, is_settled, last_line, summarize
 from chargeplan.render.words import ACTIONS, SIGNS, count_of, why, why_skipped
 
 # A plan of up to this many lines is listed whole: it can be scrolled through.
-_LISTED_WHOLE: Final = 200
+_LISTED_WHOLE: Final = 60
 _LINES_OF_GROUP: Final = 5
 _GROUPS: Final = 40
 _HOLDS_OF_REASON: Final = 10
