@@ -25,7 +25,13 @@ from chargeplan.cli.planning import (
 )
 from chargeplan.core.change import POSTED_BY_APPLY, Change, Total
 from chargeplan.core.config import Project
-from chargeplan.core.errors import ChargeplanError, GuardRefusedError, InputError, StalePlanError
+from chargeplan.core.errors import (
+    ChargeplanError,
+    GuardRefusedError,
+    InputError,
+    LockedError,
+    StalePlanError,
+)
 from chargeplan.core.guard import Allowed, read_allowance
 from chargeplan.core.posting import LIVE, Batch, Posting
 from chargeplan.flow.applying import (
@@ -41,6 +47,7 @@ from chargeplan.flow.settling import settle_killed, settle_unknown
 from chargeplan.planfile.codec import PlanFile, read_plan
 from chargeplan.planfile.seal import digest as digest_of
 from chargeplan.render import jsondoc
+from chargeplan.render.faults import error_screen
 from chargeplan.render.results import apply_screen
 from chargeplan.render.screen import plan_screen
 
@@ -106,7 +113,24 @@ def apply(*, common: Common, planfile: Path | None, **options: Any) -> int:
       chargeplan apply --auto-approve --period 2027-08
     """
     words = ApplyWords(**{name: options.pop(name) for name in ApplyWords.__struct_fields__})
-    asked = PlanWords(**options)
+    try:
+        return _apply(common, planfile, words, PlanWords(**options))
+    except (StalePlanError, GuardRefusedError, LockedError) as refusal:
+        if not common.as_json:
+            raise
+        click.echo(jsondoc.dump(_refused_document(refusal)), nl=False)
+        click.echo(error_screen(refusal), nl=False, err=True)
+        return refusal.exit_code
+
+
+def _refused_document(refusal: StalePlanError | GuardRefusedError | LockedError) -> dict[str, Any]:
+    """The apply document of a run that posted nothing, with the error in it."""
+    outcome = {5: "stale", 6: "guarded", 7: "locked"}[refusal.exit_code]
+    totals = {name: Total() for name in ("posted", "refused", "unknown", "pending")}
+    return {**jsondoc.apply_document("", outcome, totals, ()), "error": jsondoc.error_document(refusal)}
+
+
+def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: PlanWords) -> int:
     if planfile is not None and asked.given:
         raise ChargeplanError(
             "A plan file says itself what it covers.", hint="Leave out the options of `plan`.", code="usage"
@@ -324,7 +348,7 @@ class _Run:
             changes = self._still_to_post()
             if changes:
                 self.world.journal.consume(self.target.plan_id, self.target.digest, self._facts())
-                self._post(poster, changes, tokens)
+                self._post_and_keep_count(poster, changes, tokens)
         return self._finish(used=used and not changes, poster=poster)
 
     def _left(self) -> list[Change]:
@@ -373,6 +397,7 @@ class _Run:
 
     def _poster(self) -> Poster:
         timezones = {plan.name: plan.timezone for plan in self.project.plans}
+        show = wiring.progress_of(self.common)
         return Poster(
             self.target.plan_id,
             self.world.journal,
@@ -384,7 +409,19 @@ class _Run:
             timezone_of=timezones,
             vendor_of=self.world.vendor_of,
             stopping=self.stopping,
+            waiting=lambda jobs: show(f"waiting for {jobs} write job{'s' if jobs != 1 else ''}"),
         )
+
+    def _post_and_keep_count(
+        self, poster: Poster, changes: Sequence[Change], tokens: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Post; a failure after the first request ends the posting, not the account of what was sent."""
+        try:
+            self._post(poster, changes, tokens)
+        except ChargeplanError as problem:
+            if not poster.requests:
+                raise
+            poster.stopped = problem.message
 
     def _post(self, poster: Poster, changes: Sequence[Change], tokens: Mapping[tuple[str, str], int]) -> None:
         if not self.common.shows_progress:
@@ -418,6 +455,7 @@ class _Run:
 
     def _finish(self, *, used: bool, poster: Poster) -> int:
         poster.wait_for_jobs()
+        wiring.clear_progress(self.common)
         totals = sum_up(self.target.changes, self._postings())
         outcome = outcome_of(totals)
         if not self.words.wait and not totals["unknown"].count and totals["pending"].count:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -176,7 +177,8 @@ class World:
         """
         if self._remote is None:
             url, token, rate = self._address()
-            self._remote = self._stack.enter_context(Propexo(url, token, requests_per_minute=rate))
+            client = Propexo(url, token, requests_per_minute=rate, on_request=_log_request)
+            self._remote = self._stack.enter_context(client)
         return self._remote
 
     @property
@@ -282,6 +284,11 @@ def journal_target(config: Config, where: Environment) -> str:
         return target
     target = where.journal or f"{STATE_DIRECTORY}/{where.name}.db"
     return target if target.startswith("postgresql") else str(Path(config.root) / target)
+
+
+def _log_request(method: str, path: str) -> None:
+    """A request in the log: never its headers, which hold the token, nor its body, which names residents."""
+    logging.getLogger("chargeplan.propexo").info("%s %s", method, path)
 
 
 def new_id(prefix: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,7 +25,7 @@ from chargeplan.core.posting import (
     TooLarge,
 )
 from chargeplan.flow.ports import ChargeRequest, Clock, Journal, Remote, Vendors
-from chargeplan.flow.settling import job_outcome
+from chargeplan.flow.settling import job_outcome, noted
 
 _FIRST_POLL = 0.2
 _LONGEST_POLL = 10.0
@@ -114,16 +115,18 @@ class Poster:
         vendor_of: Mapping[str, str],
         stopping: Stopping = lambda: False,
         progress: Callable[[int, int], None] = lambda _done, _all: None,
+        waiting: Callable[[int], None] = lambda _jobs: None,
     ) -> None:
         self.plan_id = plan_id
         self.journal, self.remote, self.vendors, self.clock = journal, remote, vendors, clock
         self.options = options
         self.new_batch_id = new_batch_id
         self.timezone_of, self.vendor_of = timezone_of, vendor_of
-        self.stopping, self.progress = stopping, progress
+        self.stopping, self.progress, self.waiting = stopping, progress, waiting
         self.tokens: Mapping[tuple[str, str], int] = {}
         self.stopped = ""
         self.sent = 0
+        self.requests = 0
 
     def post(self, changes: Sequence[Change], tokens: Mapping[tuple[str, str], int]) -> str:
         """Post the changes property by property; returns why the run stopped early, or nothing.
@@ -225,6 +228,7 @@ class Poster:
             )
             for change in lines
         ]
+        self.requests += 1
         try:
             return self.remote.post_charges(self.vendor_of[first.integration_id], first.integration_id, items)
         except BaseException:
@@ -267,10 +271,10 @@ class Poster:
         while pending := [
             batch for batch in self.journal.batches(self.plan_id) if batch.state == "queued" and batch.job_id
         ]:
+            self.waiting(len(pending))
             for batch in pending:
-                if not self._may_poll():
+                if not self._may_poll() or not self._poll(batch):
                     return
-                self._poll(batch)
             if not self.options.wait or not self._may_poll():
                 return
             if any(batch.state == "queued" for batch in self.journal.batches(self.plan_id)):
@@ -284,13 +288,19 @@ class Poster:
         deadline = self.options.deadline
         return not self.stopping() and (deadline is None or self.clock.monotonic() < deadline)
 
-    def _poll(self, batch: Batch) -> None:
+    def _poll(self, batch: Batch) -> bool:
+        """Ask once; false where Propexo can't be asked now: the job stays queued, and a later run asks again."""
         assert batch.job_id is not None
-        status = self.remote.job_status(batch.job_id)
+        try:
+            status = self.remote.job_status(batch.job_id)
+        except ChargeplanError as problem:
+            self.stopped = self.stopped or problem.message
+            return False
         state, reason = job_outcome(self.vendor_of[batch.integration_id], status, self.vendors)
         if state is not None:
             errors = [reason] if state in {"refused", "unknown"} else []
-            self.journal.record(batch.batch_id, state, errors=errors, reason=reason)
+            noted(partial(self.journal.record, batch.batch_id, state, errors=errors, reason=reason))
+        return True
 
 
 def _batches(changes: Sequence[Change], size: int) -> Iterator[Sequence[Change]]:

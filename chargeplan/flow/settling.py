@@ -6,13 +6,15 @@ design.md, *Posting, step by step*, steps 4 to 6: presence proves, absence prove
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 import msgspec
 
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
+from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posted import match_by_content
 from chargeplan.core.posting import JobStatus, Posting, State, WriteLogEntry
 from chargeplan.flow.ports import Clock, Journal, Remote, Snapshot, Vendors
@@ -26,6 +28,21 @@ class Settled(msgspec.Struct, frozen=True):
     posting: Posting
     before: State
     reason: str
+
+
+def noted(write: Callable[[], None]) -> bool:
+    """Write a new state; false where another run has settled the same lines meanwhile.
+
+    Raises:
+        ChargeplanError: the journal could not be written.
+    """
+    try:
+        write()
+    except ChargeplanError as problem:
+        if problem.code != "illegal_transition":
+            raise
+        return False
+    return True
 
 
 def job_outcome(vendor: str, status: JobStatus, vendors: Vendors) -> tuple[State | None, str]:
@@ -59,10 +76,11 @@ def settle_jobs(
         if state is None:
             continue
         errors = [reason] if state in {"refused", "unknown"} else []
-        journal.record(
-            batch_id, state, errors=errors, references=[each.reference for each in lines], reason=reason
-        )
-        moved += [Settled(msgspec.structs.replace(each, state=state), "queued", reason) for each in lines]
+        references = [each.reference for each in lines]
+        if noted(
+            partial(journal.record, batch_id, state, errors=errors, references=references, reason=reason)
+        ):
+            moved += [Settled(msgspec.structs.replace(each, state=state), "queued", reason) for each in lines]
     return moved
 
 
@@ -73,12 +91,15 @@ def settle_killed(journal: Journal, held: frozenset[tuple[str, str]]) -> list[Se
         if (lines[0].integration_id, lines[0].property_id) not in held:
             continue
         reason = "the run ended before it recorded an outcome"
-        journal.record(
-            batch_id, "unknown", errors=[reason], references=[each.reference for each in lines], reason=reason
-        )
-        moved += [
-            Settled(msgspec.structs.replace(each, state="unknown"), "intended", reason) for each in lines
-        ]
+        references = [each.reference for each in lines]
+        if noted(
+            partial(
+                journal.record, batch_id, "unknown", errors=[reason], references=references, reason=reason
+            )
+        ):
+            moved += [
+                Settled(msgspec.structs.replace(each, state="unknown"), "intended", reason) for each in lines
+            ]
     return moved
 
 
@@ -118,9 +139,15 @@ def _by_log(
         if state is None:
             continue
         references = [each.reference for each in lines]
-        journal.record(batch_id, state, job_id=entry.job_id, references=references, reason=reason)
-        for each in lines:
-            yield Settled(msgspec.structs.replace(each, state=state, job_id=entry.job_id), "unknown", reason)
+        if noted(
+            partial(
+                journal.record, batch_id, state, job_id=entry.job_id, references=references, reason=reason
+            )
+        ):
+            for each in lines:
+                yield Settled(
+                    msgspec.structs.replace(each, state=state, job_id=entry.job_id), "unknown", reason
+                )
         return
 
 
@@ -170,8 +197,10 @@ def _seen(
             )
         else:
             continue
-        journal.settle(each.id, "visible", charge_id=charge_id, reason=how, actor=_ACTOR)
-        yield Settled(msgspec.structs.replace(each, state="visible", charge_id=charge_id), each.state, how)
+        if noted(partial(journal.settle, each.id, "visible", charge_id=charge_id, reason=how, actor=_ACTOR)):
+            yield Settled(
+                msgspec.structs.replace(each, state="visible", charge_id=charge_id), each.state, how
+            )
 
 
 def _by_batch(postings: Sequence[Posting], states: set[str]) -> dict[str, list[Posting]]:
