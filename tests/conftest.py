@@ -18,7 +18,7 @@ def _is_near(address) -> bool:
         return True  # a Unix socket
     host = str(address[0])
     try:
-        return host == "localhost" or ipaddress.ip_address(host.split("%")[0]).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host.split("%", maxsplit=1)[0]).is_loopback
     except ValueError:
         return False
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections import defaultdict
 from datetime import date
 from functools import cache
@@ -167,7 +170,7 @@ def guide_plans():
             yield pytest.param(name[1], block, id=name[1])
 
 
-@pytest.mark.parametrize(("name", "text"), guide_plans())
+@pytest.mark.parametrize(("name", "text"), list(guide_plans()))
 def test_plans_of_the_guide_are_whole(name, text, tmp_path):
     (tmp_path / "plans").mkdir()
     for file, cells in re.findall(r"```csv file=(\S+)\n(.*?)```", GUIDE, re.DOTALL):
@@ -175,6 +178,26 @@ def test_plans_of_the_guide_are_whole(name, text, tmp_path):
     (tmp_path / "plans" / f"{name}.yaml").write_text(text, encoding="utf-8")
     for observed, comparison in planned(project(tmp_path), date(2027, 8, 2)):
         assert comparison.diagnostics == (), observed.property.name
+
+
+def test_the_plans_own_tests_pass(examples):
+    """Those in ``plans/tests`` and the one that the guide shows."""
+    (shown,) = re.findall(r"```yaml\n(version: 1\ntitle: .*?)```", GUIDE, re.DOTALL)
+    folder = Path(examples.config.root)
+    (folder / "plans" / "tests" / "of-the-guide.yaml").write_text(shown, encoding="utf-8")
+    program = "import sys; from chargeplan.cli.main import main; sys.exit(main())"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "test", "--json"],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "of-the-guide.yaml" in done.stdout
 
 
 def test_the_guide_has_every_key():

@@ -141,6 +141,7 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
     if saved is not None and words.digest and words.digest != saved.header.digest:
         raise StalePlanError(
             f"The plan file has the digest {saved.header.digest}, not the one given. Nothing was posted.",
+            hint="The one given belongs to another plan: look at this one with `chargeplan show`, or plan again.",
             code="digest_mismatch",
         )
     if saved is not None and common.env is None:
@@ -269,7 +270,9 @@ def _fresh_target(
     found = digest_of(change_set, origin_of(world, project, request, planned))
     if words.digest and words.digest != found:
         raise StalePlanError(
-            f"The plan has the digest {found}, not the one given. Nothing was posted.", code="digest_mismatch"
+            f"The plan has the digest {found}, not the one given. Nothing was posted.",
+            hint="Something changed since the given one was made: review the plan above.",
+            code="digest_mismatch",
         )
     if (
         not words.auto_approve
@@ -349,7 +352,7 @@ class _Run:
             if changes:
                 self.world.journal.consume(self.target.plan_id, self.target.digest, self._facts())
                 self._post_and_keep_count(poster, changes, tokens)
-        return self._finish(used=used and not changes, poster=poster)
+        return self._finish(used=not changes, poster=poster)
 
     def _left(self) -> list[Change]:
         """The lines that have no live posting by this plan."""
@@ -457,6 +460,12 @@ class _Run:
         poster.wait_for_jobs()
         wiring.clear_progress(self.common)
         totals = sum_up(self.target.changes, self._postings())
+        if poster.stopped and not poster.requests and not self.stopping() and _is_unsent(totals):
+            raise ChargeplanError(
+                f"Nothing was posted: {poster.stopped}.",
+                hint="`chargeplan apply` of the same plan goes on.",
+                code="not_sent",
+            )
         outcome = outcome_of(totals)
         if not self.words.wait and not totals["unknown"].count and totals["pending"].count:
             outcome = (
@@ -477,6 +486,11 @@ class _Run:
             self.world.journal.batches(self.target.plan_id),
             interrupted=self.stopping(),
         )
+
+
+def _is_unsent(totals: Mapping[str, Total]) -> bool:
+    """Whether no line of the plan was ever sent."""
+    return {name for name, total in totals.items() if total.count} == {"unsent"}
 
 
 def _end(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 
 import click
@@ -14,11 +16,18 @@ from chargeplan.cli.planning import PlanWords, plan_now, request_of, today_of
 from chargeplan.core.change import Total
 from chargeplan.core.config import Config
 from chargeplan.core.dates import Days
-from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.errors import ChargeplanError, LockedError
 from chargeplan.core.posted import removed_upstream
 from chargeplan.core.posting import Posting
 from chargeplan.flow.applying import posting_of
-from chargeplan.flow.settling import Settled, settle_jobs, settle_killed, settle_seen, settle_unknown
+from chargeplan.flow.settling import (
+    Settled,
+    neighbourhood,
+    settle_jobs,
+    settle_killed,
+    settle_seen,
+    settle_unknown,
+)
 from chargeplan.render import jsondoc
 from chargeplan.render.results import reconcile_screen, status_screen
 
@@ -72,27 +81,28 @@ def _removed(world: wiring.World) -> list[Posting]:
             # Nothing was read yet, so nothing can be missing from it.
             continue
         for each in properties:
-            postings = [
-                posting
-                for posting in world.journal.postings(integration_id, each.id)
-                if posting.state == "visible"
-            ]
-            if postings:
-                first, last = (
-                    min(p.transaction_date for p in postings),
-                    max(p.transaction_date for p in postings),
-                )
-                observed = world.snapshot.property(
-                    integration_id, each.id, Days(first - _MARGIN, last + _MARGIN)
-                )
-                gone = removed_upstream(observed)
-                references = {charge.reference for charge in observed.charges if charge.id in gone}
-                found += [
-                    posting
-                    for posting in postings
-                    if posting.charge_id in gone or posting.reference in references
-                ]
+            found += _removed_of(world, integration_id, each.id)
     return found
+
+
+def _removed_of(world: wiring.World, integration_id: str, property_id: str) -> Iterator[Posting]:
+    """Month by month, as the snapshot may not have read all the months of the journal."""
+    by_month: dict[date, list[Posting]] = defaultdict(list)
+    for posting in world.journal.postings(integration_id, property_id):
+        if posting.state == "visible":
+            by_month[posting.transaction_date.replace(day=1)].append(posting)
+    for _, postings in sorted(by_month.items()):
+        days = [each.transaction_date for each in postings]
+        window = Days(min(days) - _MARGIN, max(days) + _MARGIN)
+        try:
+            observed = world.snapshot.property(integration_id, property_id, window)
+        except ChargeplanError as problem:
+            if problem.code != "never_read":
+                raise
+            continue
+        gone = removed_upstream(observed)
+        references = {charge.reference for charge in observed.charges if charge.id in gone}
+        yield from (each for each in postings if each.charge_id in gone or each.reference in references)
 
 
 @click.command()
@@ -121,11 +131,14 @@ def _settle(world: wiring.World) -> list[Settled]:
     for integration_id in dict.fromkeys(each.integration_id for each in open_now):
         lines = [each for each in open_now if each.integration_id == integration_id]
         properties = sorted({each.property_id for each in lines if each.state == "intended"})
-        with journal.lock(integration_id, properties, purpose="reconcile", timeout=0):
-            moved += settle_killed(journal, frozenset((integration_id, each) for each in properties))
-        first = min(min(each.transaction_date, each.period_first) for each in lines) - _MARGIN
-        last = max(max(each.transaction_date, each.period_last) for each in lines) + _MARGIN
-        world.snapshot.refresh(integration_id, Days(first, last))
+        for each in properties:
+            # An intent of a run that is still at work is none of ours.
+            with (
+                suppress(LockedError),
+                journal.lock(integration_id, [each], purpose="reconcile", timeout=0),
+            ):
+                moved += settle_killed(journal, frozenset({(integration_id, each)}))
+        world.snapshot.refresh(integration_id, neighbourhood(lines, world.config.integration(integration_id)))
     moved += settle_unknown(journal, remote, world.vendors, world.vendor_of, world.clock)
     moved += settle_seen(journal, world.snapshot, world.integrations)
     return moved

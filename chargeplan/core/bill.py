@@ -45,11 +45,17 @@ class Bill(msgspec.Struct, frozen=True):
 
 
 class HouseholdBills(msgspec.Struct, frozen=True):
-    """All bills of a charge for one household; ``skip`` carries the facts of a skip, should no line come of them."""
+    """All bills of a charge for one household; ``skip`` carries the facts of a skip, should no line come of them.
+
+    ``elsewhere`` are the dates of those of its lines that are parts of another household's bill, ``guests`` the
+    references of the lines of other households that are parts of its own bills.
+    """
 
     bills: tuple[Bill, ...]
     skip: Skip
     order: int
+    elsewhere: frozenset[date] = frozenset()
+    guests: frozenset[str] = frozenset()
 
 
 class Expansion(msgspec.Struct, frozen=True):
@@ -74,16 +80,23 @@ def one_bill_a_key(households: Sequence[HouseholdBills]) -> tuple[HouseholdBills
     chosen = {key: _united(found) for key, found in met.items() if len(found) > 1}
     if not chosen:
         return tuple(households)
-    return tuple(msgspec.structs.replace(each, bills=_own(each.bills, chosen)) for each in households)
+    return tuple(_own(each, chosen) for each in households)
 
 
-def _own(bills: Sequence[Bill], chosen: Mapping[Key, tuple[Bill, Bill]]) -> tuple[Bill, ...]:
+def _own(household: HouseholdBills, chosen: Mapping[Key, tuple[Bill, Bill]]) -> HouseholdBills:
     found: list[Bill] = []
-    for bill in bills:
+    elsewhere: set[date] = set()
+    guests: set[str] = set()
+    for bill in household.bills:
         first, united = chosen.get(bill.key, (bill, bill))
         if bill is first:
             found.append(united)
-    return tuple(found)
+            guests |= {line.reference for line in united.lines[len(bill.lines) :]}
+        else:
+            elsewhere |= {line.natural_date for line in bill.lines}
+    return msgspec.structs.replace(
+        household, bills=tuple(found), elsewhere=frozenset(elsewhere), guests=frozenset(guests)
+    )
 
 
 def _united(found: Sequence[Bill]) -> tuple[Bill, Bill]:

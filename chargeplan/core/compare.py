@@ -84,11 +84,12 @@ def compare(
             found = list(_household_changes(each.plan, bills, evidence, duplicates, integration, window))
             kept = [(order, change) for order, change in found if not _closed(each.plan, change, closed)]
             changes += kept
-            if not [
-                change
+            told = any(day in window for day in bills.elsewhere) or any(
+                change.transaction_date >= window.first or change.action not in {"correct", "drift"}
                 for _, change in kept
-                if change.transaction_date >= window.first or change.action not in {"correct", "drift"}
-            ]:
+                if change.reference not in bills.guests
+            )
+            if not told:
                 skips.append(
                     _closed_skip(bills.skip)
                     if len(kept) < len(found) and each.plan.closed_period == "skip"
@@ -452,7 +453,11 @@ class _ForeignCharges:
             return None
         candidates = self._by_resident.get((line.key.resident_id, line.charge_code_id), [])
         found = next(
-            (each for each in candidates if each.transaction_date and _same_period(each.transaction_date, line)),
+            (
+                each
+                for each in candidates
+                if each.transaction_date and _same_period(each.transaction_date, line)
+            ),
             None,
         )
         if found is not None:

@@ -248,9 +248,7 @@ class _Expander:
             starts = Days(first, following - ONE_DAY)
             yield _shaped(charge, starts, [override for span, override in spans if first in span])
 
-    def _variant_bills(
-        self, variant: _Variant, i: int, people: list[str], reasons: list[str]
-    ) -> list[Bill]:
+    def _variant_bills(self, variant: _Variant, i: int, people: list[str], reasons: list[str]) -> list[Bill]:
         """The bills of one variant; why single subjects or periods have none is added to ``reasons``."""
         charge, household = variant.charge, self.everyone[i]
         where = standing(household, charge.who.lease_status)
@@ -375,7 +373,8 @@ class _Expander:
             raise _NotBilledError("date_unknown", hold=False)
         base = begins or anchor
         zero = grid.index_of(base) if base else 0
-        for each in occurrences(grid, zero, self.setting.lookback - ONE_DAY, self.setting.window.last):
+        since = self.setting.lookback - ONE_DAY * schedule.arrears
+        for each in occurrences(grid, zero, since, self.setting.window.last):
             if not _counts(charge, each.number):
                 continue
             k = each.number + zero
@@ -455,10 +454,10 @@ class _Expander:
         if isinstance(charge.amount, Percent) and isinstance(charge.amount.of, str):
             cents = self._percent_of_charge(charge.amount.percent, charge.amount.of, i, subject, period.days)
             return [_Portion(billed, cents)]
-        if isinstance(charge.amount, Allocate):
-            return [_Portion(billed, self._allocated(charge, charge.amount, i, period.days))]
         if charge.prorate.method == "skip" and billed != period.days:
             raise _NotBilledError("partial_period", hold=False)
+        if isinstance(charge.amount, Allocate):
+            return [_Portion(billed, self._allocated(charge, charge.amount, i, period.days))]
         parts = self._segments(charge, subject, period, billed)
         if charge.prorate.stub == "second" and charge.prorate.method not in {"none", "skip"}:
             stub = self._stub(charge, subject, period, billable, parts)
@@ -655,7 +654,9 @@ class _Expander:
         if charge.prorate.method == "none":
             cents = share_by_days(share, [days.count for _, days in paying]) if paying else []
             return {j: part for (j, _), part in zip(paying, cents, strict=True)}
-        return {j: round_half_away(prorated(share, charge.prorate.method, period, days)) for j, days in paying}
+        return {
+            j: round_half_away(prorated(share, charge.prorate.method, period, days)) for j, days in paying
+        }
 
     # --- lines -----------------------------------------------------------------------------------------------------
 
@@ -765,16 +766,12 @@ class _Expander:
             return ()
         key = self._key(charge, subject, period)
         theirs = {each.key_resident for each in self.by_unit[subject.household.unit.id]}
-        others = [
-            each.resident_id for each in subject.household.members() if each.resident_id not in theirs
-        ]
+        others = [each.resident_id for each in subject.household.members() if each.resident_id not in theirs]
         return tuple(msgspec.structs.replace(key, resident_id=each) for each in others)
 
     # --- late fees -------------------------------------------------------------------------------------------------
 
-    def _late_bills(
-        self, variant: _Variant, i: int, subject: Subject, where: Standing
-    ) -> Iterator[Bill]:
+    def _late_bills(self, variant: _Variant, i: int, subject: Subject, where: Standing) -> Iterator[Bill]:
         fee = variant.charge.late_fee
         assert fee is not None
         payments = {each.id: each.date for each in self.setting.observed.payments}
@@ -825,9 +822,7 @@ class _Expander:
         """The observed charges that the fee watches and that are this household's (or this resident's own)."""
         codes = {code.id for name in fee.codes for code in self.codes.get(name, ())}
         for late in self.setting.observed.charges:
-            watched = (
-                self.setting.late_charges.get(late.id) in fee.charges or late.charge_code_id in codes
-            )
+            watched = self.setting.late_charges.get(late.id) in fee.charges or late.charge_code_id in codes
             if not watched or (late.amount is not None and late.amount <= 0) or self._owner(late) != i:
                 continue
             if not subject.alone or late.resident_id == subject.resident_id:
@@ -1059,7 +1054,9 @@ def _method(charge: Charge, parts: list[Segment]) -> Method:
 
 
 def _exact(charge: Charge, period: Days, parts: list[Segment]) -> int | Fraction | None:
-    """What the segments cost together, unrounded."""
+    """What the segments cost together, unrounded; where the amount did not change, as one."""
+    if len({part.amount for part in parts}) == 1:
+        parts = [Segment(Days(parts[0].days.first, parts[-1].days.last), parts[0].amount)]
     total: int | Fraction = 0
     for part in parts:
         if part.amount is None:

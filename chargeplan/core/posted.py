@@ -56,9 +56,7 @@ class Evidence:
             self.postings.values(), observed.charges, self.by_reference, integration
         )
         self._claims = {each.charge_id: each for each in self.postings.values() if each.charge_id}
-        self._claims |= {
-            charge.id: self.postings[reference] for reference, charge in self.matched.items()
-        }
+        self._claims |= {charge.id: self.postings[reference] for reference, charge in self.matched.items()}
         self._removed = removed_upstream(observed)
 
     def knows(self, reference: str) -> bool:
@@ -163,7 +161,9 @@ def match_by_content(
             if not _looked_for(posting) or posting.reference in by_reference or posting.reference in matched:
                 continue
             candidates = pool[posting.resident_id, posting.charge_code_id, posting.amount]
-            found = next((each for each in candidates if fit(each, posting, integration.date_tolerance)), None)
+            found = next(
+                (each for each in candidates if fit(each, posting, integration.date_tolerance)), None
+            )
             if found is not None:
                 candidates.remove(found)
                 matched[posting.reference] = found

@@ -151,7 +151,7 @@ class Poster:
         outcome = self._request(batch_id, lines)
         match outcome:
             case Queued(job_id=job_id):
-                self.journal.record(batch_id, "queued", job_id=job_id)
+                noted(partial(self.journal.record, batch_id, "queued", job_id=job_id))
             case NotSent(reason=reason):
                 self.journal.record(batch_id, "withdrawn", errors=[reason])
                 self._again(lines, tries, f"Propexo can't be reached: {reason}")
@@ -168,7 +168,7 @@ class Poster:
                 self.journal.record(batch_id, "refused", errors=[f"{status}: {message}"])
                 self.stopped = f"Propexo refused the request with {status}: {message}"
             case Lost(reason=reason):
-                self.journal.record(batch_id, "unknown", errors=[reason])
+                noted(partial(self.journal.record, batch_id, "unknown", errors=[reason]))
 
     def _may_go_on(self) -> bool:
         if self.stopping():

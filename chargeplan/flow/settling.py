@@ -20,6 +20,8 @@ from chargeplan.core.posting import JobStatus, Posting, State, WriteLogEntry
 from chargeplan.flow.ports import Clock, Journal, Remote, Snapshot, Vendors
 
 _ACTOR = "reconcile"
+# Operators date what they post late.
+_MARGIN = timedelta(days=45)
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -116,12 +118,13 @@ def settle_unknown(
         entries = remote.write_log(integration_id, _time_range(lines, clock))
         vendor = vendor_of.get(integration_id, "")
         for batch_id, batch in _by_batch(lines, {"unknown"}).items():
-            moved += _by_log(journal, batch_id, batch, entries, vendor, vendors)
+            moved += _by_log(journal, remote, batch_id, batch, entries, vendor, vendors)
     return moved
 
 
 def _by_log(
     journal: Journal,
+    remote: Remote,
     batch_id: str,
     lines: Sequence[Posting],
     entries: Sequence[WriteLogEntry],
@@ -131,11 +134,7 @@ def _by_log(
     for entry in entries:
         if batch_id not in entry.batch_ids:
             continue
-        state: State | None = None
-        if entry.status == "SUCCESS":
-            state, reason = "accepted", f"the write log has the batch: job {entry.job_id} succeeded"
-        elif entry.error and vendors.nothing_written(vendor, [entry.error]):
-            state, reason = "not_posted", f"the write log has the batch: {entry.error}"
+        state, reason = _logged(remote, entry, vendor, vendors)
         if state is None:
             continue
         references = [each.reference for each in lines]
@@ -145,10 +144,19 @@ def _by_log(
             )
         ):
             for each in lines:
-                yield Settled(
-                    msgspec.structs.replace(each, state=state, job_id=entry.job_id), "unknown", reason
-                )
+                settled = msgspec.structs.replace(each, state=state, job_id=entry.job_id)
+                yield Settled(settled, "unknown", reason)
         return
+
+
+def _logged(remote: Remote, entry: WriteLogEntry, vendor: str, vendors: Vendors) -> tuple[State | None, str]:
+    """What an entry of the log proves. It calls a partial success a FAILURE too, so the job itself is asked."""
+    if entry.status == "SUCCESS":
+        return "accepted", f"the write log has the batch: job {entry.job_id} succeeded"
+    if entry.error is None or not vendors.nothing_written(vendor, [entry.error]):
+        return None, ""
+    state, reason = job_outcome(vendor, remote.job_status(entry.job_id), vendors)
+    return ("not_posted", f"the write log has the batch: {reason}") if state == "refused" else (None, "")
 
 
 def settle_seen(
@@ -166,6 +174,14 @@ def settle_seen(
     return moved
 
 
+def neighbourhood(lines: Sequence[Posting], integration: IntegrationConfig | None) -> Days:
+    """The days on which the charges of these lines may turn up on the ledger."""
+    margin = _MARGIN + timedelta(days=integration.date_tolerance if integration else 0)
+    first = min(min(each.transaction_date, each.period_first) for each in lines)
+    last = max(max(each.transaction_date, each.period_last) for each in lines)
+    return Days(first - margin, last + margin)
+
+
 def _seen(
     journal: Journal,
     snapshot: Snapshot,
@@ -173,10 +189,14 @@ def _seen(
     property_id: str,
     lines: Sequence[Posting],
 ) -> Iterator[Settled]:
-    margin = timedelta(days=45 + integration.date_tolerance)
-    first = min(min(each.transaction_date, each.period_first) for each in lines) - margin
-    last = max(max(each.transaction_date, each.period_last) for each in lines) + margin
-    charges = snapshot.property(integration.id, property_id, Days(first, last)).charges
+    try:
+        observed = snapshot.property(integration.id, property_id, neighbourhood(lines, integration))
+    except ChargeplanError as problem:
+        # A plan of another month has not read these days; `reconcile` does.
+        if problem.code != "never_read":
+            raise
+        return
+    charges = observed.charges
     by_reference: dict[str, list[str]] = defaultdict(list)
     for charge in charges:
         if charge.reference:

@@ -58,6 +58,15 @@ charges:
     schedule: {every: month, day: 1}
 """
 
+# The same, with one description that a system may find too long.
+ONE_TOO_LONG = (
+    SMALL
+    + """\
+    overrides:
+      - {units: ["206"], description: "A description that goes on and on, past what a system may take", reason: test}
+"""
+)
+
 
 @dataclass(frozen=True)
 class Result:
@@ -200,14 +209,16 @@ class House:
         last = ""
         for _ in range(rounds):
             self.month()
-            assert self.run("reconcile", "--as-of", AS_OF).code in (0, 4)
+            reconciled = self.run("reconcile", "--as-of", AS_OF)
+            assert reconciled.code in (0, 4), reconciled
             planned = self.plan("--out", self.planfile)
             assert planned.code == 0, planned
             if planned.last.startswith("No changes") or planned.last == last:
                 return planned.last
             last = planned.last
-            applied = self.apply()
-            assert applied.code in (0, 3, 4), applied
+            if not last.startswith("Plan: 0 to post"):
+                applied = self.apply()
+                assert applied.code in (0, 3, 4), applied
         return last
 
 

@@ -1,0 +1,283 @@
+"""`explain`: where a line comes from, or why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import click
+import msgspec
+
+from chargeplan.cli import wiring
+from chargeplan.cli.options import Common, common, read_window
+from chargeplan.cli.planning import plan_now, today_of
+from chargeplan.core.change import Change, ChangeSet
+from chargeplan.core.config import Project
+from chargeplan.core.dates import ONE_DAY, Days, add_months, add_period
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.expand import Setting, expand
+from chargeplan.core.explain import Explained, Explainer, needed
+from chargeplan.core.line import Skip
+from chargeplan.core.observed import ObservedProperty
+from chargeplan.core.plan import Plan
+from chargeplan.core.posted import Evidence
+from chargeplan.core.posting import Posting
+from chargeplan.core.select import names_of
+from chargeplan.flow.planning import LATE_MONTHS, PlanRequest, default_window
+from chargeplan.render import jsondoc
+from chargeplan.render.explain import Answer, Told, explain_document, explain_screen
+from chargeplan.render.faults import diagnostics_screen
+
+_MARGIN = timedelta(days=45)
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is asked for: a reference, or whose line of what."""
+
+    reference: str | None = None
+    plan: str | None = None
+    charge: str | None = None
+    resident: str | None = None
+    unit: str | None = None
+    property: str | None = None
+
+    def fits(self, found: Change | Skip, leases: frozenset[str] = frozenset()) -> bool:
+        """Whether a change or skip is of the plan, charge, unit and person; ``leases`` are those that list the person."""
+        return (
+            (self.plan is None or found.plan == self.plan)
+            and (self.charge is None or found.charge == self.charge)
+            and (self.unit is None or found.unit_number == self.unit)
+            and (self.resident is None or found.resident_id == self.resident or found.lease_id in leases)
+        )
+
+
+@click.command()
+@click.argument("reference", metavar="[REF]", required=False)
+@click.option("--plan", metavar="NAME", help="The plan.")
+@click.option("--charge", metavar="NAME", help="The charge of the plan; default: all of them.")
+@click.option("--resident", metavar="ID", help="Whose line.")
+@click.option("--unit", metavar="NUMBER", help="… or of which unit.")
+@click.option("--property", metavar="NAME", help="The property, where several have such a unit.")
+@click.option("--period", metavar="YYYY-MM", help="Lines dated in this month; default: that of --as-of.")
+@click.option("--as-of", metavar="DATE", help="The day on which the plan is made; default: today.")
+@click.option("--offline", is_flag=True, help="Use the last snapshot; no request.")
+@common()
+def explain(*, common: Common, period: str | None, as_of: str | None, offline: bool, **words: Any) -> int:
+    r"""Say where a line comes from, step by step, or why there is none.
+
+    \b
+    Examples:
+      chargeplan explain CP7K3MZ0Q9T2V8XH4C
+      chargeplan explain --charge pet-rent --unit 204 --period 2027-08
+      chargeplan explain --plan oak-street --charge rent --resident resident-12345
+    """
+    asked = _asked(words)
+    project, warnings = wiring.project(common)
+    today = today_of(project.config, as_of)
+    with wiring.world(common, project.config, today=today) as world:
+        recorded = tuple(world.journal.find(asked.reference)) if asked.reference else ()
+        window = read_window(period, None, None) or _month_of(recorded, project, today)
+        request = _request(asked, today, window, offline=offline)
+        change_set = plan_now(common, world, project, request, warnings).change_set
+        if change_set.errored:
+            common.say(diagnostics_screen([each for each in change_set.diagnostics if each.is_error]))
+        answer = _Answering(world, project, request, change_set).answer(asked)
+    if common.as_json:
+        click.echo(jsondoc.dump(explain_document(answer)), nl=False)
+    else:
+        click.echo(explain_screen(answer, color=common.colored, width=common.width), nl=False)
+    return 0
+
+
+def _asked(words: dict[str, Any]) -> Asked:
+    asked = Asked(**words)
+    named = any((asked.plan, asked.charge, asked.resident, asked.unit, asked.property))
+    if asked.reference and named:
+        raise ChargeplanError(
+            "A reference goes without --plan, --charge, --resident, --unit and --property.",
+            hint="Give one or the other.",
+            code="usage",
+        )
+    if not asked.reference and not (asked.resident or asked.unit):
+        raise ChargeplanError(
+            "Say which line: by its reference, or by --resident or --unit.",
+            hint="`chargeplan explain --charge rent --unit 204 --period 2027-08`",
+            code="usage",
+        )
+    reference = asked.reference.strip().upper() if asked.reference else None
+    return msgspec.structs.replace(asked, reference=reference)
+
+
+def _month_of(recorded: Sequence[Posting], project: Project, today: date) -> Days:
+    """The month in which a recorded line was dated, else the default window."""
+    if not recorded:
+        return default_window(today, project.config)
+    first = recorded[-1].transaction_date.replace(day=1)
+    return Days(first, add_months(first, 1) - ONE_DAY)
+
+
+def _request(asked: Asked, today: date, window: Days, *, offline: bool) -> PlanRequest:
+    return PlanRequest(
+        today,
+        window,
+        plans=(asked.plan,) if asked.plan else (),
+        charges=(asked.charge,) if asked.charge else (),
+        properties=(asked.property,) if asked.property else (),
+        offline=offline,
+    )
+
+
+class _Answering:
+    """Finds what is asked for in a plan that was just made, and explains it from the same facts."""
+
+    def __init__(
+        self, world: wiring.World, project: Project, request: PlanRequest, change_set: ChangeSet
+    ) -> None:
+        self.world, self.project, self.request, self.change_set = world, project, request, change_set
+        count, unit = project.config.correct_back
+        self.lookback = add_period(request.window.first, -count, unit)
+        self._observed: dict[str, tuple[ObservedProperty, Evidence]] = {}
+        self._explainers: dict[tuple[str, str, str], Explainer] = {}
+
+    def answer(self, asked: Asked) -> Answer:
+        """All that fits.
+
+        Raises:
+            ChargeplanError: nothing does.
+        """
+        told = tuple(self._by_reference(asked.reference) if asked.reference else self._by_facts(asked))
+        if not told:
+            raise self._nothing(asked)
+        return Answer(self.request.as_of, self.request.window, asked.reference, told)
+
+    def _by_reference(self, reference: str) -> Iterator[Told]:
+        changes = [each for each in self.change_set.changes if each.reference == reference]
+        if changes:
+            yield from map(self._change, changes)
+            return
+        postings = tuple(self.world.journal.find(reference))
+        if not postings:
+            return
+        yield Told(postings=postings, events=self._events(reference))
+        last = postings[-1]
+        asked = Asked(None, last.plan, last.charge, last.resident_id, last.unit_number)
+        yield from self._by_facts(asked)
+
+    def _by_facts(self, asked: Asked) -> Iterator[Told]:
+        found = self._fitting(asked, frozenset())
+        if not found and asked.resident is not None:
+            found = self._fitting(asked, self._leases_of(asked.resident))
+        for each in found:
+            yield self._change(each) if isinstance(each, Change) else self._skip(each)
+
+    def _fitting(self, asked: Asked, leases: frozenset[str]) -> list[Change | Skip]:
+        both: tuple[Change | Skip, ...] = (*self.change_set.changes, *self.change_set.skips)
+        return [each for each in both if asked.fits(each, leases)]
+
+    def _leases_of(self, resident_id: str) -> frozenset[str]:
+        """The leases that list a person who is not the one that the household's lines name."""
+        return frozenset(
+            lease.id
+            for plan in self.project.plans
+            for listed in self.world.snapshot.properties(plan.integration_id)
+            for lease in self._property(plan, listed.id)[0].leases
+            if any(each.resident_id == resident_id for each in lease.residents)
+        )
+
+    def _nothing(self, asked: Asked) -> ChargeplanError:
+        month = f"from {self.request.window.first} through {self.request.window.last}"
+        if asked.reference:
+            return ChargeplanError(
+                f"No line {month} has the reference {asked.reference}, and the journal does not know it.",
+                hint="Give the month of its date: `--period 2027-08`.",
+                code="unknown_reference",
+            )
+        return ChargeplanError(
+            f"The plans consider nobody {month} who fits.",
+            hint="`chargeplan plan --all` lists every line and every skip with its unit and resident.",
+            code="nothing_to_explain",
+        )
+
+    # --- one answer ----------------------------------------------------------------------------------------------
+
+    def _change(self, change: Change) -> Told:
+        explained: Explained | None = None
+        plan = self._plan(change.plan)
+        if plan is not None:
+            evidence = self._property(plan, change.property_id)[1]
+            explained = self._explainer(plan, change.property_id, change.charge).change(change, evidence)
+        postings = tuple(self.world.journal.find(change.reference))
+        return Told(
+            change=change,
+            explained=explained,
+            postings=postings,
+            events=self._events(change.reference) if postings else (),
+        )
+
+    def _skip(self, skip: Skip) -> Told:
+        plan = self._plan(skip.plan)
+        if plan is None:
+            return Told(skip=skip)
+        charge = next((each for each in plan.charges if each.id == skip.charge), None)
+        source = f"{charge.place.file}:{charge.place.line}" if charge else ""
+        return Told(
+            skip=skip,
+            explained=self._explainer(plan, skip.property_id, skip.charge).skip(skip),
+            source=source,
+        )
+
+    def _events(self, reference: str) -> tuple[dict[str, Any], ...]:
+        return tuple(dict(each) for each in self.world.journal.history(reference=reference))
+
+    # --- the facts that the plan was made from ---------------------------------------------------------------------
+
+    def _plan(self, name: str) -> Plan | None:
+        return next((each for each in self.project.plans if each.name == name), None)
+
+    def _property(self, plan: Plan, property_id: str) -> tuple[ObservedProperty, Evidence]:
+        if property_id not in self._observed:
+            integration = self.world.integrations[plan.integration_id]
+            window = self._reading_window(plan.integration_id)
+            observed = self.world.snapshot.property(plan.integration_id, property_id, window)
+            postings = self.world.journal.postings(plan.integration_id, property_id)
+            self._observed[property_id] = (observed, Evidence(observed, postings, integration))
+        return self._observed[property_id]
+
+    def _reading_window(self, integration_id: str) -> Days:
+        """The dates of the charges that planning looked at."""
+        window = self.request.window
+        first = min(self.lookback - _MARGIN, add_months(window.first, -1))
+        plans = [each for each in self.project.plans if each.integration_id == integration_id]
+        if any(charge.late_fee for plan in plans for charge in plan.charges):
+            first = min(first, add_months(window.first, -LATE_MONTHS))
+        return Days(first, window.last + _MARGIN)
+
+    def _explainer(self, plan: Plan, property_id: str, charge: str) -> Explainer:
+        place = (plan.name, property_id, charge)
+        if place not in self._explainers:
+            observed, evidence = self._property(plan, property_id)
+            setting = Setting(
+                plan,
+                self.world.integrations[plan.integration_id],
+                names_of(observed.property, self.project.config.property_alias(property_id)),
+                observed,
+                self.request.as_of,
+                self.request.window,
+                self.lookback,
+                _posted_by(plan, evidence, observed),
+            )
+            self._explainers[place] = Explainer(setting, expand(setting, needed(plan, charge)))
+        return self._explainers[place]
+
+
+def _posted_by(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> dict[str, str]:
+    """Which charge of the plan posted each synced charge."""
+    ours = [each for each in evidence.postings.values() if each.plan == plan.name]
+    by_reference = {each.reference: each.charge for each in ours}
+    settled = {each.charge_id: each.charge for each in ours if each.charge_id}
+    return settled | {
+        charge.id: by_reference[charge.reference]
+        for charge in observed.charges
+        if charge.reference in by_reference
+    }

@@ -1,0 +1,405 @@
+"""Where a line comes from, told to a person who asks, and the same as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from fractions import Fraction
+from typing import Any, Final
+
+import msgspec
+
+from chargeplan.core.change import Change
+from chargeplan.core.dates import LAST_DAY, Days
+from chargeplan.core.explain import Explained
+from chargeplan.core.household import Household
+from chargeplan.core.line import Skip, Term
+from chargeplan.core.money import format_money
+from chargeplan.core.observed import Lease, SyncedCharge
+from chargeplan.core.posted import PostedPart
+from chargeplan.core.posting import Posting
+from chargeplan.core.text import period_label
+from chargeplan.render.escape import terminal
+from chargeplan.render.jsondoc import change_entry, posting_entry
+from chargeplan.render.paper import ACTION_STYLES, DEFAULT_WIDTH, Column, Paper, Row, table
+from chargeplan.render.words import ACTIONS, HINTS, why, why_skipped
+
+_INDENT: Final = "  "
+_DECIMALS: Final = 4
+_STATES: Final = {
+    "intended": "unknown",
+    "unknown": "unknown",
+    "queued": "in_flight",
+    "accepted": "in_flight",
+}
+_NEXT: Final = {
+    "create": "Nothing is wrong: `chargeplan apply` posts it.",
+    "correct": "`chargeplan apply` posts the difference.",
+    "unchanged": "Nothing is to be done.",
+    "drift": "Nothing is posted by itself: correct it on the ledger, or set `on_drift: adjust` to have the difference posted.",
+}
+
+
+class Told(msgspec.Struct, frozen=True):
+    """One answer: a line of the plan, a household without one, or (neither) what only the journal knows.
+
+    ``events`` are the journal's own, each with at, kind, actor and data.
+    """
+
+    change: Change | None = None
+    skip: Skip | None = None
+    explained: Explained | None = None
+    postings: tuple[Posting, ...] = ()
+    events: tuple[Mapping[str, Any], ...] = ()
+    source: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Everything that was found, and when it was looked for."""
+
+    as_of: date
+    window: Days
+    reference: str | None
+    told: tuple[Told, ...]
+
+
+def explain_screen(answer: Answer, *, color: bool = False, width: int = DEFAULT_WIDTH) -> str:
+    """Each answer as a few short sections."""
+    paper = Paper(color, width)
+    blocks = [_told(paper, answer, each) for each in answer.told]
+    return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
+
+
+def _told(paper: Paper, answer: Answer, told: Told) -> list[str]:
+    if told.change is not None:
+        lines = _change_head(paper, told.change)
+    elif told.skip is not None:
+        lines = _skip_head(paper, answer, told.skip, told.source)
+    else:
+        lines = _recorded_head(paper, answer, told.postings)
+    explained = told.explained
+    if explained is not None:
+        lines += _section(paper, "Household", _household(explained.household))
+        lines += _section(paper, "Because" if told.skip else "Period", _facts(explained))
+        lines += _amount(paper, explained)
+    if told.change is not None:
+        lines += _section(paper, "Ledger", list(_ledger(told.change, explained)))
+    lines += _section(paper, "Journal", list(_journal(told)))
+    return [*lines, *_section(paper, "Next", [next_step(told)])]
+
+
+def _section(paper: Paper, title: str, sentences: Sequence[str]) -> list[str]:
+    said = [line for each in sentences if each for line in paper.prose(each, _INDENT)]
+    return [paper.ink(title, "bold"), *said] if said else []
+
+
+# --- heads -----------------------------------------------------------------------------------------------------------
+
+
+def _change_head(paper: Paper, change: Change) -> list[str]:
+    amount = "no amount" if change.amount is None else format_money(change.amount)
+    item = f" {change.item}" if change.item else ""
+    what = f"{change.charge}{item} for unit {change.unit_number}, {period_label(change.period)}: {amount}"
+    sentence = why(change.action, change.reason)
+    said = f"{ACTIONS.get(change.action, change.action)}{': ' + sentence if sentence else ''}"
+    lines = [paper.ink(terminal(what), "bold")]
+    lines += [
+        paper.ink(line, ACTION_STYLES.get(change.action, "plain")) for line in paper.prose(said, _INDENT)
+    ]
+    lines += paper.prose(change.detail, _INDENT) if change.detail else []
+    lines += paper.prose(f"{change.reference}, {change.plan}/{change.charge} at {_place(change)}", _INDENT)
+    lines += paper.prose(
+        f"“{change.description}”, {change.charge_code}, dated {change.transaction_date}", _INDENT
+    )
+    return lines
+
+
+def _place(change: Change) -> str:
+    return f"{change.place.file}:{change.place.line}"
+
+
+def _skip_head(paper: Paper, answer: Answer, skip: Skip, source: str) -> list[str]:
+    what = f"{skip.charge} for unit {skip.unit_number}: no line from {answer.window.first} through {answer.window.last}"
+    where = f" at {source}" if source else ""
+    return [
+        paper.ink(terminal(what), "bold"),
+        *paper.prose(_sentence(f"{why_skipped(skip.reason)} ({skip.reason})"), _INDENT),
+        *paper.prose(f"{skip.plan}/{skip.charge}{where}, resident {skip.resident_id}", _INDENT),
+    ]
+
+
+def _recorded_head(paper: Paper, answer: Answer, postings: Sequence[Posting]) -> list[str]:
+    last = postings[-1]
+    what = f"{last.charge} for unit {last.unit_number}: {format_money(last.amount)} dated {last.transaction_date}"
+    place = f"{last.source_file}:{last.source_line}"
+    known = f"{last.reference} is in the journal, and no plan asks for it from {answer.window.first} through {answer.window.last}."
+    return [
+        paper.ink(terminal(what), "bold"),
+        *paper.prose(known, _INDENT),
+        *paper.prose(f"It came from {last.plan}/{last.charge} at {place}: “{last.description}”", _INDENT),
+    ]
+
+
+# --- sections --------------------------------------------------------------------------------------------------------
+
+
+def _household(household: Household) -> list[str]:
+    """The leases with their dates, the people by id, and the days of the household."""
+    people = ", ".join(_person(each.resident_id, household) for each in household.members())
+    occupied = household.occupied
+    lives = f"occupied {_days(occupied)}" if occupied else "no occupied day"
+    return [
+        *map(_lease, household.leases),
+        f"residents {people}" if people else "nobody may be charged",
+        lives,
+    ]
+
+
+def _person(resident_id: str, household: Household) -> str:
+    return f"{resident_id} (primary)" if resident_id == household.primary_id else resident_id
+
+
+def _lease(lease: Lease) -> str:
+    dates = [f"{lease.start or 'unknown'} to {lease.end or 'open'}"]
+    for word, day in (
+        ("moved in", lease.realized_move_in),
+        ("to move in", None if lease.realized_move_in else lease.scheduled_move_in),
+        ("moved out", lease.realized_move_out),
+        ("to move out", None if lease.realized_move_out else lease.scheduled_move_out),
+    ):
+        dates += [f"{word} {day}"] if day else []
+    rent = "rent not known" if lease.rent is None else f"rent {format_money(lease.rent)}"
+    return f"lease {lease.id}, {lease.status}, {', '.join(dates)}, {rent}"
+
+
+def _days(days: Days) -> str:
+    return f"{days.first} through {'open' if days.last == LAST_DAY else days.last}"
+
+
+def _facts(explained: Explained) -> list[str]:
+    return [f"{each.what}: {each.value}" for each in explained.facts]
+
+
+def _amount(paper: Paper, explained: Explained) -> list[str]:
+    """The terms in three columns: what, exact, rounded."""
+    if not explained.terms:
+        return []
+    columns = [Column(""), Column("exact", right=True), Column("rounded", right=True)]
+    rows = [Row((each.what, _exact(each), _cents(each))) for each in explained.terms]
+    lines = [paper.ink("Amount", "bold"), *table(paper, columns, rows, _INDENT)]
+    if not explained.agrees:
+        lines += paper.prose(
+            "These terms do not lead to the amount: please report this as an error.", _INDENT
+        )
+    return lines
+
+
+def _exact(term: Term) -> str:
+    """Dollars with as many decimals as there are, else a few and a sign that there are more."""
+    if not term.exact:
+        return ""
+    cents = Fraction(term.exact)
+    scaled = abs(cents) * 10 ** (_DECIMALS - 2)
+    whole, rest = divmod(scaled.numerator, scaled.denominator)
+    dollars, decimals = divmod(whole, 10**_DECIMALS)
+    shown = f"{decimals:0{_DECIMALS}d}"
+    if not rest:
+        shown = shown[:2] + shown[2:].rstrip("0")
+    return f"{'-' if cents < 0 else ''}${dollars:,}.{shown}{'…' if rest else ''}"
+
+
+def _cents(term: Term) -> str:
+    return "" if term.cents is None else format_money(term.cents)
+
+
+def _ledger(change: Change, explained: Explained | None) -> Iterator[str]:
+    """The charge that was found for the line, what was posted of its period, and what else is there."""
+    posted = explained.posted if explained else ()
+    told = {each.synced.id for each in posted if each.synced}
+    if not posted:
+        yield "No charge of this line is known."
+    for each in posted:
+        yield _posted(each)
+    for charge in explained.beside if explained else ():
+        if charge.id not in told:
+            yield f"Also there under {change.charge_code}: {_charge(charge)}"
+            told.add(charge.id)
+    if change.synced is not None and change.synced.id not in told:
+        amount = "an unknown amount" if change.synced.amount is None else format_money(change.synced.amount)
+        yield f"Found: charge {change.synced.id} of {amount}, dated {change.synced.transaction_date}"
+
+
+def _posted(part: PostedPart) -> str:
+    seen = f"{_charge(part.synced)}" if part.synced else "not seen on the ledger"
+    return f"{part.reference}, {format_money(part.amount)}, {part.status.replace('_', ' ')}: {seen}"
+
+
+def _charge(charge: SyncedCharge) -> str:
+    amount = "an unknown amount" if charge.amount is None else format_money(charge.amount)
+    text = f" “{charge.description}”" if charge.description else ""
+    still = "" if charge.open_amount is None else f", {format_money(charge.open_amount)} open"
+    seen = f", last seen {charge.last_seen}" if charge.last_seen else ""
+    return f"charge {charge.id} of {amount}, dated {charge.transaction_date}{text}{still}{seen}"
+
+
+def _journal(told: Told) -> Iterator[str]:
+    """Each posting as it stands, then the events, oldest first."""
+    for posting in told.postings:
+        job = f", job {posting.job_id}" if posting.job_id else ""
+        error = f": {posting.error}" if posting.error else ""
+        state = f"{posting.state} since {posting.since}" if posting.since else posting.state
+        yield f"Posting of {format_money(posting.amount)}: {state}, batch {posting.batch_id or 'none'}{job}{error}"
+    for event in told.events:
+        yield _event(event_entry(event))
+    if told.change is not None and not told.postings:
+        yield "It was never sent."
+
+
+def _event(entry: Mapping[str, Any]) -> str:
+    state = f" {entry['state']}" if entry["state"] and entry["state"] != entry["kind"] else ""
+    reason = f": {entry['reason']}" if entry["reason"] else ""
+    return f"{entry['at']}  {entry['kind']}{state} by {entry['actor']}{reason}"
+
+
+def next_step(told: Told) -> str:
+    """What a person does next."""
+    change = told.change
+    if change is None:
+        state = told.postings[-1].state if told.postings and told.skip is None else ""
+        return _named(HINTS.get(_STATES.get(state, ""), ""), told.postings[-1].reference) if state else ""
+    if change.action == "hold":
+        if change.reason == "probable_duplicate" and change.synced is not None:
+            adopt = f"`chargeplan adopt {change.synced.id} --as {change.reference} --reason TEXT`"
+            return f"If that charge is this line, {adopt}. If it is not, reverse it on the ledger, or post this one by hand."
+        sentence = why("hold", change.reason)
+        return f"{_sentence(sentence)} Then plan again."
+    return _named(HINTS.get(change.action) or _NEXT.get(change.action, ""), change.reference)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _named(hint: str, reference: str) -> str:
+    """The hint with the reference in its command, ready to copy."""
+    return hint.replace(" REF ", f" {reference} ")
+
+
+# --- the document ----------------------------------------------------------------------------------------------------
+
+
+def explain_document(answer: Answer) -> dict[str, Any]:
+    """The document of ``explain --json``: lines, households without one, and what only the journal knows."""
+    return {
+        "kind": "explain",
+        "as_of": answer.as_of.isoformat(),
+        "window": _span(answer.window),
+        "reference_number": answer.reference,
+        "lines": [_line_entry(each, each.change) for each in answer.told if each.change is not None],
+        "skips": [_skip_entry(each, each.skip) for each in answer.told if each.skip is not None],
+        "recorded": [
+            _record_entry(each) for each in answer.told if each.change is None and each.skip is None
+        ],
+    }
+
+
+def _span(days: Days) -> dict[str, Any]:
+    last = None if days.last == LAST_DAY else days.last.isoformat()
+    return {"from": days.first.isoformat(), "through": last}
+
+
+def _line_entry(told: Told, change: Change) -> dict[str, Any]:
+    explained = told.explained
+    return {
+        **change_entry(change),
+        "period": _span(change.period),
+        "sentence": why(change.action, change.reason),
+        **_explained_entry(explained),
+        "posted": [_part_entry(each) for each in explained.posted] if explained else [],
+        "ledger": [_charge_entry(each) for each in explained.beside] if explained else [],
+        **_journal_entry(told),
+        "next": next_step(told),
+    }
+
+
+def _skip_entry(told: Told, skip: Skip) -> dict[str, Any]:
+    file, _, line = told.source.rpartition(":")
+    return {
+        **msgspec.to_builtins(skip),
+        "sentence": why_skipped(skip.reason),
+        "source": {"file": file, "line": int(line)} if file else None,
+        **_explained_entry(told.explained),
+        **_journal_entry(told),
+    }
+
+
+def _record_entry(told: Told) -> dict[str, Any]:
+    return {**_journal_entry(told), "next": next_step(told)}
+
+
+def _explained_entry(explained: Explained | None) -> dict[str, Any]:
+    if explained is None:
+        return {"household": None, "facts": [], "terms": [], "explained": False}
+    household = explained.household
+    return {
+        "household": {
+            "unit_id": household.unit.id,
+            "unit_number": household.unit.number,
+            "primary_resident_id": household.primary_id,
+            "resident_ids": [each.resident_id for each in household.members()],
+            "occupied": _span(household.occupied) if household.occupied else None,
+            "leases": [msgspec.to_builtins(each) for each in household.leases],
+        },
+        "facts": [{"what": each.what, "value": each.value} for each in explained.facts],
+        "terms": [
+            {"what": each.what, "exact_in_cents": each.exact or None, "amount_in_cents": each.cents}
+            for each in explained.terms
+        ],
+        "explained": bool(explained.terms) and explained.agrees,
+    }
+
+
+def _part_entry(part: PostedPart) -> dict[str, Any]:
+    return {
+        "reference_number": part.reference,
+        "part": part.part,
+        "status": part.status,
+        "amount_in_cents": part.amount,
+        "charge": _charge_entry(part.synced) if part.synced else None,
+    }
+
+
+def _charge_entry(charge: SyncedCharge) -> dict[str, Any]:
+    return {
+        "id": charge.id,
+        "amount_in_cents": charge.amount,
+        "open_in_cents": charge.open_amount,
+        "transaction_date": charge.transaction_date.isoformat() if charge.transaction_date else None,
+        "reference_number": charge.reference,
+        "description": charge.description,
+        "last_seen": charge.last_seen,
+    }
+
+
+def _journal_entry(told: Told) -> dict[str, Any]:
+    return {
+        "postings": [posting_entry(each, _STATES.get(each.state, each.state)) for each in told.postings],
+        "events": [event_entry(each) for each in told.events],
+    }
+
+
+def event_entry(event: Mapping[str, Any]) -> dict[str, Any]:
+    """An event without the other lines of its batch."""
+    data = event.get("data") or {}
+    errors = "; ".join(str(each) for each in data.get("errors") or ())
+    return {
+        "at": event.get("at"),
+        "kind": event.get("kind"),
+        "actor": event.get("actor"),
+        "state": data.get("state"),
+        "reason": data.get("reason") or errors or data.get("error"),
+        "plan_id": event.get("plan_id"),
+        "batch_id": event.get("batch_id"),
+        "job_id": data.get("job_id"),
+        "charge_id": data.get("charge_id"),
+    }
