@@ -257,6 +257,7 @@ def open_sandbox(config: Config, where: Environment, today: date | None = None) 
         ) from None
     path = state_folder(config) / f"sandbox-{where.name}.db"
     with Sandbox.open(path, today=today, requests_per_minute=_EMBEDDED_RATE) as state:
+        path.chmod(0o600)
         yield state
 
 

@@ -15,13 +15,13 @@ import msgspec
 from chargeplan.core.allocation import share_bill, share_by_days
 from chargeplan.core.bill import Bill, Expansion, HouseholdBills, one_bill_a_key
 from chargeplan.core.config import IntegrationConfig
-from chargeplan.core.dates import LAST_DAY, ONE_DAY, Days
+from chargeplan.core.costs import Period, Portion, costed, counts, exact_cost, is_stub
+from chargeplan.core.dates import ALWAYS, LAST_DAY, ONE_DAY, Days
 from chargeplan.core.diagnostic import Diagnostic, Place, error, warning
-from chargeplan.core.errors import TemplateError
 from chargeplan.core.household import Household, Standing, households, natural, overlaps, standing
 from chargeplan.core.key import Key
 from chargeplan.core.late_fees import LateDay, PriceOf, due_on, late_days
-from chargeplan.core.line import AllocationReport, Line, OverrideUsed, Skip, UnitShare
+from chargeplan.core.line import AllocationReport, Skip, UnitShare
 from chargeplan.core.money import round_half_away, share_out, spread_part
 from chargeplan.core.observed import ChargeCode, Lease, ObservedProperty, SyncedCharge, Unit
 from chargeplan.core.plan import (
@@ -32,7 +32,6 @@ from chargeplan.core.plan import (
     FromPath,
     LateFee,
     Once,
-    Override,
     Path,
     Percent,
     Plan,
@@ -42,20 +41,20 @@ from chargeplan.core.plan import (
     Spread,
     Table,
 )
-from chargeplan.core.proration import Method, prorated
+from chargeplan.core.proration import prorated
 from chargeplan.core.recurrence import grid_of, occurrences
 from chargeplan.core.select import (
     Names,
     excepts_person,
     fits_property,
     has_all,
-    override_fits,
     rows_for,
     selects_unit,
 )
 from chargeplan.core.subject import Facts, Subject, date_at, measure_at, money_at
-from chargeplan.core.text import line_values
 from chargeplan.core.timeline import Segment, segments
+from chargeplan.core.variants import Variant, variants
+from chargeplan.core.writer import Writer
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -79,38 +78,12 @@ def expand(setting: Setting, only: frozenset[str] = frozenset()) -> Expansion:
     return _Expander(setting).run(only)
 
 
-class _Period(msgspec.Struct, frozen=True):
-    """A service period to be billed: its key text, its number for ``spread`` and the period before it."""
-
-    days: Days
-    text: str
-    number: int
-    before: Days | None
-    dated: date | None = None
-
-
-class _Portion(msgspec.Struct, frozen=True):
-    """Days and whole cents of one line; ``None`` cents where the amount is missing."""
-
-    days: Days
-    cents: int | None
-
-
 class _Living(msgspec.Struct, frozen=True):
     """A household (by its position) in a shared bill's period: the days it lives there, and those it is billed for."""
 
     order: int
     occupied: Days
     billed: Days | None
-
-
-class _Variant(msgspec.Struct, frozen=True):
-    """A charge as the overrides shape it for service periods that begin within ``starts``."""
-
-    starts: Days
-    charge: Charge
-    used: OverrideUsed | None
-    waived: bool
 
 
 class _NotBilledError(Exception):
@@ -192,15 +165,17 @@ class _Expander:
                 reasons.append(why.reason)
         return HouseholdBills(tuple(bills), self._skip(charge, household, bills, reasons), i)
 
-    def _shapes(self, charge: Charge, household: Household) -> Iterator[tuple[_Variant, list[str]]]:
+    def _shapes(self, charge: Charge, household: Household) -> Iterator[tuple[Variant, list[str]]]:
         """The charge's variants, each with the people who may have lines of their own by it."""
         members = [each.resident_id for each in household.members()]
         if charge.who.resident == "all":
             for each in members:
-                yield from ((variant, [each]) for variant in self._variants(charge, household, [each]))
+                yield from (
+                    (variant, [each]) for variant in variants(charge, household, [each], self.setting.names)
+                )
             if members:
                 return
-        for variant in self._variants(charge, household, members):
+        for variant in variants(charge, household, members, self.setting.names):
             yield variant, [household.key_resident]
 
     def _skip(self, charge: Charge, household: Household, bills: list[Bill], reasons: list[str]) -> Skip:
@@ -228,27 +203,7 @@ class _Expander:
             reason,
         )
 
-    def _variants(self, charge: Charge, household: Household, members: list[str]) -> Iterator[_Variant]:
-        """The charge as its overrides shape it, one variant for each stretch of time in which the same overrides hold."""
-        subject = Subject(household, household.key_resident, alone=False)
-        spans: list[tuple[Days, Override]] = []
-        for override in charge.overrides:
-            span = _override_span(override, subject)
-            if span and override_fits(override, self.setting.names, household.unit, members):
-                spans.append((span, override))
-        if not spans:
-            yield _Variant(_EVER, charge, None, waived=False)
-            return
-        cuts = sorted(
-            {_EVER.first}
-            | {s.first for s, _ in spans}
-            | {s.last + ONE_DAY for s, _ in spans if s.last < LAST_DAY}
-        )
-        for first, following in zip(cuts, [*cuts[1:], LAST_DAY + ONE_DAY], strict=True):
-            starts = Days(first, following - ONE_DAY)
-            yield _shaped(charge, starts, [override for span, override in spans if first in span])
-
-    def _variant_bills(self, variant: _Variant, i: int, people: list[str], reasons: list[str]) -> list[Bill]:
+    def _variant_bills(self, variant: Variant, i: int, people: list[str], reasons: list[str]) -> list[Bill]:
         """The bills of one variant; why single subjects or periods have none is added to ``reasons``."""
         charge, household = variant.charge, self.everyone[i]
         where = standing(household, charge.who.lease_status)
@@ -313,7 +268,7 @@ class _Expander:
     # --- periods ---------------------------------------------------------------------------------------------------
 
     def _subject_bills(
-        self, variant: _Variant, i: int, subject: Subject, where: Standing, reasons: list[str]
+        self, variant: Variant, i: int, subject: Subject, where: Standing, reasons: list[str]
     ) -> Iterator[Bill]:
         charge = variant.charge
         billable = self._billable(charge, subject)
@@ -361,7 +316,7 @@ class _Expander:
             last = min(last, end)
         return Days(first, last) if first <= last else None
 
-    def _periods(self, charge: Charge, subject: Subject) -> Iterator[_Period]:
+    def _periods(self, charge: Charge, subject: Subject) -> Iterator[Period]:
         if charge.once is not None:
             yield from self._single_period(charge.once, subject)
             return
@@ -375,18 +330,18 @@ class _Expander:
         zero = grid.index_of(base) if base else 0
         since = self.setting.lookback - ONE_DAY * schedule.arrears
         for each in occurrences(grid, zero, since, self.setting.window.last):
-            if not _counts(charge, each.number):
+            if not counts(charge, each.number):
                 continue
             k = each.number + zero
             before = Days(grid.start(k - 1), each.days.first - ONE_DAY)
-            yield _Period(each.days, each.days.first.isoformat(), each.number, before)
+            yield Period(each.days, each.days.first.isoformat(), each.number, before)
 
     def _anchor(self, schedule: Schedule, subject: Subject) -> tuple[date | None, date | None]:
         begins = date_at(schedule.first, subject) if schedule.first is not None else None
         anchor = date_at(schedule.anchor, subject) if schedule.anchor is not None else begins
         return anchor, begins
 
-    def _single_period(self, once: Once, subject: Subject) -> Iterator[_Period]:
+    def _single_period(self, once: Once, subject: Subject) -> Iterator[Period]:
         on = date_at(once.on, subject)
         if on is None:
             raise _NotBilledError("date_unknown", hold=False)
@@ -394,24 +349,24 @@ class _Expander:
             raise _NotBilledError("not_in_window", hold=False)
         days = once.service or Days(on, on)
         text = days.first.isoformat() if once.service or isinstance(once.on, date) else once.on.text
-        yield _Period(days, text, 0, None, on)
+        yield Period(days, text, 0, None, on)
 
     # --- one period ------------------------------------------------------------------------------------------------
 
     def _period_bills(
         self,
-        variant: _Variant,
+        variant: Variant,
         i: int,
         subject: Subject,
         where: Standing,
-        period: _Period,
+        period: Period,
         billable: Days | None,
         billed: Days | None,
     ) -> Iterator[Bill]:
         charge = variant.charge
         reason: str | None = None
         hold: str | None = None
-        portions: list[_Portion] = []
+        portions: list[Portion] = []
         if billed is None or billable is None:
             reason = "no_billed_days"
         elif variant.waived:
@@ -421,7 +376,7 @@ class _Expander:
                 portions = self._portions(charge, i, subject, period, billable, billed)
             except _NotBilledError as why:
                 reason, hold = (None, why.reason) if why.hold else (why.reason, None)
-                portions = [_Portion(billed, None)] if why.hold else []
+                portions = [Portion(billed, None)] if why.hold else []
             hold = self._why_held(charge, i, subject, where, period.days, billed) or hold
         if charge.split is None:
             yield self._bill(variant, i, subject, period, billable, billed, portions, reason, hold)
@@ -448,31 +403,31 @@ class _Expander:
         return self.overlap_days[listed]
 
     def _portions(
-        self, charge: Charge, i: int, subject: Subject, period: _Period, billable: Days, billed: Days
-    ) -> list[_Portion]:
+        self, charge: Charge, i: int, subject: Subject, period: Period, billable: Days, billed: Days
+    ) -> list[Portion]:
         """Days and cents of each line of the period, in order."""
         if isinstance(charge.amount, Percent) and isinstance(charge.amount.of, str):
             cents = self._percent_of_charge(charge.amount.percent, charge.amount.of, i, subject, period.days)
-            return [_Portion(billed, cents)]
+            return [Portion(billed, cents)]
         if charge.prorate.method == "skip" and billed != period.days:
             raise _NotBilledError("partial_period", hold=False)
         if isinstance(charge.amount, Allocate):
-            return [_Portion(billed, self._allocated(charge, charge.amount, i, period.days))]
+            return [Portion(billed, self._allocated(charge, charge.amount, i, period.days))]
         parts = self._segments(charge, subject, period, billed)
         if charge.prorate.stub == "second" and charge.prorate.method not in {"none", "skip"}:
             stub = self._stub(charge, subject, period, billable, parts)
             if stub is not None:
-                return [_Portion(billed, stub)]
-        return _costed(charge, period.days, billed, parts)
+                return [Portion(billed, stub)]
+        return costed(charge, period.days, billed, parts)
 
-    def _segments(self, charge: Charge, subject: Subject, period: _Period, billed: Days) -> list[Segment]:
+    def _segments(self, charge: Charge, subject: Subject, period: Period, billed: Days) -> list[Segment]:
         def base(lease: Lease) -> int | Fraction | None:
             return self._base(charge.amount, subject, lease, period, billed)
 
         return segments(charge, subject, base, period.days, billed)
 
     def _base(
-        self, amount: Amount | None, subject: Subject, lease: Lease, period: _Period, billed: Days
+        self, amount: Amount | None, subject: Subject, lease: Lease, period: Period, billed: Days
     ) -> int | Fraction | None:
         """The amount for a whole period before steps and proration, in exact cents; ``None`` where it is missing."""
         match amount:
@@ -495,21 +450,21 @@ class _Expander:
         self,
         charge: Charge,
         subject: Subject,
-        period: _Period,
+        period: Period,
         billable: Days,
         parts: list[Segment],
     ) -> int | None:
         """``stub: second``: the move-in period whole, the next one the rest of what both cost by the method."""
-        if _is_stub(billable, period.days) and billable.last > period.days.last:
-            if not _counts(charge, period.number + 1):
+        if is_stub(billable, period.days) and billable.last > period.days.last:
+            if not counts(charge, period.number + 1):
                 return None
             return None if parts[0].amount is None else round_half_away(parts[0].amount)
-        if period.before is None or not _is_stub(billable, period.before):
+        if period.before is None or not is_stub(billable, period.before):
             return None
         first_billed = Days(billable.first, period.before.last)
         earlier = msgspec.structs.replace(period, days=period.before, number=period.number - 1)
         first_parts = self._segments(charge, subject, earlier, first_billed)
-        exact = [_exact(charge, period.before, first_parts), _exact(charge, period.days, parts)]
+        exact = [exact_cost(charge, period.before, first_parts), exact_cost(charge, period.days, parts)]
         whole = first_parts[0].amount
         if whole is None or exact[0] is None or exact[1] is None:
             return None
@@ -661,19 +616,19 @@ class _Expander:
     # --- lines -----------------------------------------------------------------------------------------------------
 
     def _split(
-        self, charge: Charge, subject: Subject, portions: list[_Portion]
-    ) -> Iterator[tuple[str, list[_Portion]]]:
+        self, charge: Charge, subject: Subject, portions: list[Portion]
+    ) -> Iterator[tuple[str, list[Portion]]]:
         """The household's portions, divided among the residents who have an occupied day among the portion's days."""
-        parts: dict[str, list[_Portion]] = {each.resident_id: [] for each in subject.household.members()}
+        parts: dict[str, list[Portion]] = {each.resident_id: [] for each in subject.household.members()}
         for portion in portions:
             present = self._present(subject, portion.days)
             weights = [self._split_weight(charge, each) for each in present]
             if portion.cents is None or not any(weights):
                 for each in present:
-                    parts[each].append(_Portion(portion.days, None))
+                    parts[each].append(Portion(portion.days, None))
                 continue
             for each, cents in zip(present, share_out(portion.cents, weights), strict=True):
-                parts[each].append(_Portion(portion.days, cents))
+                parts[each].append(Portion(portion.days, cents))
         yield from parts.items()
 
     def _present(self, subject: Subject, days: Days) -> list[str]:
@@ -698,13 +653,13 @@ class _Expander:
 
     def _bill(
         self,
-        variant: _Variant,
+        variant: Variant,
         i: int,
         subject: Subject,
-        period: _Period,
+        period: Period,
         billable: Days | None,
         billed: Days | None,
-        portions: list[_Portion],
+        portions: list[Portion],
         reason: str | None,
         hold: str | None,
     ) -> Bill:
@@ -714,14 +669,14 @@ class _Expander:
         elif reason is None and not portions:
             reason = "no_billed_days"
         key = self._key(charge, subject, period.text)
-        write = _Writer(self, variant, subject, period, key)
+        write = self._writer(variant, subject, period, key)
         whole = charge.prorate.method == "none" and len(portions) == 1
         lines = [
             write.line(n, each, hold, whole=whole or each.days == period.days)
             for n, each in enumerate(portions)
             if each.cents != 0
         ]
-        draft = write.line(0, _Portion(billed or period.days, 0), None, whole=True, silent=True)
+        draft = write.line(0, Portion(billed or period.days, 0), None, whole=True, silent=True)
         lived = self._lived(charge, subject)
 
         def cost_of(days: Days) -> int | None:
@@ -771,7 +726,7 @@ class _Expander:
 
     # --- late fees -------------------------------------------------------------------------------------------------
 
-    def _late_bills(self, variant: _Variant, i: int, subject: Subject, where: Standing) -> Iterator[Bill]:
+    def _late_bills(self, variant: Variant, i: int, subject: Subject, where: Standing) -> Iterator[Bill]:
         fee = variant.charge.late_fee
         assert fee is not None
         payments = {each.id: each.date for each in self.setting.observed.payments}
@@ -798,24 +753,24 @@ class _Expander:
             of = (
                 late.amount
                 if isinstance(rule.of, str)
-                else money_at(rule.of, self.facts, subject, lease, _EVER)
+                else money_at(rule.of, self.facts, subject, lease, ALWAYS)
             )
             return None if of is None else round_half_away(Fraction(rule.percent * of) / 100)
 
         return price
 
     def _late_bill(
-        self, variant: _Variant, subject: Subject, where: Standing, late: SyncedCharge, day: LateDay
+        self, variant: Variant, subject: Subject, where: Standing, late: SyncedCharge, day: LateDay
     ) -> Bill:
         days = Days(day.day, day.day)
         text = f"{due_on(late)}/{late.reference or late.id}"
         key = self._key(variant.charge, subject, text, day.number)
-        write = _Writer(self, variant, subject, _Period(days, text, day.number, None, day.day), key)
+        write = self._writer(variant, subject, Period(days, text, day.number, None, day.day), key)
         if variant.waived:
-            draft = write.line(0, _Portion(days, 0), None, whole=True, silent=True)
+            draft = write.line(0, Portion(days, 0), None, whole=True, silent=True)
             return Bill(variant.charge, key, days, (), draft, "waived", correctable=False)
         hold = where.reason if where.kind == "hold" else day.hold
-        line = write.line(0, _Portion(days, day.amount), hold, whole=True)
+        line = write.line(0, Portion(days, day.amount), hold, whole=True)
         return Bill(variant.charge, key, days, (line,), line, billed=days, lived=days, correctable=False)
 
     def _late_charges(self, fee: LateFee, i: int, subject: Subject) -> Iterator[SyncedCharge]:
@@ -901,90 +856,16 @@ class _Expander:
                     each.resident_id for lease in observed.leases for each in lease.residents
                 )
 
+    def _writer(self, variant: Variant, subject: Subject, period: Period, key: Key) -> Writer:
+        setting = self.setting
+        code = self.code_of(variant.charge)
+        return Writer(
+            setting.plan, setting.integration, self.facts, code, self.problem, variant, subject, period, key
+        )
+
     def problem(self, diagnostic: Diagnostic) -> None:
         """Note a problem once."""
         self.diagnostics[diagnostic] = None
-
-
-class _Writer(msgspec.Struct):
-    """Writes the lines of one period: dates, texts and all that identifies them."""
-
-    expander: _Expander
-    variant: _Variant
-    subject: Subject
-    period: _Period
-    key: Key
-
-    def line(
-        self, part: int, portion: _Portion, hold: str | None, *, whole: bool, silent: bool = False
-    ) -> Line:
-        charge, setting = self.variant.charge, self.expander.setting
-        natural_date = self._date(portion.days)
-        lease = self.subject.household.lease_on(portion.days.first)
-        code = self.expander.code_of(charge)
-        key = self.key.with_part(part) if part else self.key
-        if portion.cents is None:
-            hold = hold or "amount_missing"
-        elif portion.cents < 0 and not setting.integration.posts_credits:
-            hold = hold or "credit_not_allowed"
-        line = Line(
-            key=key,
-            reference=key.reference,
-            plan=setting.plan.name,
-            charge=charge.id,
-            item=self.subject.row.item if self.subject.row else None,
-            property_id=setting.names.id,
-            unit_number=self.subject.household.unit.number,
-            lease_id=lease.id,
-            charge_code_id=code.id if code else "",
-            charge_code=(code.name or code.id) if code else charge.code,
-            period=self.period.days,
-            service=portion.days,
-            natural_date=natural_date,
-            transaction_date=_open_day(setting.plan, natural_date),
-            amount=portion.cents,
-            description="",
-            notes="",
-            place=charge.place,
-            override=self.variant.used,
-            hold=hold,
-        )
-        return line if silent else self._worded(line, lease, whole=whole)
-
-    def _date(self, days: Days) -> date:
-        if self.period.dated is not None:
-            return self.period.dated
-        schedule = self.variant.charge.schedule
-        return days.last + ONE_DAY if schedule is not None and schedule.arrears else days.first
-
-    def _worded(self, line: Line, lease: Lease, *, whole: bool) -> Line:
-        expander, charge = self.expander, self.variant.charge
-        integration = expander.setting.integration
-        uses = charge.description.uses | charge.notes.uses
-        values = line_values(uses, charge, line, lease, self.subject, expander.facts, prorated=not whole)
-        try:
-            description, notes = charge.description.render(values), charge.notes.render(values)
-        except TemplateError as problem:
-            expander.problem(error(f"charge `{charge.id}`: {problem.message}", problem.hint, charge.place))
-            return line
-        for what, text, most in (
-            ("description", description, integration.max_description),
-            ("notes", notes, integration.max_notes),
-        ):
-            if len(text) > most:
-                expander.problem(_too_long(charge, what, text, most))
-        return msgspec.structs.replace(line, description=description, notes=notes)
-
-
-_EVER = Days(date(1, 1, 2), LAST_DAY)
-
-
-def _too_long(charge: Charge, what: str, text: str, most: int) -> Diagnostic:
-    return error(
-        f"charge `{charge.id}`: the {what} has {len(text)} characters, the integration takes {most}: {text!r}",
-        "Shorten the template, or raise `max_length` if the property system keeps more.",
-        charge.place,
-    )
 
 
 def _unknown_row(table: Table, row: Row, consequence: str) -> Diagnostic:
@@ -1003,90 +884,5 @@ def _codes_by_name(codes: Iterable[ChargeCode]) -> dict[str, tuple[ChargeCode, .
     return found
 
 
-def _override_span(override: Override, subject: Subject) -> Days | None:
-    first, last = _EVER.first, LAST_DAY
-    if override.first is not None:
-        begins = date_at(override.first, subject)
-        if begins is None:
-            return None
-        first = begins
-    if override.through is not None:
-        last = date_at(override.through, subject) or LAST_DAY
-    return Days(first, last) if first <= last else None
-
-
-def _shaped(charge: Charge, starts: Days, active: list[Override]) -> _Variant:
-    if not active:
-        return _Variant(starts, charge, None, waived=False)
-    changes: dict[str, object] = {}
-    for override in active:
-        changes |= override.changes
-        if "once" in override.changes and "schedule" not in override.changes:
-            changes["schedule"] = None
-        if "schedule" in override.changes and "once" not in override.changes:
-            changes["once"] = None
-    used = OverrideUsed(active[-1].reason, active[-1].place.line)
-    return _Variant(
-        starts, msgspec.structs.replace(charge, **changes), used, waived=any(each.waive for each in active)
-    )
-
-
-def _counts(charge: Charge, number: int) -> bool:
-    """Whether the occurrence of that number is one of those that ``times`` and ``spread`` ask for."""
-    times = charge.schedule.times if charge.schedule is not None else None
-    over = charge.amount.over if isinstance(charge.amount, Spread) else None
-    limits = [each for each in (times, over) if each is not None]
-    return not limits or 0 <= number < min(limits)
-
-
 def _natural_date(bill: Bill) -> date:
     return bill.lines[0].natural_date if bill.lines else bill.draft.natural_date
-
-
-def _is_stub(billable: Days, period: Days) -> bool:
-    return period.first < billable.first <= period.last
-
-
-def _method(charge: Charge, parts: list[Segment]) -> Method:
-    if len(parts) > 1 and charge.prorate.method in {"none", "skip"}:
-        return "actual"
-    return charge.prorate.method
-
-
-def _exact(charge: Charge, period: Days, parts: list[Segment]) -> int | Fraction | None:
-    """What the segments cost together, unrounded; where the amount did not change, as one."""
-    if len({part.amount for part in parts}) == 1:
-        parts = [Segment(Days(parts[0].days.first, parts[-1].days.last), parts[0].amount)]
-    total: int | Fraction = 0
-    for part in parts:
-        if part.amount is None:
-            return None
-        total += prorated(part.amount, _method(charge, parts), period, part.days)
-    return total
-
-
-def _costed(charge: Charge, period: Days, billed: Days, parts: list[Segment]) -> list[_Portion]:
-    """Each segment's cents; where the amount did not change, the last is the whole less the others."""
-    method = _method(charge, parts)
-    portions = [
-        _Portion(
-            part.days,
-            None
-            if part.amount is None
-            else round_half_away(prorated(part.amount, method, period, part.days)),
-        )
-        for part in parts
-    ]
-    amounts = {part.amount for part in parts}
-    if len(parts) > 1 and len(amounts) == 1 and parts[0].amount is not None:
-        whole = round_half_away(prorated(parts[0].amount, charge.prorate.method, period, billed))
-        others = sum(each.cents for each in portions[:-1] if each.cents is not None)
-        portions[-1] = _Portion(parts[-1].days, whole - others)
-    return portions
-
-
-def _open_day(plan: Plan, day: date) -> date:
-    """``closed_period: shift`` dates a line the first open day; its key keeps the period."""
-    if plan.closed_period == "shift" and plan.closed_through is not None and day <= plan.closed_through:
-        return plan.closed_through + ONE_DAY
-    return day

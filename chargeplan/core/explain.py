@@ -713,10 +713,18 @@ def _step_terms(charge: Charge, subject: Subject, amount: Exact, lease: Lease, d
                 break
     terms: list[Term] = []
     for now, number in sorted(found):
-        amount = applied(amount, charge.steps[number].change)
-        what = f"step {number + 1} of `steps`, {_changed(charge.steps[number].change)} from {now}"
-        terms.append(Term(what, str(amount), amount))
+        change = charge.steps[number].change
+        exact, amount = _unrounded(round_half_away(amount), change), applied(amount, change)
+        what = f"step {number + 1} of `steps`, {_changed(change)} from {now}"
+        terms.append(Term(what, str(exact), amount))
     return terms
+
+
+def _unrounded(before: int, change: AmountChange) -> Exact:
+    """The amount after a change, as it is before it is rounded; shown, never reckoned with."""
+    if change.kind == "percent":
+        return before + before * change.value / 100
+    return change.value if change.kind == "set" else before + change.value
 
 
 def _repeated(first: date, repeat: tuple[int, str] | None, number: int) -> date:

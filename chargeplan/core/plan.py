@@ -228,7 +228,7 @@ class Override(msgspec.Struct, frozen=True):
     changes: dict[str, object]
     place: Place
     reason: str = ""
-    waive: bool = False
+    waive: bool | None = None
     properties: tuple[str, ...] | None = None
     units: tuple[str, ...] | None = None
     residents: tuple[str, ...] | None = None

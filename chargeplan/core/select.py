@@ -80,7 +80,7 @@ def rows_for(table: Table, names: Names, keys: Iterable[str]) -> tuple[Row, ...]
     """The rows of a table under any of the keys that are meant for the property, in file order."""
     return tuple(
         row
-        for key in keys
+        for key in dict.fromkeys(keys)
         for row in table.rows.get(key, ())
         if row.property is None or names.match(row.property)
     )

@@ -233,7 +233,7 @@ class _Run:
                         self.request.as_of,
                         self.request.window,
                         self.lookback,
-                        _late(plan, postings, observed),
+                        _late(plan, evidence, observed),
                     )
                 ),
             )
@@ -305,7 +305,7 @@ class _Run:
             self.diagnostics.append(
                 warning(
                     f"{self.unrecorded} synced charges carry our references, and the journal does not know them",
-                    "They count as unchanged. `apply` refuses until `chargeplan journal rebuild` has taken them in.",
+                    f"They count as unchanged. `apply` refuses until `chargeplan journal rebuild --as-of {self.request.as_of}` has taken them in.",
                 )
             )
         changes = tuple(change for _, found, _ in self.found for change in found)
@@ -335,12 +335,19 @@ def _reads_fees(charge: Charge) -> bool:
     )
 
 
-def _late(plan: Plan, postings: Sequence[Posting], observed: ObservedProperty) -> Mapping[str, str]:
-    """Which charge of the plan posted each synced charge, for late fees."""
-    ours = {each.reference: each.charge for each in postings if each.plan == plan.name}
-    by_id = {each.charge_id: each.charge for each in postings if each.plan == plan.name and each.charge_id}
-    found = {charge.id: ours[charge.reference] for charge in observed.charges if charge.reference in ours}
-    return {**by_id, **found}
+def _late(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> Mapping[str, str]:
+    """Which charge of the plan posted each synced charge, for late fees; a renamed charge is known by its old key."""
+    ids = {(charge.key_plan, charge.key_charge): charge.id for charge in plan.charges}
+    found: dict[str, str] = {}
+    for reference, posting in evidence.postings.items():
+        charge_id = ids.get((posting.key_plan, posting.key_charge.partition("/")[0]))
+        if charge_id is None:
+            continue
+        synced = [each.id for each in evidence.by_reference.get(reference, ())]
+        synced += [evidence.matched[reference].id] if reference in evidence.matched else []
+        synced += [posting.charge_id] if posting.charge_id else []
+        found.update(dict.fromkeys(synced, charge_id))
+    return {each.id: found[each.id] for each in observed.charges if each.id in found}
 
 
 def _previous(window: Days) -> Days:

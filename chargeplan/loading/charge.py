@@ -218,7 +218,7 @@ class _ChargeReader:
         if fields is None:
             return None
         changes = self._override_changes(fields)
-        waive = fields.optional("waive", boolean, False)
+        waive = fields.optional("waive", boolean, None)
         if not changes and not fields.has("waive") and not self._written_changes(fields):
             spot.error(
                 "The override changes nothing.", "Give it the charge's keys that differ, or `waive: true`."

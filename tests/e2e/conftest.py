@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import functools
+import ssl
+
 import pytest
 
 from chargeplan.sandbox.server import serve
 from chargeplan.sandbox.state import Sandbox
 from tests.e2e.house import TODAY, House, copy_of
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_tls_context():
+    """Reading the authorities' certificates takes longer than many a command; loopback needs none of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -28,7 +28,14 @@ from pathlib import Path
 
 OAK = "clwi5xiix000008l6ctdgafyh"
 FIRST, LAST = date(2027, 8, 1), date(2027, 8, 31)
-PARKING = ("resident-102a", "resident-110a", "resident-118a", "resident-121a", "resident-210a", "resident-212a")
+PARKING = (
+    "resident-102a",
+    "resident-110a",
+    "resident-118a",
+    "resident-121a",
+    "resident-210a",
+    "resident-212a",
+)
 HEADER = ("unit", "charge", "date", "amount_in_cents")
 
 
@@ -39,7 +46,9 @@ def rounded(amount: Fraction) -> int:
 
 def records(path: Path, model: str) -> list[dict]:
     with sqlite3.connect(path) as connection:
-        found = connection.execute("SELECT body FROM upstream WHERE model = ? AND property_id = ?", (model, OAK))
+        found = connection.execute(
+            "SELECT body FROM upstream WHERE model = ? AND property_id = ?", (model, OAK)
+        )
         rows = [json.loads(body) for (body,) in found]
     connection.close()
     return rows
@@ -64,11 +73,18 @@ def chains(leases: list[dict]) -> list[list[dict]]:
 
 
 def primary(lease: dict) -> str:
-    return next(each["resident_id"] for each in lease["residents_meta_data"] if each["resident_type_normalized"] == "PRIMARY")
+    return next(
+        each["resident_id"]
+        for each in lease["residents_meta_data"]
+        if each["resident_type_normalized"] == "PRIMARY"
+    )
 
 
 def lines(path: Path) -> list[tuple]:
-    pets = {each["id"]: sum(not pet["is_service_animal"] for pet in each["pets"]) for each in records(path, "residents")}
+    pets = {
+        each["id"]: sum(not pet["is_service_animal"] for pet in each["pets"])
+        for each in records(path, "residents")
+    }
     found = []
     for home in chains(records(path, "leases")):
         first, last = home[0], home[-1]
@@ -83,13 +99,20 @@ def lines(path: Path) -> list[tuple]:
             continue  # the lease is over and somebody still lives there: held
         share = Fraction((ends - begins).days + 1, 31)
         now = [each for each in home if day(each["start_date"]) <= begins][-1]
-        people = {m["resident_id"] for each in home for m in each["residents_meta_data"] if m["resident_type_normalized"] != "GUARANTOR"}
+        people = {
+            m["resident_id"]
+            for each in home
+            for m in each["residents_meta_data"]
+            if m["resident_type_normalized"] != "GUARANTOR"
+        }
         owed = {
             "rent": rounded(now["rent_amount_in_cents"] * share),
             "pet-rent": rounded(3_500 * sum(pets[each] for each in people) * share),
             "parking": 7_500 if primary(first) in PARKING else 0,
         }
-        found += [(first["unit_number"], charge, str(begins), cents) for charge, cents in owed.items() if cents]
+        found += [
+            (first["unit_number"], charge, str(begins), cents) for charge, cents in owed.items() if cents
+        ]
     return sorted(found)
 
 

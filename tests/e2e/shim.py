@@ -61,7 +61,9 @@ def _wrap(owner, method, before=None, after=None):
 
 
 def _recorded(args, _named):
-    return {"queued": "after-queued", "accepted": "after-accepted", "refused": "between-refusals"}.get(args[2])
+    return {"queued": "after-queued", "accepted": "after-accepted", "refused": "between-refusals"}.get(
+        args[2]
+    )
 
 
 def _posting(original):

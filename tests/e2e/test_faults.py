@@ -70,7 +70,10 @@ def test_what_follows(house, case):
     if case.named:
         missing = set(wanted) - {each.reference_number for each in house.ours()}
         assert missing == house.named()
-        assert house.run("resolve", *sorted(missing), "--not-posted", "--reason", "looked at the ledger").code == 0
+        assert (
+            house.run("resolve", *sorted(missing), "--not-posted", "--reason", "looked at the ledger").code
+            == 0
+        )
     assert house.settle() == "No changes. Every charge is posted."
     assert sorted(each.reference_number for each in house.ours()) == sorted(wanted)
 
@@ -148,7 +151,11 @@ def test_jobs_that_cannot_be_asked_are_pending_and_not_an_error(house):
 @pytest.mark.parametrize("keeps", [True, False], ids=["references kept", "references lost"])
 def test_an_operator_who_redates_and_a_system_that_forgets_references(house, keeps):
     house.config()
-    text = (house.folder / "chargeplan.yaml").read_text().replace("vendor: RESMAN", "vendor: RESMAN\n    date_tolerance: 3")
+    text = (
+        (house.folder / "chargeplan.yaml")
+        .read_text()
+        .replace("vendor: RESMAN", "vendor: RESMAN\n    date_tolerance: 3")
+    )
     (house.folder / "chargeplan.yaml").write_text(text)
     house.state.configure(keeps_references=keeps)
     house.saved()

@@ -33,7 +33,9 @@ def test_a_killed_run_bills_nobody_twice_and_loses_nothing(house, step, record_p
 
     last = house.settle()
     named, duplicates, lost = house.named(), house.duplicates(), house.lost(wanted)
-    record_property("row", f"{step:20} sent {sent:2}  named {len(named)}  duplicates {len(duplicates)}  lost {len(lost)}")
+    record_property(
+        "row", f"{step:20} sent {sent:2}  named {len(named)}  duplicates {len(duplicates)}  lost {len(lost)}"
+    )
     print(f"\n{step:20} sent before {sent:2}, at the end {len(house.ours()):2}, named {len(named)}, {last}")
     assert duplicates == []
     assert lost == set()
@@ -42,7 +44,9 @@ def test_a_killed_run_bills_nobody_twice_and_loses_nothing(house, step, record_p
     if named:
         # A person looks at the ledger, finds nothing, and says so: the next run posts them.
         assert not named & {each.reference_number for each in house.ours()}
-        assert house.run("resolve", *sorted(named), "--not-posted", "--reason", "looked at the ledger").code == 0
+        assert (
+            house.run("resolve", *sorted(named), "--not-posted", "--reason", "looked at the ledger").code == 0
+        )
         house.settle()
         assert house.duplicates() == []
         assert {each.reference_number for each in house.ours()} == set(wanted)

@@ -140,7 +140,9 @@ def test_a_line_that_somebody_else_posted(house):
 def test_a_move_out_that_became_known(house):
     house.write(WHOLE)
     house.saved()
-    house.state.alter("leases", "lease-203", realized_move_out_date="2027-08-10", scheduled_move_out_date="2027-08-10")
+    house.state.alter(
+        "leases", "lease-203", realized_move_out_date="2027-08-10", scheduled_move_out_date="2027-08-10"
+    )
     house.state.sync()
     assert "unit 203" in assert_stale(house)["message"]
 
@@ -214,8 +216,9 @@ def test_a_second_run_while_the_first_holds_the_lock(house):
     from tests.e2e.house import INTEGRATION, OAK
 
     house.saved()
-    with open_journal(str(house.folder / ".chargeplan" / "x.db"), create=False) as journal, journal.lock(
-        INTEGRATION, [OAK], purpose="apply", timeout=0
+    with (
+        open_journal(str(house.folder / ".chargeplan" / "x.db"), create=False) as journal,
+        journal.lock(INTEGRATION, [OAK], purpose="apply", timeout=0),
     ):
         requests = len(house.state.requests("POST"))
         second = house.process("apply", house.planfile, "--json", "--lock-timeout", "0")
@@ -265,7 +268,9 @@ def test_wrong_host(house):
     said(house, house.plan("--json"), "127.0.0.1:9")
 
 
-@pytest.mark.parametrize("url", ["http://api.propexo.com", "http://10.1.2.3:80", "http://localhost.example.com"])
+@pytest.mark.parametrize(
+    "url", ["http://api.propexo.com", "http://10.1.2.3:80", "http://localhost.example.com"]
+)
 def test_plain_http_beyond_loopback(house, url):
     house.config(url=url)
     said(house, house.plan("--json"), "https")

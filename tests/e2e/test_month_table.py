@@ -51,7 +51,10 @@ def test_the_plan_has_exactly_these_lines(house, seeded):
     ]
     expected = hand.lines(seeded)
     assert sorted(lines) == expected
-    assert document["totals"]["create"] == {"count": len(expected), "amount_in_cents": sum(each[3] for each in expected)}
+    assert document["totals"]["create"] == {
+        "count": len(expected),
+        "amount_in_cents": sum(each[3] for each in expected),
+    }
     # Whoever has no line is held or skipped, with a reason, for each of the charges.
     others = {(each["charge"], each["lease_id"]) for each in document["skips"]}
     held = [each for each in document["changes"] if each["action"] == "hold"]

@@ -123,7 +123,10 @@ def test_not_posted_lets_the_next_plan_create_it_again(house):
     assert house.plan("--json").json["totals"]["unknown"]["count"] == 4
     assert house.run("resolve", *unknown, "--not-posted", "--reason", "looked").code == 0
     planned = house.plan("--json", "--out", house.planfile).json
-    assert sorted(each["reference_number"] for each in planned["changes"] if each["action"] == "create") == unknown
+    assert (
+        sorted(each["reference_number"] for each in planned["changes"] if each["action"] == "create")
+        == unknown
+    )
     assert house.apply().code == 0
     assert len(house.ours()) == 12
     assert "looked" in house.run("history", "--json").out
@@ -161,11 +164,24 @@ def test_adopt(house):
         transaction_date="2027-08-04", synced=True,
     )  # fmt: skip
     held = [each for each in house.document()["changes"] if each["action"] == "hold"]
-    assert [(each["reason"], each["reference_number"]) for each in held] == [("probable_duplicate", change["reference_number"])]
+    assert [(each["reason"], each["reference_number"]) for each in held] == [
+        ("probable_duplicate", change["reference_number"])
+    ]
     assert held[0]["synced"]["id"] == entry.id
-    wrong = house.run("adopt", "nope", "--as", change["reference_number"], "--reason", "x", "--as-of", AS_OF, "--json")
+    wrong = house.run(
+        "adopt", "nope", "--as", change["reference_number"], "--reason", "x", "--as-of", AS_OF, "--json"
+    )
     assert wrong.code == 1
-    words = ("adopt", entry.id, "--as", change["reference_number"], "--reason", "the office billed it", "--as-of", AS_OF)
+    words = (
+        "adopt",
+        entry.id,
+        "--as",
+        change["reference_number"],
+        "--reason",
+        "the office billed it",
+        "--as-of",
+        AS_OF,
+    )
     assert house.run(*words).code == 0
     assert "hold" not in house.plan("--json").json["totals"]
     posted(house)
@@ -179,7 +195,14 @@ def test_adopt(house):
 def test_without_a_journal_every_command_names_both_ways_on(house):
     house.saved()
     (house.folder / ".chargeplan" / "x.db").unlink()
-    for words in (("plan",), ("apply", house.planfile), ("status",), ("reconcile",), ("history",), ("journal", "verify")):
+    for words in (
+        ("plan",),
+        ("apply", house.planfile),
+        ("status",),
+        ("reconcile",),
+        ("history",),
+        ("journal", "verify"),
+    ):
         result = house.run(*words, "--json")
         assert result.code == 1, (words, result)
         said = result.json["message"] + result.json["hint"]
@@ -201,7 +224,10 @@ def test_a_lost_journal_is_rebuilt_from_what_was_seen(house):
     assert planned.json["totals"]["unchanged"]["count"] == 12
     assert "create" not in planned.json["totals"]
     assert "journal rebuild" in json.dumps(planned.json["diagnostics"])
-    house.write(SMALL + "  more:\n    code: Storage\n    amount: 1.00\n    who: {units: ['201']}\n    schedule: {every: month, day: 1}\n")
+    house.write(
+        SMALL
+        + "  more:\n    code: Storage\n    amount: 1.00\n    who: {units: ['201']}\n    schedule: {every: month, day: 1}\n"
+    )
     refused = house.apply(file=house.saved())
     assert refused.code in (1, 5), refused
     assert "journal rebuild" in refused.out
@@ -230,7 +256,9 @@ def test_a_lost_journal_is_rebuilt_from_the_write_log_before_anything_was_seen(h
 
 
 def move_out(house):
-    house.state.alter("leases", "lease-203", realized_move_out_date="2027-08-10", scheduled_move_out_date="2027-08-10")
+    house.state.alter(
+        "leases", "lease-203", realized_move_out_date="2027-08-10", scheduled_move_out_date="2027-08-10"
+    )
     house.state.sync()
 
 
@@ -249,11 +277,21 @@ def test_a_move_out_after_posting_is_corrected(house, settled):
     if [each["action"] for each in changes] == ["hold"]:
         # A negative line, and the integration holds credits.
         assert changes[0]["reason"] == "credit_not_allowed"
-        text = (house.folder / "chargeplan.yaml").read_text().replace("vendor: RESMAN", "vendor: RESMAN\n    credits: post")
+        text = (
+            (house.folder / "chargeplan.yaml")
+            .read_text()
+            .replace("vendor: RESMAN", "vendor: RESMAN\n    credits: post")
+        )
         (house.folder / "chargeplan.yaml").write_text(text)
-        changes = [each for each in house.plan("--json", "--out", house.planfile).json["changes"] if each["action"] == "correct"]
+        changes = [
+            each
+            for each in house.plan("--json", "--out", house.planfile).json["changes"]
+            if each["action"] == "correct"
+        ]
     due = int(rent * 10 / 31 + 0.5)
-    assert [(each["amount_in_cents"], each["transaction_date"]) for each in changes] == [(due - rent, "2027-08-10")]
+    assert [(each["amount_in_cents"], each["transaction_date"]) for each in changes] == [
+        (due - rent, "2027-08-10")
+    ]
     assert changes[0]["description"].startswith("Adj: ")
     assert house.apply().code == 0
     house.month()
@@ -282,4 +320,6 @@ def test_a_charge_that_was_taken_off_the_ledger_is_reported_and_never_made_again
     planned = house.plan("--json", "--full-refresh")
     assert planned.json["totals"]["removed_upstream"]["count"] == 1
     assert "create" not in planned.json["totals"]
-    assert [each["reference_number"] for each in house.status()["removed_upstream"]] == [gone.reference_number]
+    assert [each["reference_number"] for each in house.status()["removed_upstream"]] == [
+        gone.reference_number
+    ]

@@ -1,0 +1,109 @@
+"""Lines as they will stand on a ledger: dates, texts and all that identifies them (plan-language.md, *Templates*)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import msgspec
+
+from chargeplan.core.config import IntegrationConfig
+from chargeplan.core.costs import Period, Portion
+from chargeplan.core.dates import ONE_DAY, Days
+from chargeplan.core.diagnostic import Diagnostic, error
+from chargeplan.core.errors import TemplateError
+from chargeplan.core.key import Key
+from chargeplan.core.line import Line
+from chargeplan.core.observed import ChargeCode, Lease
+from chargeplan.core.plan import Charge, Plan
+from chargeplan.core.subject import Facts, Subject
+from chargeplan.core.text import line_values
+from chargeplan.core.variants import Variant
+
+
+class Writer(msgspec.Struct):
+    """Writes the lines of one period: dates, texts and all that identifies them."""
+
+    plan: Plan
+    integration: IntegrationConfig
+    facts: Facts
+    code: ChargeCode | None
+    problem: Callable[[Diagnostic], None]
+    variant: Variant
+    subject: Subject
+    period: Period
+    key: Key
+
+    def line(
+        self, part: int, portion: Portion, hold: str | None, *, whole: bool, silent: bool = False
+    ) -> Line:
+        """The period's line number ``part``; a ``silent`` one has no texts yet."""
+        charge, code = self.variant.charge, self.code
+        natural_date = self._date(portion.days)
+        lease = self.subject.household.lease_on(portion.days.first)
+        key = self.key.with_part(part) if part else self.key
+        if portion.cents is None:
+            hold = hold or "amount_missing"
+        elif portion.cents < 0 and not self.integration.posts_credits:
+            hold = hold or "credit_not_allowed"
+        line = Line(
+            key=key,
+            reference=key.reference,
+            plan=self.plan.name,
+            charge=charge.id,
+            item=self.subject.row.item if self.subject.row else None,
+            property_id=self.facts.names.id,
+            unit_number=self.subject.household.unit.number,
+            lease_id=lease.id,
+            charge_code_id=code.id if code else "",
+            charge_code=(code.name or code.id) if code else charge.code,
+            period=self.period.days,
+            service=portion.days,
+            natural_date=natural_date,
+            transaction_date=_open_day(self.plan, natural_date),
+            amount=portion.cents,
+            description="",
+            notes="",
+            place=charge.place,
+            override=self.variant.used,
+            hold=hold,
+        )
+        return line if silent else self._worded(line, lease, whole=whole)
+
+    def _date(self, days: Days) -> date:
+        if self.period.dated is not None:
+            return self.period.dated
+        schedule = self.variant.charge.schedule
+        return days.last + ONE_DAY if schedule is not None and schedule.arrears else days.first
+
+    def _worded(self, line: Line, lease: Lease, *, whole: bool) -> Line:
+        charge, integration = self.variant.charge, self.integration
+        uses = charge.description.uses | charge.notes.uses
+        values = line_values(uses, charge, line, lease, self.subject, self.facts, prorated=not whole)
+        try:
+            description, notes = charge.description.render(values), charge.notes.render(values)
+        except TemplateError as problem:
+            self.problem(error(f"charge `{charge.id}`: {problem.message}", problem.hint, charge.place))
+            return line
+        for what, text, most in (
+            ("description", description, integration.max_description),
+            ("notes", notes, integration.max_notes),
+        ):
+            if len(text) > most:
+                self.problem(_too_long(charge, what, text, most))
+        return msgspec.structs.replace(line, description=description, notes=notes)
+
+
+def _too_long(charge: Charge, what: str, text: str, most: int) -> Diagnostic:
+    return error(
+        f"charge `{charge.id}`: the {what} has {len(text)} characters, the integration takes {most}: {text!r}",
+        "Shorten the template, or raise `max_length` if the property system keeps more.",
+        charge.place,
+    )
+
+
+def _open_day(plan: Plan, day: date) -> date:
+    """``closed_period: shift`` dates a line the first open day; its key keeps the period."""
+    if plan.closed_period == "shift" and plan.closed_through is not None and day <= plan.closed_through:
+        return plan.closed_through + ONE_DAY
+    return day
