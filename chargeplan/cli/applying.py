@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -73,6 +73,7 @@ class Target(msgspec.Struct, frozen=True):
     digest: str
     changes: tuple[Change, ...]
     request: PlanRequest
+    unknown: tuple[Change, ...] = ()
 
 
 @click.command()
@@ -154,8 +155,8 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
             if saved
             else _fresh_target(common, world, project, asked, words, allowed, warnings)
         )
-        if target is None:
-            return _end(common, "", "nothing", {}, ())
+        if not target.changes and saved is None:
+            return _nothing_to_post(common, world, target, words)
         run = _Run(common, world, project, target, words, stopping, started)
         return run.apply()
 
@@ -249,7 +250,7 @@ def _fresh_target(
     words: ApplyWords,
     allowed: tuple[Allowed, ...],
     warnings: Any,
-) -> Target | None:
+) -> Target:
     """Plan now, show it, and ask."""
     request = request_of(asked, project.config, world.clock, allowed)
     if not words.auto_approve and not is_interactive():
@@ -260,13 +261,12 @@ def _fresh_target(
         )
     planned = plan_now(common, world, project, request, warnings)
     change_set = planned.change_set
-    click.echo(
-        plan_screen(change_set, color=common.colored, width=common.width), nl=False, err=common.as_json
-    )
+    common.show(plan_screen(change_set, color=common.colored, width=common.width), to_stderr=common.as_json)
     _refuse_errors(planned)
     _refuse_guards(planned)
     if not change_set.to_post():
-        return None
+        unknown = tuple(change for change in change_set.changes if change.action == "unknown")
+        return Target(change_set.plan_id, "", (), request, unknown)
     found = digest_of(change_set, origin_of(world, project, request, planned))
     if words.digest and words.digest != found:
         raise StalePlanError(
@@ -281,6 +281,32 @@ def _fresh_target(
     ):
         raise ChargeplanError("Not approved. Nothing was posted.", code="not_approved")
     return Target(change_set.plan_id, found, change_set.to_post(), request)
+
+
+def _nothing_to_post(common: Common, world: wiring.World, target: Target, words: ApplyWords) -> int:
+    """Nothing is to post; but while the outcome of a line is unknown, that is no good end.
+
+    Raises:
+        LockedError: the lines are unknown because another run is sending them.
+    """
+    if not target.unknown:
+        return _end(common, target.plan_id, "nothing", {}, ())
+    with ExitStack() as stack:
+        for integration_id, property_ids in _places(target.unknown).items():
+            lock = world.journal.lock(
+                integration_id, property_ids, purpose="apply", timeout=words.lock_timeout
+            )
+            stack.enter_context(lock)
+    total = Total(len(target.unknown), sum(change.amount or 0 for change in target.unknown))
+    return _end(common, target.plan_id, "unknown", {"unknown": total}, ())
+
+
+def _places(changes: Sequence[Change]) -> dict[str, list[str]]:
+    """The properties of the changes by integration, in order."""
+    places: dict[str, list[str]] = {}
+    for integration_id, property_id in sorted({(each.integration_id, each.property_id) for each in changes}):
+        places.setdefault(integration_id, []).append(property_id)
+    return places
 
 
 def _refuse_errors(planned: Planned) -> None:
@@ -321,7 +347,7 @@ class _Run:
         project: Project,
         target: Target,
         words: ApplyWords,
-        stopping: Callable[[], bool],
+        stopping: _Interrupts,
         started: float,
     ) -> None:
         self.common, self.world, self.project, self.target, self.words = common, world, project, target, words
@@ -350,6 +376,7 @@ class _Run:
             )
             changes = self._still_to_post()
             if changes:
+                self.stopping.sending = True
                 self.world.journal.consume(self.target.plan_id, self.target.digest, self._facts())
                 self._post_and_keep_count(poster, changes, tokens)
         return self._finish(used=not changes, poster=poster)
@@ -441,14 +468,9 @@ class _Run:
     @contextmanager
     def _locks(self) -> Iterator[dict[tuple[str, str], int]]:
         """The locks of every property of the plan, all taken before the first request."""
-        places: dict[str, list[str]] = {}
-        for integration_id, property_id in sorted(
-            {(change.integration_id, change.property_id) for change in self.target.changes}
-        ):
-            places.setdefault(integration_id, []).append(property_id)
         with ExitStack() as stack:
             tokens: dict[tuple[str, str], int] = {}
-            for integration_id, property_ids in places.items():
+            for integration_id, property_ids in _places(self.target.changes).items():
                 lock = self.world.journal.lock(
                     integration_id, property_ids, purpose="apply", timeout=self.words.lock_timeout
                 )
@@ -460,7 +482,7 @@ class _Run:
         poster.wait_for_jobs()
         wiring.clear_progress(self.common)
         totals = sum_up(self.target.changes, self._postings())
-        if poster.stopped and not poster.requests and not self.stopping() and _is_unsent(totals):
+        if poster.stopped and not self.stopping() and _is_unsent(totals):
             raise ChargeplanError(
                 f"Nothing was posted: {poster.stopped}.",
                 hint="`chargeplan apply` of the same plan goes on.",
@@ -508,30 +530,37 @@ def _end(
     if common.as_json:
         click.echo(jsondoc.dump(jsondoc.apply_document(plan_id, outcome, all_totals, batches)), nl=False)
     else:
-        click.echo(
-            apply_screen(outcome, all_totals, batches, color=common.colored, width=common.width), nl=False
-        )
+        common.show(apply_screen(outcome, all_totals, batches, color=common.colored, width=common.width))
     if interrupted:
         return 130
     return {"complete": 0, "nothing": 0, "incomplete": 3, "unknown": 4}[outcome]
 
 
-@contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """The first Ctrl-C (or SIGTERM) asks the run to stop after the request under way; the second stops at once."""
-    asked = False
+class _Interrupts:
+    """Whether Ctrl-C (or SIGTERM) has asked the run to stop, and whether anything may be under way that has to be finished."""
 
-    def handle(number: int, frame: object) -> None:
+    def __init__(self) -> None:
+        self.asked = self.sending = False
+
+    def __call__(self) -> bool:
+        return self.asked
+
+    def handle(self, number: int, frame: object) -> None:
+        """The signals' handler."""
         del number, frame
-        nonlocal asked
-        if asked:
+        if self.asked or not self.sending:
             raise KeyboardInterrupt
-        asked = True
+        self.asked = True
         sys.stderr.write("\nFinishing the request under way; once more stops at once.\n")
 
-    before = {each: signal.signal(each, handle) for each in (signal.SIGINT, signal.SIGTERM)}
+
+@contextmanager
+def _interrupts() -> Iterator[_Interrupts]:
+    """Once requests are sent, the first Ctrl-C asks the run to stop after the one under way; the second stops at once."""
+    found = _Interrupts()
+    before = {each: signal.signal(each, found.handle) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield found
     finally:
         for each, handler in before.items():
             signal.signal(each, handler)

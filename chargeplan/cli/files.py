@@ -36,9 +36,7 @@ def validate(*, common: Common, files: tuple[Path, ...], online: bool) -> int:
             if loaded.project
             else len({each.place.file for each in diagnostics if each.place})
         )
-        click.echo(
-            validate_screen(diagnostics, files=count, color=common.colored, width=common.width), nl=False
-        )
+        common.show(validate_screen(diagnostics, files=count, color=common.colored, width=common.width))
     return 0 if valid else 1
 
 

@@ -47,6 +47,10 @@ class Common(msgspec.Struct, frozen=True):
         """Whether progress is drawn: only on a terminal."""
         return sys.stderr.isatty() and not self.quiet
 
+    def show(self, text: str, *, to_stderr: bool = False) -> None:
+        """The answer, to stdout, in the colour that was decided for it: click would take colour out of a pipe."""
+        click.echo(text, nl=False, color=self.colored, err=to_stderr)
+
     def say(self, text: str) -> None:
         """Talk that is not the answer, to stderr."""
         if not self.quiet:

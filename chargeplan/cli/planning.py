@@ -137,9 +137,7 @@ def plan(
         click.echo(jsondoc.dump(document), nl=False)
     else:
         _say_cost(common, change_set)
-        click.echo(
-            plan_screen(change_set, color=common.colored, width=common.width, all=everything), nl=False
-        )
+        common.show(plan_screen(change_set, color=common.colored, width=common.width, all=everything))
     if out is not None and not change_set.errored:
         common.say(f"Saved to {out}. Post exactly this with `chargeplan apply {out}`.")
     return _exit_code(change_set, detailed=detailed_exitcode)
@@ -186,11 +184,10 @@ def show(*, common: Common, planfile: Path, markdown: Path | None, everything: b
         )
         click.echo(jsondoc.dump(document), nl=False)
     else:
-        click.echo(
+        common.show(
             plan_screen(
                 change_set, color=common.colored, width=common.width, all=everything, summary=summary
             ),
-            nl=False,
         )
     return 0
 

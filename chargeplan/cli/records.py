@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.options import Common, common
+from chargeplan.cli.options import Common, common, read_date
 from chargeplan.core.config import Config
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.flow.planning import PlanRequest, default_window
@@ -30,6 +30,7 @@ _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat",
 @common()
 def history(*, common: Common, since: str | None, as_csv: bool) -> int:
     """The journal's events: who did what, when, with which plan."""
+    read_date(since, "--since")
     config = wiring.configured(common)
     with wiring.world(common, config) as world:
         events = [dict(each) for each in world.journal.history(since)]
@@ -38,11 +39,10 @@ def history(*, common: Common, since: str | None, as_csv: bool) -> int:
     elif as_csv:
         click.echo(records_csv(events, _HISTORY_KEYS), nl=False)
     else:
-        click.echo(
+        common.show(
             records_screen(
                 events, _HISTORY_KEYS, empty="The journal is empty.", color=common.colored, width=common.width
             ),
-            nl=False,
         )
     return 0
 
@@ -83,6 +83,12 @@ def journal_verify(*, common: Common) -> int:
 @common()
 def journal_export(*, common: Common, file: Path | None) -> int:
     """Write the journal as JSON Lines, to FILE or stdout."""
+    if file is None and common.as_json:
+        raise ChargeplanError(
+            "An export is many JSON documents.",
+            hint="Give a FILE with --json, or leave --json out.",
+            code="usage",
+        )
     config = wiring.configured(common)
     with wiring.world(common, config) as world:
         if file is None:
@@ -140,11 +146,10 @@ def journal_locks(*, common: Common) -> int:
     if common.as_json:
         click.echo(jsondoc.dump(jsondoc.locks_document(locks)), nl=False)
     else:
-        click.echo(
+        common.show(
             records_screen(
                 locks, _LOCK_KEYS, empty="No lock is held.", color=common.colored, width=common.width
             ),
-            nl=False,
         )
     return 0
 

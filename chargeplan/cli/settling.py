@@ -13,13 +13,14 @@ import msgspec
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common
 from chargeplan.cli.planning import PlanWords, plan_now, request_of, today_of
-from chargeplan.core.change import Total
-from chargeplan.core.config import Config
-from chargeplan.core.dates import Days
+from chargeplan.core.change import Change, Total
+from chargeplan.core.config import Config, Project
+from chargeplan.core.dates import Days, add_months
 from chargeplan.core.errors import ChargeplanError, LockedError
 from chargeplan.core.posted import removed_upstream
 from chargeplan.core.posting import Posting
 from chargeplan.flow.applying import posting_of
+from chargeplan.flow.planning import PlanRequest
 from chargeplan.flow.settling import (
     Settled,
     neighbourhood,
@@ -48,9 +49,8 @@ def status(*, common: Common, as_of: str | None) -> int:
     if common.as_json:
         click.echo(jsondoc.dump(document), nl=False)
     else:
-        click.echo(
+        common.show(
             status_screen(**lists, removed_upstream=removed, color=common.colored, width=common.width),
-            nl=False,
         )
     return 0
 
@@ -120,7 +120,7 @@ def reconcile(*, common: Common, as_of: str | None) -> int:
     if common.as_json:
         click.echo(jsondoc.dump(jsondoc.reconcile_document(shown, totals)), nl=False)
     else:
-        click.echo(reconcile_screen(shown, totals, color=common.colored, width=common.width), nl=False)
+        common.show(reconcile_screen(shown, totals, color=common.colored, width=common.width))
     return 4 if totals["unknown"].count else 0
 
 
@@ -168,11 +168,10 @@ def resolve(*, common: Common, references: tuple[str, ...], verdict: str | None,
     if common.as_json:
         click.echo(jsondoc.dump({**jsondoc.reconcile_document(shown, {}), "kind": "resolve"}), nl=False)
     else:
-        click.echo(
+        common.show(
             reconcile_screen(
                 shown, {"in_flight": Total(), "unknown": Total(), "overdue": Total()}, color=common.colored
             ),
-            nl=False,
         )
     return 0
 
@@ -212,22 +211,13 @@ def adopt(
     *, common: Common, charge_id: str, reference: str, reason: str, as_of: str | None, period: str | None
 ) -> int:
     """Accept a foreign synced charge as this line, so that the line is not posted."""
-    project, warnings = wiring.project(common)
+    project, _ = wiring.project(common)
     request = request_of(PlanWords(period=period, as_of=as_of), project.config, wiring.WallClock())
     with wiring.world(common, project.config, today=request.as_of) as world:
-        planned = plan_now(common, world, project, request, warnings)
-        held = [
-            change
-            for change in planned.change_set.changes
-            if change.reference == reference and change.action in {"hold", "create"}
-        ]
-        if not held:
-            raise ChargeplanError(
-                f"{reference} is no line that the plan holds or would create.",
-                hint="Give the line's month with --period.",
-                code="unknown_reference",
-            )
-        synced = held[0].synced
+        held, request = _held_line(
+            common, world, project, request, reference, period_given=period is not None
+        )
+        synced = held.synced
         if synced is not None and synced.id != charge_id:
             raise ChargeplanError(
                 f"{reference} is held for charge {synced.id}, not {charge_id}.",
@@ -235,8 +225,8 @@ def adopt(
                 code="other_charge",
             )
         observed = world.snapshot.property(
-            held[0].integration_id,
-            held[0].property_id,
+            held.integration_id,
+            held.property_id,
             Days(request.window.first - _MARGIN, request.window.last + _MARGIN),
         )
         charge = next((each for each in observed.charges if each.id == charge_id), None)
@@ -246,7 +236,7 @@ def adopt(
                 hint="Give the charge's Propexo id, as the hold names it.",
                 code="unknown_charge",
             )
-        posting = msgspec.structs.replace(posting_of(held[0]), amount=charge.amount or 0)
+        posting = msgspec.structs.replace(posting_of(held), amount=charge.amount or 0)
         world.journal.adopt(posting, charge_id, reason=reason, actor=_actor())
     if common.as_json:
         click.echo(
@@ -258,3 +248,31 @@ def adopt(
     else:
         click.echo(f"Adopted charge {charge_id} as {reference}.")
     return 0
+
+
+def _held_line(
+    common: Common,
+    world: wiring.World,
+    project: Project,
+    request: PlanRequest,
+    reference: str,
+    *,
+    period_given: bool,
+) -> tuple[Change, PlanRequest]:
+    """The held (or new) line of that reference: in the window asked for, else in the months around it.
+
+    Raises:
+        ChargeplanError: no such line is planned.
+    """
+    for months in (0,) if period_given else (0, 1, -1, -2):
+        first = add_months(request.window.first, months)
+        window = request.window if months == 0 else Days(first, add_months(first, 1) - timedelta(days=1))
+        tried = msgspec.structs.replace(request, window=window)
+        for change in plan_now(common, world, project, tried).change_set.changes:
+            if change.reference == reference and change.action in {"hold", "create"}:
+                return change, tried
+    raise ChargeplanError(
+        f"{reference} is no line that the plan holds or would create.",
+        hint="Give the line's month with --period.",
+        code="unknown_reference",
+    )

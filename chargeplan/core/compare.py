@@ -24,6 +24,7 @@ from chargeplan.core.change import Change, Synced
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import ONE_DAY, Days
 from chargeplan.core.diagnostic import Diagnostic, error
+from chargeplan.core.household import natural
 from chargeplan.core.key import FIRST_CORRECTION_PART, Key
 from chargeplan.core.line import Line, Skip
 from chargeplan.core.money import format_money, round_ratio
@@ -40,7 +41,7 @@ _STATUS_ACTION = {
 }
 _MOST_LISTED = 20
 
-_Order = tuple[str, str, int, int, date, int, str]
+_Order = tuple[str, str, int, int, date, tuple[tuple[int, int, str], ...], int, str]
 
 
 class PlannedProperty(msgspec.Struct, frozen=True):
@@ -121,6 +122,7 @@ def _household_changes(
                     bills.order,
                     place,
                     change.transaction_date,
+                    natural(change.item or ""),
                     change.part,
                     change.reference,
                 ),

@@ -106,6 +106,7 @@ class _Expander:
         self.diagnostics: dict[Diagnostic, None] = {}
         self.allocations: dict[tuple[str, Days, Allocate], AllocationReport] = {}
         self.done: dict[str, tuple[HouseholdBills, ...]] = {}
+        self.watched: dict[LateFee, frozenset[str]] = {}
         self.shares: dict[tuple[object, ...], dict[int, int] | None] = {}
         self.by_lease = {lease.id: j for j, each in enumerate(self.everyone) for lease in each.leases}
         self.by_resident: dict[str, list[int]] = {}
@@ -208,7 +209,7 @@ class _Expander:
         charge, household = variant.charge, self.everyone[i]
         where = standing(household, charge.who.lease_status)
         if where.kind == "skip":
-            raise _NotBilledError(where.reason, hold=False)
+            return self._reversible_bills(variant, i, people, where, reasons)
         subjects = self._subjects(charge, household, people)
         if where.kind == "not_selected" or not charge.enabled:
             raise _NotBilledError("not_selected", hold=False)
@@ -220,6 +221,29 @@ class _Expander:
                 found += self._subject_bills(variant, i, subject, where, reasons)
             except _NotBilledError as why:
                 reasons.append(why.reason)
+        return found
+
+    def _reversible_bills(
+        self, variant: Variant, i: int, people: list[str], where: Standing, reasons: list[str]
+    ) -> list[Bill]:
+        """Empty bills of a household that never moved in: what was posted before that was known is to be reversed.
+
+        A pending household has none: its lease may be pending again only because nobody lists that status any more.
+        """
+        reasons.append(where.reason)
+        if (
+            where.reason != "never_moved_in"
+            or variant.charge.late_fee is not None
+            or not variant.charge.enabled
+        ):
+            return []
+        found: list[Bill] = []
+        try:
+            for subject in self._subjects(variant.charge, self.everyone[i], people):
+                found += self._subject_bills(variant, i, subject, where, reasons)
+        except _NotBilledError:
+            # Not selected, or without a date: there is nothing that could have been posted for them.
+            return []
         return found
 
     def _subjects(self, charge: Charge, household: Household, people: list[str]) -> list[Subject]:
@@ -271,7 +295,7 @@ class _Expander:
         self, variant: Variant, i: int, subject: Subject, where: Standing, reasons: list[str]
     ) -> Iterator[Bill]:
         charge = variant.charge
-        billable = self._billable(charge, subject)
+        billable = None if where.kind == "skip" else self._billable(charge, subject)
         for period in self._periods(charge, subject):
             if period.days.first not in variant.starts:
                 continue
@@ -368,7 +392,7 @@ class _Expander:
         hold: str | None = None
         portions: list[Portion] = []
         if billed is None or billable is None:
-            reason = "no_billed_days"
+            reason = where.reason if where.kind == "skip" else "no_billed_days"
         elif variant.waived:
             reason = "waived"
         else:
@@ -677,7 +701,7 @@ class _Expander:
             if each.cents != 0
         ]
         draft = write.line(0, Portion(billed or period.days, 0), None, whole=True, silent=True)
-        lived = self._lived(charge, subject)
+        lived = None if reason == "never_moved_in" else self._lived(charge, subject)
 
         def cost_of(days: Days) -> int | None:
             try:
@@ -776,12 +800,27 @@ class _Expander:
     def _late_charges(self, fee: LateFee, i: int, subject: Subject) -> Iterator[SyncedCharge]:
         """The observed charges that the fee watches and that are this household's (or this resident's own)."""
         codes = {code.id for name in fee.codes for code in self.codes.get(name, ())}
+        references = self._references_of(fee)
         for late in self.setting.observed.charges:
-            watched = self.setting.late_charges.get(late.id) in fee.charges or late.charge_code_id in codes
-            if not watched or (late.amount is not None and late.amount <= 0) or self._owner(late) != i:
+            posted_by = self.setting.late_charges.get(late.id)
+            ours = posted_by in fee.charges or (posted_by is None and late.reference in references)
+            if (
+                not (ours or late.charge_code_id in codes)
+                or (late.amount is not None and late.amount <= 0)
+                or self._owner(late) != i
+            ):
                 continue
             if not subject.alone or late.resident_id == subject.resident_id:
                 yield late
+
+    def _references_of(self, fee: LateFee) -> frozenset[str]:
+        """What the watched charges are known by in the periods looked at, whether the journal knows them or not."""
+        if fee not in self.watched:
+            charges = [charge for charge in self.plan.charges if charge.id in fee.charges]
+            bills = [bill for charge in charges for each in self.bills_of(charge) for bill in each.bills]
+            lines = [line.reference for bill in bills for line in bill.lines]
+            self.watched[fee] = frozenset([*lines, *(bill.key.reference for bill in bills)])
+        return self.watched[fee]
 
     def _owner(self, late: SyncedCharge) -> int | None:
         """The one household whose charge it is: its lease's, else the resident's that lived there when it was due."""

@@ -46,6 +46,7 @@ from chargeplan.core.subject import Facts, Subject, date_at, measure_at, money_a
 from chargeplan.core.timeline import Segment, applied, segments
 
 Exact = int | Fraction
+_HUNDREDTH = Fraction(1, 100)
 _TIMES = "\u00d7"
 
 
@@ -388,7 +389,10 @@ class Explainer:
                 whole = _last([money])
                 return [
                     money,
-                    _term(f"{_TIMES} {_number(percent)} %", None if whole is None else percent * whole / 100),
+                    _term(
+                        f"{_TIMES} {_number(percent)} %",
+                        None if whole is None else percent * whole * _HUNDREDTH,
+                    ),
                 ]
             case Rate(cents_per=rate, per=path):
                 measure = measure_at(path, self.facts, subject, lease, period, billed)
@@ -471,7 +475,7 @@ class Explainer:
         billed = sum(line.amount or 0 for line in lines)
         return [
             _term(f"what `{charge_id}` bills for the period", billed),
-            _rounded(f"{_TIMES} {_number(percent)} %", percent * billed / 100),
+            _rounded(f"{_TIMES} {_number(percent)} %", percent * billed * _HUNDREDTH),
         ]
 
     def _share(self, bill: Bill, bills: HouseholdBills, days: Days) -> list[Term]:
@@ -600,7 +604,7 @@ class Explainer:
             return rule.cents
         ever = Days(date(1, 1, 2), LAST_DAY)
         of = late.amount if isinstance(rule.of, str) else money_at(rule.of, self.facts, subject, lease, ever)
-        return None if of is None else round_half_away(rule.percent * of / 100)
+        return None if of is None else round_half_away(rule.percent * of * _HUNDREDTH)
 
     def _cap(self, charge: Charge, priced: int | None, amount: int | None) -> Iterator[Term]:
         """The day's fee, where it is not simply the rule's."""
@@ -723,7 +727,7 @@ def _step_terms(charge: Charge, subject: Subject, amount: Exact, lease: Lease, d
 def _unrounded(before: int, change: AmountChange) -> Exact:
     """The amount after a change, as it is before it is rounded; shown, never reckoned with."""
     if change.kind == "percent":
-        return before + before * change.value / 100
+        return before + before * change.value * _HUNDREDTH
     return change.value if change.kind == "set" else before + change.value
 
 
@@ -736,7 +740,7 @@ def _repeated(first: date, repeat: tuple[int, str] | None, number: int) -> date:
 
 def _rate(cents: Fraction) -> str:
     """A rate in dollars: cents, and more decimals where there are."""
-    return format_money(int(cents)) if cents.denominator == 1 else f"${_number(cents / 100)}"
+    return format_money(int(cents)) if cents.denominator == 1 else f"${_number(cents * _HUNDREDTH)}"
 
 
 def _changed(change: AmountChange) -> str:
@@ -800,5 +804,8 @@ def _number(value: Fraction | int) -> str:
     exact = Fraction(value)
     if exact.denominator == 1:
         return str(exact.numerator)
-    decimals = f"{float(exact):.6f}".rstrip("0")
-    return decimals if Fraction(decimals) == exact else str(exact)
+    millionths = exact * 1_000_000
+    if millionths.denominator != 1:
+        return str(exact)
+    whole, rest = divmod(abs(millionths.numerator), 1_000_000)
+    return f"{'-' if exact < 0 else ''}{whole}.{rest:06d}".rstrip("0")

@@ -67,9 +67,7 @@ def _shaped(charge: Charge, starts: Days, active: list[Override]) -> Variant:
         if "schedule" in override.changes and "once" not in override.changes:
             changes["once"] = None
     used = OverrideUsed(active[-1].reason, active[-1].place.line)
-    return Variant(
-        starts, msgspec.structs.replace(charge, **changes), used, waived=_waived(active)
-    )
+    return Variant(starts, msgspec.structs.replace(charge, **changes), used, waived=_waived(active))
 
 
 def _waived(active: Sequence[Override]) -> bool:

@@ -21,7 +21,6 @@ from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
 from chargeplan.core.plan import Charge, FromPath, Plan
 from chargeplan.core.posted import Evidence
-from chargeplan.core.posting import Posting
 from chargeplan.core.select import names_of
 from chargeplan.flow.ports import Journal, Snapshot, Vendors
 
@@ -239,7 +238,9 @@ class _Run:
             )
             for plan in plans
         ]
-        comparison = compare(planned, observed, evidence, integration, self.request.window)
+        comparison = compare(
+            planned, observed, evidence, integration, self.request.window, loaded=self.project.plans
+        )
         self.diagnostics += comparison.diagnostics
         self.unrecorded += comparison.unexplained
         changes = [change for change in comparison.changes if self._asked(change.plan, change.charge)]
@@ -248,7 +249,7 @@ class _Run:
             a for p in planned for a in p.expansion.allocations if self._asked(a.plan, a.charge)
         ]
         self.found.append((each.name, changes, skips))
-        self._note(integration, each, observed, postings, changes)
+        self._note(integration, each, observed, evidence, changes)
 
     def _asked(self, plan: str, charge: str) -> bool:
         return (not self.request.plans or plan in self.request.plans) and (
@@ -260,7 +261,7 @@ class _Run:
         integration: IntegrationConfig,
         each: Property,
         observed: ObservedProperty,
-        postings: Sequence[Posting],
+        evidence: Evidence,
         changes: Sequence[Change],
     ) -> None:
         """What guards, reviewers and the plan file need to know of the property."""
@@ -275,9 +276,12 @@ class _Run:
             ):
                 name = codes[charge.charge_code_id or ""]
                 totals[name] = totals.get(name, 0) + (charge.amount or 0)
+        postings = tuple(evidence.postings.values())
         for posting in postings:
+            seen = posting.reference in evidence.by_reference or posting.reference in evidence.matched
             if (
                 posting.state in {"queued", "accepted"}
+                and not seen
                 and posting.charge_code_id in codes
                 and posting.transaction_date in before
             ):
@@ -289,9 +293,7 @@ class _Run:
         nobody = not any(days and self.request.as_of in days for days in occupied)
         gone = nobody and bool(observed.charges or postings)
         self.facts[each.id] = PropertyFacts(each.name, sum(totals.values()), now, gone)
-        self.states.append(
-            PropertyState(integration.id, each.id, _digest(observed), _digest(tuple(postings)))
-        )
+        self.states.append(PropertyState(integration.id, each.id, _digest(observed), _digest(postings)))
 
     def result(self, plan_id: str, environment: str) -> Planned:
         for name in self.request.properties:

@@ -114,8 +114,11 @@ def settle_unknown(
     by_integration: dict[str, list[Posting]] = defaultdict(list)
     for each in unknown:
         by_integration[each.integration_id].append(each)
+    # A killed run's lines became unknown when somebody looked, which may be days after the request.
+    sent = {each.batch_id: each.created_at for each in journal.batches()} if unknown else {}
     for integration_id, lines in by_integration.items():
-        entries = remote.write_log(integration_id, _time_range(lines, clock))
+        oldest = min(sent.get(each.batch_id) or each.since for each in lines)
+        entries = remote.write_log(integration_id, _time_range(oldest, clock))
         vendor = vendor_of.get(integration_id, "")
         for batch_id, batch in _by_batch(lines, {"unknown"}).items():
             moved += _by_log(journal, remote, batch_id, batch, entries, vendor, vendors)
@@ -231,10 +234,9 @@ def _by_batch(postings: Sequence[Posting], states: set[str]) -> dict[str, list[P
     return found
 
 
-def _time_range(lines: Sequence[Posting], clock: Clock) -> str:
+def _time_range(oldest: str, clock: Clock) -> str:
     """The shortest range of the write log that reaches back to the oldest of the requests."""
-    oldest = min(datetime.fromisoformat(each.since) for each in lines)
-    age = datetime.fromisoformat(clock.now()) - oldest
+    age = datetime.fromisoformat(clock.now()) - datetime.fromisoformat(oldest)
     for name, reach in (
         ("hour", timedelta(minutes=50)),
         ("day", timedelta(hours=23)),

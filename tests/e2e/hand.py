@@ -117,7 +117,7 @@ def lines(path: Path) -> list[tuple]:
 
 
 def main() -> None:
-    from chargeplan.sandbox.state import Sandbox  # the seed, and nothing else of the program
+    from chargeplan.sandbox.state import Sandbox  # noqa: PLC0415 - the seed, and nothing else of the program
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "seed.db"

@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from tests.e2e.house import AS_OF, SMALL, TOKEN, House
+from chargeplan.cli import wiring
+from chargeplan.journal import open_journal
+from tests.e2e.house import AS_OF, INTEGRATION, OAK, SMALL, TOKEN, House
 
 NO_CHANGES = "No changes. Every charge is posted."
 WHOLE = """\
@@ -163,8 +165,6 @@ def test_wrong_and_right_digest(house):
 
 
 def test_expired(house, monkeypatch):
-    from chargeplan.cli import wiring
-
     house.saved()
     monkeypatch.setattr(wiring.WallClock, "now", lambda _: "2099-01-01T00:00:00.000Z")
     assert "before" in assert_stale(house)["message"]
@@ -212,9 +212,6 @@ def test_a_guard_refuses_and_the_plan_is_saved(house):
 
 
 def test_a_second_run_while_the_first_holds_the_lock(house):
-    from chargeplan.journal import open_journal
-    from tests.e2e.house import INTEGRATION, OAK
-
     house.saved()
     with (
         open_journal(str(house.folder / ".chargeplan" / "x.db"), create=False) as journal,

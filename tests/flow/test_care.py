@@ -5,9 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from chargeplan.cli import wiring
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.posting import NotSent
+from chargeplan.journal import store
+from chargeplan.journal.store import SqlJournal
+from chargeplan.propexo.client import Propexo
 from chargeplan.sandbox.faults import Fault
 from tests.e2e.house import AS_OF, BATCH, SMALL, finish
 
@@ -109,6 +116,74 @@ def test_no_wait_leaves_the_jobs_to_reconcile(house):
     for _ in range(3):
         house.run("reconcile")
     assert {each["state"] for each in house.status()["overdue"] + house.status()["in_flight"]} == {"accepted"}
+
+
+def test_an_interrupt_before_anything_is_sent_stops_at_once(house):
+    house.saved()
+    house.state.add_faults(Fault(method="GET", delay=2.0))
+    before = len(house.state.requests("GET"))
+    running = house.start("apply", house.planfile, "--json")
+    while len(house.state.requests("GET")) == before:
+        time.sleep(0.02)
+    began = time.monotonic()
+    running.send_signal(signal.SIGINT)
+    stopped = finish(running)
+    assert stopped.code == 130, stopped
+    assert json.loads(stopped.out)["kind"] == "error"
+    assert time.monotonic() - began < 1.9
+    assert house.state.requests("POST") == []
+    assert house.apply("--lock-timeout", "0").code == 0
+
+
+# --- what breaks in the middle -------------------------------------------------------------------------------------
+
+
+def test_where_nobody_can_be_reached_nothing_was_posted(house, monkeypatch):
+    house.saved()
+    monkeypatch.setattr(wiring.WallClock, "sleep", lambda *_: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Propexo, "post_charges", lambda *_: NotSent("connection refused"))
+        result = house.apply()
+    assert result.code == 1
+    assert "connection refused" in result.json["message"]
+    assert house.named() == set()
+    assert house.apply().code == 0
+    assert len(house.ours()) == 12
+
+
+def test_an_answer_that_cannot_be_recorded_is_unknown(house, monkeypatch):
+    """The disk fills up after the request: the intent stands, and says what may have been written."""
+    house.saved()
+    wanted = house.wanted()
+    original = SqlJournal.record
+
+    def full(self, batch_id, state, **more):
+        if state == "queued":
+            raise ChargeplanError("The journal can't be written: disk full.", code="journal_unwritable")
+        return original(self, batch_id, state, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlJournal, "record", full)
+        result = house.apply()
+    assert result.code == 4, result
+    assert result.json["totals"]["unknown"]["count"] == 4
+    assert "disk full" in result.err
+    assert house.settle() == NO_CHANGES
+    assert sorted(each.reference_number for each in house.ours()) == sorted(wanted)
+
+
+def test_the_write_log_is_read_back_to_the_request_not_to_the_day_somebody_looked(house, monkeypatch):
+    house.saved()
+    killed = house.process("apply", house.planfile, kill="after-post")
+    assert killed.code == -signal.SIGKILL
+    later = datetime.now(UTC) + timedelta(days=3)
+    said = later.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    monkeypatch.setattr(wiring.WallClock, "now", lambda _: said)
+    monkeypatch.setattr(store, "utc_now", lambda: later)
+    assert house.run("reconcile").code == 0
+    queries = [each["query"] for each in house.state.requests("GET") if "logs/writes" in each["path"]]
+    assert ["time_range=week" in each for each in queries] == [True]
+    assert len(house.status()["unknown"]) == 0
 
 
 # --- a person's word -----------------------------------------------------------------------------------------------
