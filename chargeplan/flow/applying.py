@@ -244,9 +244,8 @@ class Poster:
             self.journal.record(batch_id, "refused", errors=[outcome.message])
             self._halves(lines)
             return
-        for i, why in bad.items():
-            self.journal.record(batch_id, "refused", errors=[why], references=[lines[i].reference])
         rest = [change for i, change in enumerate(lines) if i not in bad]
+        # The many before the few: a run that is killed in between leaves only the bad ones unknown.
         if rest:
             self.journal.record(
                 batch_id,
@@ -254,6 +253,12 @@ class Poster:
                 errors=["refused with its batch for other lines"],
                 references=[change.reference for change in rest],
             )
+        reasons: dict[str, list[str]] = {}
+        for i, why in bad.items():
+            reasons.setdefault(why, []).append(lines[i].reference)
+        for why, references in reasons.items():
+            self.journal.record(batch_id, "refused", errors=[why], references=references)
+        if rest:
             self._send(rest, _MOST_TRIES)
 
     def _halves(self, lines: Sequence[Change]) -> None:

@@ -16,6 +16,7 @@ from chargeplan.core.plan import (
     Once,
     Override,
     Path,
+    Percent,
     Proration,
     Schedule,
     Selector,
@@ -173,6 +174,10 @@ def _spread_needs_schedule(shape: Shape) -> None:
 def _no_steps_on_shares(shape: Shape) -> None:
     if shape.values.get("steps") and isinstance(shape.values.get("amount"), (Spread, Allocate)):
         shape.error("steps", "`steps` cannot change an amount that is a part of a total.", "Delete `steps`.")
+    amount = shape.values.get("amount")
+    if shape.values.get("steps") and isinstance(amount, Percent) and isinstance(amount.of, str):
+        summary = f"`steps` cannot change a percentage of `{amount.of}`: it follows what that charge bills."
+        shape.error("steps", summary, f"Put the steps on `{amount.of}`.")
 
 
 def _split_among(shape: Shape) -> None:

@@ -61,7 +61,7 @@ def _wrap(owner, method, before=None, after=None):
 
 
 def _recorded(args, _named):
-    return {"queued": "after-queued", "accepted": "after-accepted", "refused": "between-refusals"}.get(
+    return {"queued": "after-queued", "accepted": "after-accepted", "withdrawn": "between-refusals"}.get(
         args[2]
     )
 
