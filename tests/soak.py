@@ -69,7 +69,13 @@ class Soak:
         """One month; what was wrong with it."""
         with Sandbox.open(copy_of(seeded, folder / "state.db")) as state, serve(state) as served:
             house = House(folder / "project", state, served.url)
-            house.config(batch_size=draw.choice((3, 4, 12)))
+            house.config(batch_size=draw.choice((3, 4, 12)), date_tolerance=5)
+            if draw.random() < 0.25:
+                self.happened["references forgotten"] += 1
+                state.configure(keeps_references=False)
+            if draw.random() < 0.25:
+                self.happened["posted under another date"] += 1
+                house.posting_date = "2027-08-04"
             house.run("journal", "init")
             wanted = house.wanted()
             for _ in range(draw.randint(1, 2)):
@@ -109,8 +115,11 @@ class Soak:
         lost = house.lost(wanted)
         missing = wanted - {each.reference_number for each in house.ours()}
         self.asked += len(named)
-        if missing:
-            house.run("resolve", *sorted(missing & named), "--not-posted", "--reason", "looked at the ledger")
+        words = {"--not-posted": missing & named, "--posted": named - missing}
+        for verdict, references in words.items():
+            if references:
+                house.run("resolve", *sorted(references), verdict, "--reason", "looked at the ledger")
+        if named:
             last = house.settle(rounds=6)
         self.lost += len(lost)
         duplicates = house.duplicates()

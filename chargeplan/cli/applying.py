@@ -136,6 +136,12 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
         raise ChargeplanError(
             "A plan file says itself what it covers.", hint="Leave out the options of `plan`.", code="usage"
         )
+    if asked.offline:
+        raise ChargeplanError(
+            "What is posted has to be compared with the ledgers as they are now.",
+            hint="Leave out --offline; `chargeplan plan --offline` looks at the last snapshot.",
+            code="usage",
+        )
     allowed = _allowances(words)
     started = wiring.WallClock().monotonic()
     saved = read_plan(planfile) if planfile is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import date, timedelta
 
 import click
@@ -158,9 +158,18 @@ def resolve(*, common: Common, references: tuple[str, ...], verdict: str | None,
         raise ChargeplanError(
             "Say --posted or --not-posted.", hint="Look at the resident's ledger first.", code="usage"
         )
+    _check_reason(reason)
     config = wiring.configured(common)
-    with wiring.world(common, config) as world:
-        chosen = [_open_posting(world, reference) for reference in references]
+    with wiring.world(common, config) as world, ExitStack() as stack:
+        found = [_open_posting(world, reference) for reference in references]
+        # A request may be under way for what is only intended: then the lock is that run's, and this one refuses.
+        for integration_id, property_id in sorted(
+            {(each.integration_id, each.property_id) for each in found if each.state == "intended"}
+        ):
+            stack.enter_context(
+                world.journal.lock(integration_id, [property_id], purpose="resolve", timeout=0)
+            )
+        chosen = [_open_posting(world, reference) for reference in dict.fromkeys(references)]
         for each in chosen:
             world.journal.settle(each.id, verdict, reason=reason, actor=_actor())  # type: ignore[arg-type]
         resolved = [msgspec.structs.replace(each, state=verdict) for each in chosen]
@@ -174,6 +183,13 @@ def resolve(*, common: Common, references: tuple[str, ...], verdict: str | None,
             ),
         )
     return 0
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ChargeplanError(
+            "--reason is empty.", hint="Say how you know; it is recorded with your name.", code="usage"
+        )
 
 
 def _open_posting(world: wiring.World, reference: str) -> Posting:

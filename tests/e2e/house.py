@@ -37,6 +37,7 @@ integrations:
   resman-main:
     id: resman-integration-98765
     vendor: RESMAN
+    date_tolerance: {date_tolerance}
 properties:
   oak-street: {{id: clwi5xiix000008l6ctdgafyh, integration: resman-main}}
 plans: [plans/*.yaml]
@@ -90,14 +91,19 @@ class House:
 
     def __init__(self, folder: Path, state, url: str) -> None:
         self.folder, self.state, self.url = folder, state, url
+        self.posting_date: str | None = None  # the operator's own, where they enter one
         self.plans = folder / "plans"
         self.plans.mkdir(parents=True, exist_ok=True)
         self.planfile = folder / "x.plan"
         self.config()
         self.write(SMALL)
 
-    def config(self, more: str = "", *, batch_size: int = 4, url: str | None = None) -> None:
-        text = CONFIG.format(url=url or self.url, batch_size=batch_size, more=more)
+    def config(
+        self, more: str = "", *, batch_size: int = 4, date_tolerance: int = 0, url: str | None = None
+    ) -> None:
+        text = CONFIG.format(
+            url=url or self.url, batch_size=batch_size, date_tolerance=date_tolerance, more=more
+        )
         (self.folder / "chargeplan.yaml").write_text(text)
 
     def write(self, text: str, name: str = "oak.yaml") -> None:
@@ -157,7 +163,7 @@ class House:
 
     def month(self) -> None:
         """The operator approves and Propexo syncs."""
-        self.state.approve()
+        self.state.approve(posting_date=self.posting_date)
         self.state.sync()
 
     def document(self) -> dict:

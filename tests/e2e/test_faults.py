@@ -150,13 +150,7 @@ def test_jobs_that_cannot_be_asked_are_pending_and_not_an_error(house):
 
 @pytest.mark.parametrize("keeps", [True, False], ids=["references kept", "references lost"])
 def test_an_operator_who_redates_and_a_system_that_forgets_references(house, keeps):
-    house.config()
-    text = (
-        (house.folder / "chargeplan.yaml")
-        .read_text()
-        .replace("vendor: RESMAN", "vendor: RESMAN\n    date_tolerance: 3")
-    )
-    (house.folder / "chargeplan.yaml").write_text(text)
+    house.config(date_tolerance=3)
     house.state.configure(keeps_references=keeps)
     house.saved()
     assert house.apply().code == 0

@@ -352,6 +352,7 @@ def test_bad_yaml(house, text):
         ("plan", "--nope"),
         ("apply",),
         ("apply", "x.plan", "--period", "2027-08"),
+        ("apply", "--offline", "--auto-approve", "--period", "2027-08"),
         ("apply", "--allow", "max_total=1.00"),
         ("apply", "--allow", "nope=1", "--reason", "x", "--auto-approve"),
         ("resolve", "CP0000000000000000", "--posted", "--reason", "x"),

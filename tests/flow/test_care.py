@@ -232,6 +232,31 @@ def test_a_resolution_that_was_wrong_shows_on_the_ledger_and_is_not_hidden(house
     assert house.plan().last == NO_CHANGES
 
 
+def test_nobody_resolves_what_is_under_way(house):
+    house.saved()
+    house.state.add_faults(Fault(method="POST", path=BATCH, delay=2.0))
+    running = house.start("apply", house.planfile)
+    wait_for_post(house)
+    under_way = sorted(house.named())
+    assert len(under_way) == 4
+    early = house.run("resolve", *under_way, "--not-posted", "--reason", "impatient", "--json")
+    assert early.code == 7, early
+    assert finish(running).code == 0
+    assert house.duplicates() == []
+    blank = house.run("resolve", *under_way, "--posted", "--reason", " ", "--json")
+    assert (blank.code, blank.json["code"]) == (1, "usage")
+
+
+def test_what_a_killed_run_intended_can_be_resolved_at_once(house):
+    house.saved()
+    assert house.process("apply", house.planfile, kill="after-intent").code == -signal.SIGKILL
+    intended = sorted(house.named())
+    assert house.run("resolve", *intended, "--not-posted", "--reason", "it was killed").code == 0
+    assert house.apply().code == 0
+    assert len(house.ours()) == 12
+    assert house.duplicates() == []
+
+
 def test_adopt(house):
     change = house.document()["changes"][2]
     entry = house.state.insert(
