@@ -19,7 +19,7 @@ from chargeplan.core.config import Config, Project
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.guard import Allowed
 from chargeplan.flow.planning import Planned, PlanRequest, default_window, make_plan
-from chargeplan.flow.settling import settle_jobs, settle_seen
+from chargeplan.flow.settling import settle_jobs, settle_seen, settle_unknown
 from chargeplan.planfile.codec import read_plan, write_plan
 from chargeplan.planfile.header import Header, Origin, PlanOptions, PropertyDigest, header_of
 from chargeplan.planfile.seal import digest
@@ -224,6 +224,7 @@ def plan_now(
     progress = wiring.progress_of(common)
     if not request.offline:
         settle_jobs(world.journal, world.remote, world.vendors, world.vendor_of)
+        settle_unknown(world.journal, world.remote, world.vendors, world.vendor_of, world.clock)
     planned = make_plan(
         project,
         request,

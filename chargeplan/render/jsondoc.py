@@ -197,7 +197,8 @@ def apply_document(
     plan_id: str, outcome: str, totals: Mapping[str, Total], batches: Sequence[Batch]
 ) -> Document:
     """The result of ``apply``; ``totals`` by ``posted``, ``refused``, ``unknown`` and ``pending``, zero where missing."""
-    words = ("posted", "refused", "unknown", "pending")
+    # Lines that a stopped run did not reach are told where there are any; a plan file goes on with them.
+    words = ("posted", "refused", "unknown", "pending", *(("unsent",) if "unsent" in totals else ()))
     return {
         "kind": "apply",
         "plan_id": plan_id,

@@ -37,7 +37,7 @@ CASES = [
     *(Case(f"{s} without work", {"status": s, "work": False}, 4, LOST, named=4) for s in (500, 502, 504)),
     *(Case(f"200 {body}", {"body": body}, 4, LOST) for body in ("malformed", "empty", "truncated", "html", "shapeless")),
     Case("400 without paths", {"status": 400, "work": False}, 0, {"posted": 12}),
-    *(Case(f"{s} stops", {"status": s, "work": False}, 3, {"posted": 4, "refused": 4}) for s in (401, 403, 404, 405, 409, 422)),
+    *(Case(f"{s} stops", {"status": s, "work": False}, 3, {"posted": 4, "refused": 4, "unsent": 4}) for s in (401, 403, 404, 405, 409, 422)),
     Case("413 once", {"status": 413, "work": False}, 0, {"posted": 12}),
     Case("429", {"status": 429, "work": False, "retry_after": 1}, 0, {"posted": 12}),
     Case("job FAILURE, applied", {"job": "FAILURE", "errors": TIMEOUT, "written": 99}, 4, LOST),
