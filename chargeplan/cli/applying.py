@@ -265,7 +265,7 @@ def _fresh_target(
             hint="Save a plan and apply the file, or give --auto-approve.",
             code="approval_needed",
         )
-    planned = plan_now(common, world, project, request, warnings)
+    planned = plan_now(world, project, request, warnings)
     change_set = planned.change_set
     common.show(plan_screen(change_set, color=common.colored, width=common.width), to_stderr=common.as_json)
     _refuse_errors(planned)
@@ -409,7 +409,7 @@ class _Run:
         Raises:
             StalePlanError: it is not; nothing was posted.
         """
-        planned = plan_now(self.common, self.world, self.project, self.target.request)
+        planned = plan_now(self.world, self.project, self.target.request)
         _refuse_errors(planned)
         now = [change for change in planned.change_set.changes if change.action in POSTED_BY_APPLY]
         check_unchanged(self.target.changes, now, self._done())
@@ -433,7 +433,14 @@ class _Run:
 
     def _poster(self) -> Poster:
         timezones = {plan.name: plan.timezone for plan in self.project.plans}
-        show = wiring.progress_of(self.common)
+        bar = self.world.bar
+        jobs_seen = 0
+
+        def waiting(jobs: int) -> None:
+            nonlocal jobs_seen
+            jobs_seen = max(jobs_seen, jobs)
+            bar.step("write jobs", jobs_seen - jobs, jobs_seen)
+
         return Poster(
             self.target.plan_id,
             self.world.journal,
@@ -445,7 +452,8 @@ class _Run:
             timezone_of=timezones,
             vendor_of=self.world.vendor_of,
             stopping=self.stopping,
-            waiting=lambda jobs: show(f"waiting for {jobs} write job{'s' if jobs != 1 else ''}"),
+            progress=lambda done, lines: bar.step("posting", done, lines),
+            waiting=waiting,
         )
 
     def _post_and_keep_count(
@@ -453,23 +461,11 @@ class _Run:
     ) -> None:
         """Post; a failure after the first request ends the posting, not the account of what was sent."""
         try:
-            self._post(poster, changes, tokens)
+            poster.post(changes, tokens)
         except ChargeplanError as problem:
             if not poster.requests:
                 raise
             poster.stopped = problem.message
-
-    def _post(self, poster: Poster, changes: Sequence[Change], tokens: Mapping[tuple[str, str], int]) -> None:
-        if not self.common.shows_progress:
-            poster.post(changes, tokens)
-            return
-        from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-        from rich.progress import Progress  # noqa: PLC0415
-
-        with Progress(console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("Posting", total=len(changes))
-            poster.progress = lambda done, _all: bar.update(task, completed=done)
-            poster.post(changes, tokens)
 
     @contextmanager
     def _locks(self) -> Iterator[dict[tuple[str, str], int]]:
@@ -486,7 +482,7 @@ class _Run:
 
     def _finish(self, *, used: bool, poster: Poster) -> int:
         poster.wait_for_jobs()
-        wiring.clear_progress(self.common)
+        self.world.bar.close()
         totals = sum_up(self.target.changes, self._postings())
         if poster.stopped and not self.stopping() and _is_unsent(totals):
             raise ChargeplanError(

@@ -79,7 +79,7 @@ def explain(*, common: Common, period: str | None, as_of: str | None, offline: b
         recorded = tuple(world.journal.find(asked.reference)) if asked.reference else ()
         window = read_window(period, None, None) or _month_of(recorded, project, today)
         request = _request(asked, today, window, offline=offline)
-        change_set = plan_now(common, world, project, request, warnings).change_set
+        change_set = plan_now(world, project, request, warnings).change_set
         if change_set.errored:
             common.say(diagnostics_screen([each for each in change_set.diagnostics if each.is_error]))
         answer = _Answering(world, project, request, change_set).answer(asked)

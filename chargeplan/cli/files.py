@@ -47,7 +47,7 @@ def _online(common: Common, loaded: Loaded) -> tuple[Diagnostic, ...]:
     assert loaded.project is not None
     request = request_of(PlanWords(), loaded.project.config, wiring.WallClock())
     with wiring.world(common, loaded.project.config, today=request.as_of) as world:
-        return plan_now(common, world, loaded.project, request).change_set.diagnostics
+        return plan_now(world, loaded.project, request).change_set.diagnostics
 
 
 @click.command()

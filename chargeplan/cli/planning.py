@@ -122,7 +122,7 @@ def plan(
     project, warnings = wiring.project(common)
     request = request_of(asked, project.config, wiring.WallClock())
     with wiring.world(common, project.config, today=request.as_of) as world:
-        planned = plan_now(common, world, project, request, warnings)
+        planned = plan_now(world, project, request, warnings)
         origin = origin_of(world, project, request, planned)
         header = _header(world, project.config, planned.change_set, origin)
     change_set = planned.change_set
@@ -214,14 +214,12 @@ def request_of(
 
 
 def plan_now(
-    common: Common,
     world: wiring.World,
     project: Project,
     request: PlanRequest,
     warnings: Sequence[Diagnostic] = (),
 ) -> Planned:
     """Settle what is open, then plan."""
-    progress = wiring.progress_of(common)
     if not request.offline:
         settle_jobs(world.journal, world.remote, world.vendors, world.vendor_of)
         settle_unknown(world.journal, world.remote, world.vendors, world.vendor_of, world.clock)
@@ -233,10 +231,10 @@ def plan_now(
         world.vendors,
         plan_id=wiring.new_id("plan"),
         environment=world.environment.name,
-        progress=progress,
+        progress=world.bar.step,
     )
     settle_seen(world.journal, world.snapshot, world.integrations)
-    wiring.clear_progress(common)
+    world.bar.close()
     change_set = msgspec.structs.replace(
         planned.change_set, diagnostics=(*warnings, *planned.change_set.diagnostics)
     )

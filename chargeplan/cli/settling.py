@@ -230,9 +230,7 @@ def adopt(
     project, _ = wiring.project(common)
     request = request_of(PlanWords(period=period, as_of=as_of), project.config, wiring.WallClock())
     with wiring.world(common, project.config, today=request.as_of) as world:
-        held, request = _held_line(
-            common, world, project, request, reference, period_given=period is not None
-        )
+        held, request = _held_line(world, project, request, reference, period_given=period is not None)
         synced = held.synced
         if synced is not None and synced.id != charge_id:
             raise ChargeplanError(
@@ -267,7 +265,6 @@ def adopt(
 
 
 def _held_line(
-    common: Common,
     world: wiring.World,
     project: Project,
     request: PlanRequest,
@@ -284,7 +281,7 @@ def _held_line(
         first = add_months(request.window.first, months)
         window = request.window if months == 0 else Days(first, add_months(first, 1) - timedelta(days=1))
         tried = msgspec.structs.replace(request, window=window)
-        for change in plan_now(common, world, project, tried).change_set.changes:
+        for change in plan_now(world, project, tried).change_set.changes:
             if change.reference == reference and change.action in {"hold", "create"}:
                 return change, tried
     raise ChargeplanError(

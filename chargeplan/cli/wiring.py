@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from chargeplan.cli.options import Common
+from chargeplan.cli.progress import Bar
 from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError, InputError
@@ -150,6 +150,8 @@ class World:
         self.clock = WallClock()
         self.vendors = VendorTable()
         self._stack, self._today = stack, today
+        self.bar = Bar(shown=options.shows_progress)
+        stack.callback(self.bar.close)
         self._journal: SqlJournal | None = None
         self._remote: Propexo | None = None
         self._snapshot: SqliteSnapshot | None = None
@@ -296,22 +298,3 @@ def new_id(prefix: str) -> str:
     """A new name, sorted by time and unique."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
     return f"{prefix}-{stamp}-{uuid.uuid4().hex[:10]}"
-
-
-def progress_of(options: Common) -> Callable[[str], None]:
-    """A line on stderr that says what is being done; nothing in a pipe."""
-    if not options.shows_progress:
-        return lambda _: None
-
-    def show(text: str) -> None:
-        sys.stderr.write(f"\r\x1b[K{text}…")
-        sys.stderr.flush()
-
-    return show
-
-
-def clear_progress(options: Common) -> None:
-    """Take the progress line away."""
-    if options.shows_progress:
-        sys.stderr.write("\r\x1b[K")
-        sys.stderr.flush()
