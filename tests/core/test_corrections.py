@@ -295,3 +295,28 @@ def test_a_correction_in_a_closed_period_follows_its_policy() -> None:
     world.plans = [plan(charge(prorate=ACTUAL, adjusts_drift=True), **closed)]
     world.live(lease(moved_out="2027-08-10"))
     assert world.changes(SEPTEMBER) == [("correct", "2027-09-01", "-$677.42")]
+
+
+# --- a lease that came to nothing ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("adjusts", "action"), [(True, "correct"), (False, "drift")])
+def test_rent_posted_for_people_who_never_moved_in_does_not_stand_in_silence(
+    adjusts: bool, action: str
+) -> None:
+    world = after(adjusting(adjusts_drift=adjusts))
+    world.live(lease(status="INACTIVE"))
+    change = only(world)
+    assert (change.action, change.reason, str(change.transaction_date), change.amount) == (
+        action,
+        "not_due",
+        "2027-08-01",
+        -100000,
+    )
+
+
+def test_who_never_moved_in_and_was_never_billed_is_only_skipped() -> None:
+    world = World(adjusting(), lease(status="INACTIVE"))
+    comparison = world.compare(("2027-08-01", "2027-08-31"))
+    assert comparison.changes == ()
+    assert [skip.reason for skip in comparison.skips] == ["never_moved_in"]

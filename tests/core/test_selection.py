@@ -209,6 +209,11 @@ def test_a_waived_month_is_a_skip() -> None:
     assert billed(of, window=("2027-09-01", "2027-09-30")) == [("2027-09-01", "$1,000.00")]
 
 
+def test_a_later_override_may_take_a_waiver_back() -> None:
+    of = rent_plan(overrides=(override(waive=True, units=("10*",)), override(waive=False, units=("101",))))
+    assert billed(of) == [("2027-08-01", "$1,000.00")]
+
+
 def test_every_list_of_an_override_must_fit() -> None:
     of = rent_plan(
         overrides=(
