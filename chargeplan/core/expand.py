@@ -865,7 +865,7 @@ class _Expander:
         return error(
             f"charge `{charge.id}`: {self.setting.names.name or self.setting.names.id} has {many} named `{code}`",
             f"Write one of the property's codes, or a code's id. It has: {has}.",
-            charge.place,
+            charge.code_place or charge.place,
         )
 
     def _check_roster(self, charge: Charge) -> None:

@@ -269,7 +269,7 @@ class Charge(msgspec.Struct, frozen=True):
 
     Exactly one of ``schedule``, ``once`` and ``late_fee`` is set; ``amount`` is ``None`` only for a late fee.
     ``place`` is the charge's key in the file. ``key_plan`` and ``key_charge`` are what its lines are known by: its
-    own names, or those it was ``moved`` from.
+    own names, or those it was ``moved`` from. ``code_place`` is where the code's text stands.
     """
 
     id: str
@@ -293,6 +293,7 @@ class Charge(msgspec.Struct, frozen=True):
     enabled: bool = True
     key_plan: str = ""
     key_charge: str = ""
+    code_place: Place | None = None
 
     @property
     def title(self) -> str:

@@ -137,6 +137,7 @@ class _ChargeReader:
         values: dict[str, object] = {
             "id": self.entry.key.raw,
             "place": self.entry.key.place,
+            "code_place": fields.value_place("code"),
             "amount": None,
             "roster": self.roster,
             "who": self.around.who,
