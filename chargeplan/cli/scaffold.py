@@ -25,7 +25,7 @@ environments:
   production:
     api: https://api.propexo.com
     token_env: PROPEXO_TOKEN          # the token's only way in
-    journal: .chargeplan/production.db
+    journal: .chargeplan/production.db  # where runners are thrown away: `journal_env: CHARGEPLAN_JOURNAL`, a postgresql:// address
 integrations:
   resman-main:
     id: resman-integration-98765      # your integration's id at Propexo
