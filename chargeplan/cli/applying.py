@@ -23,7 +23,7 @@ from chargeplan.cli.planning import (
     plan_options,
     request_of,
 )
-from chargeplan.core.change import POSTED_BY_APPLY, Change, Total
+from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Project
 from chargeplan.core.errors import (
     ChargeplanError,
@@ -127,8 +127,7 @@ def apply(*, common: Common, planfile: Path | None, **options: Any) -> int:
 def _refused_document(refusal: StalePlanError | GuardRefusedError | LockedError) -> dict[str, Any]:
     """The apply document of a run that posted nothing, with the error in it."""
     outcome = {5: "stale", 6: "guarded", 7: "locked"}[refusal.exit_code]
-    totals = {name: Total() for name in ("posted", "refused", "unknown", "pending")}
-    return {**jsondoc.apply_document("", outcome, totals, ()), "error": jsondoc.error_document(refusal)}
+    return {**jsondoc.apply_document("", outcome, {}, ()), "error": jsondoc.error_document(refusal)}
 
 
 def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: PlanWords) -> int:
@@ -297,22 +296,31 @@ def _nothing_to_post(common: Common, world: wiring.World, target: Target, words:
     """
     if not target.unknown:
         return _end(common, target.plan_id, "nothing", {}, ())
-    with ExitStack() as stack:
-        for integration_id, property_ids in _places(target.unknown).items():
-            lock = world.journal.lock(
-                integration_id, property_ids, purpose="apply", timeout=words.lock_timeout
-            )
-            stack.enter_context(lock)
+    with _locks(world, target.unknown, words.lock_timeout):
+        pass
     total = Total(len(target.unknown), sum(change.amount or 0 for change in target.unknown))
     return _end(common, target.plan_id, "unknown", {"unknown": total}, ())
 
 
-def _places(changes: Sequence[Change]) -> dict[str, list[str]]:
-    """The properties of the changes by integration, in order."""
+@contextmanager
+def _locks(
+    world: wiring.World, changes: Sequence[Change], timeout: float
+) -> Iterator[dict[tuple[str, str], int]]:
+    """The locks of every property of the changes, all taken before the block begins; yields their fencing tokens.
+
+    Raises:
+        LockedError: another run holds one of them after ``timeout`` seconds.
+    """
     places: dict[str, list[str]] = {}
     for integration_id, property_id in sorted({(each.integration_id, each.property_id) for each in changes}):
         places.setdefault(integration_id, []).append(property_id)
-    return places
+    with ExitStack() as stack:
+        tokens: dict[tuple[str, str], int] = {}
+        for integration_id, property_ids in places.items():
+            lock = world.journal.lock(integration_id, property_ids, purpose="apply", timeout=timeout)
+            taken = stack.enter_context(lock)
+            tokens.update({(integration_id, property_id): token for property_id, token in taken.items()})
+        yield tokens
 
 
 def _refuse_errors(planned: Planned) -> None:
@@ -367,10 +375,10 @@ class _Run:
     def apply(self) -> int:
         """Lock, look again, consume, post, wait, sum up."""
         used = self.world.journal.plan_used(self.target.plan_id) is not None
-        if used and not self._left():
+        if used and not self._left(self._done()):
             return self._finish(used=True, poster=self._poster())
         poster = self._poster()
-        with self._locks() as tokens:
+        with _locks(self.world, self.target.changes, self.words.lock_timeout) as tokens:
             held = frozenset(tokens)
             settle_killed(self.world.journal, held)
             settle_unknown(
@@ -387,9 +395,8 @@ class _Run:
                 self._post_and_keep_count(poster, changes, tokens)
         return self._finish(used=not changes, poster=poster)
 
-    def _left(self) -> list[Change]:
+    def _left(self, done: frozenset[str]) -> list[Change]:
         """The lines that have no live posting by this plan."""
-        done = self._done()
         return [change for change in self.target.changes if change.reference not in done]
 
     def _done(self) -> frozenset[str]:
@@ -411,9 +418,9 @@ class _Run:
         """
         planned = plan_now(self.world, self.project, self.target.request)
         _refuse_errors(planned)
-        now = [change for change in planned.change_set.changes if change.action in POSTED_BY_APPLY]
-        check_unchanged(self.target.changes, now, self._done())
-        left = self._left()
+        done = self._done()
+        check_unchanged(self.target.changes, planned.change_set.to_post(), done)
+        left = self._left(done)
         if left:
             _refuse_guards(planned)
         return left
@@ -467,19 +474,6 @@ class _Run:
                 raise
             poster.stopped = problem.message
 
-    @contextmanager
-    def _locks(self) -> Iterator[dict[tuple[str, str], int]]:
-        """The locks of every property of the plan, all taken before the first request."""
-        with ExitStack() as stack:
-            tokens: dict[tuple[str, str], int] = {}
-            for integration_id, property_ids in _places(self.target.changes).items():
-                lock = self.world.journal.lock(
-                    integration_id, property_ids, purpose="apply", timeout=self.words.lock_timeout
-                )
-                taken = stack.enter_context(lock)
-                tokens.update({(integration_id, property_id): token for property_id, token in taken.items()})
-            yield tokens
-
     def _finish(self, *, used: bool, poster: Poster) -> int:
         poster.wait_for_jobs()
         self.world.bar.close()
@@ -526,13 +520,10 @@ def _end(
     *,
     interrupted: bool = False,
 ) -> int:
-    all_totals = {name: totals.get(name, Total()) for name in ("posted", "refused", "unknown", "pending")}
-    if totals.get("unsent", Total()).count:
-        all_totals["unsent"] = totals["unsent"]
     if common.as_json:
-        click.echo(jsondoc.dump(jsondoc.apply_document(plan_id, outcome, all_totals, batches)), nl=False)
+        click.echo(jsondoc.dump(jsondoc.apply_document(plan_id, outcome, totals, batches)), nl=False)
     else:
-        common.show(apply_screen(outcome, all_totals, batches, color=common.colored, width=common.width))
+        common.show(apply_screen(outcome, totals, batches, color=common.colored, width=common.width))
     if interrupted:
         return 130
     return {"complete": 0, "nothing": 0, "incomplete": 3, "unknown": 4}[outcome]

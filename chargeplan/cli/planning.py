@@ -21,7 +21,7 @@ from chargeplan.core.guard import Allowed
 from chargeplan.flow.planning import Planned, PlanRequest, default_window, make_plan
 from chargeplan.flow.settling import settle_jobs, settle_seen, settle_unknown
 from chargeplan.planfile.codec import read_plan, write_plan
-from chargeplan.planfile.header import Header, Origin, PlanOptions, PropertyDigest, header_of
+from chargeplan.planfile.header import Header, Origin, PlanOptions, header_of
 from chargeplan.planfile.seal import digest
 from chargeplan.render import jsondoc
 from chargeplan.render.markdown import plan_markdown
@@ -263,10 +263,7 @@ def origin_of(world: wiring.World, project: Project, request: PlanRequest, plann
         journal_id=world.journal.identity,
         options=PlanOptions(request.plans, request.charges, request.properties),
         inputs=project.digests,
-        properties=tuple(
-            PropertyDigest(each.integration_id, each.property_id, each.observed, each.recorded)
-            for each in planned.properties
-        ),
+        properties=planned.properties,
     )
 
 

@@ -36,11 +36,7 @@ def serve(*, common: Common, port: int, state: Path | None, as_of: str | None, t
     try:
         from chargeplan.sandbox.server import run_forever  # noqa: PLC0415 - the extra `sandbox`
     except ImportError:
-        raise ChargeplanError(
-            "The sandbox is not installed.",
-            hint="Install it with `pip install 'chargeplan[sandbox]'`.",
-            code="sandbox_missing",
-        ) from None
+        raise wiring.sandbox_missing() from None
     path = state or _default_state(common)
     settings: dict[str, Any] = {"token": token} if token else {}
     run_forever(

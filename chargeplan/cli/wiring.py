@@ -236,6 +236,15 @@ def world(options: Common, config: Config, *, today: date | None = None) -> Iter
         yield World(options, config, environment(options, config), stack, today)
 
 
+def sandbox_missing() -> ChargeplanError:
+    """The extra `sandbox` is not installed."""
+    return ChargeplanError(
+        "The sandbox is not installed.",
+        hint="Install it with `pip install 'chargeplan[sandbox]'`.",
+        code="sandbox_missing",
+    )
+
+
 @contextmanager
 def open_sandbox(config: Config, where: Environment, today: date | None = None) -> Iterator[Sandbox]:
     """The embedded sandbox's state, made and seeded around ``today`` where it is missing.
@@ -252,11 +261,7 @@ def open_sandbox(config: Config, where: Environment, today: date | None = None) 
     try:
         from chargeplan.sandbox.state import Sandbox  # noqa: PLC0415 - the extra `sandbox`
     except ImportError:
-        raise ChargeplanError(
-            "The sandbox is not installed.",
-            hint="Install it with `pip install 'chargeplan[sandbox]'`.",
-            code="sandbox_missing",
-        ) from None
+        raise sandbox_missing() from None
     path = state_folder(config) / f"sandbox-{where.name}.db"
     with Sandbox.open(path, today=today, requests_per_minute=_EMBEDDED_RATE) as state:
         path.chmod(0o600)

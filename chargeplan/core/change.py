@@ -93,6 +93,15 @@ class ObservedMark(msgspec.Struct, frozen=True):
     records: int
 
 
+class PropertyDigest(msgspec.Struct, frozen=True):
+    """What one property looked like: digests of what was observed, and of what the journal had recorded, of it."""
+
+    integration_id: str
+    property_id: str
+    observed: str
+    recorded: str
+
+
 class GuardResult(msgspec.Struct, frozen=True):
     """One guard's verdict: the value that was counted against its limit, both in the guard's own unit.
 

@@ -20,9 +20,9 @@ from datetime import date
 import msgspec
 
 from chargeplan.core.bill import Bill, Expansion, HouseholdBills
-from chargeplan.core.change import Change, Synced
+from chargeplan.core.change import POSTED_BY_APPLY, Change, Synced
 from chargeplan.core.config import IntegrationConfig
-from chargeplan.core.dates import ONE_DAY, Days
+from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic, error
 from chargeplan.core.household import natural
 from chargeplan.core.key import FIRST_CORRECTION_PART, Key
@@ -321,7 +321,7 @@ def _corrected(
         reference=target.reference,
         amount=difference,
         natural_date=natural,
-        transaction_date=_open_day(plan, natural),
+        transaction_date=plan.open_day(natural),
         service=bill.billed if bill.lines and bill.billed else _originally_served(posted, bill.period),
         description=_adjusted(original, first, integration.max_description),
     )
@@ -365,19 +365,13 @@ def _adjusted(line: Line, first: PostedPart, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _open_day(plan: Plan, day: date) -> date:
-    if plan.closed_period == "shift" and plan.closed_through is not None and day <= plan.closed_through:
-        return plan.closed_through + ONE_DAY
-    return day
-
-
 # --- closed periods ----------------------------------------------------------------------------------------------
 
 
 def _closed(plan: Plan, change: Change, closed: list[Change]) -> bool:
     """Whether a change would post into a closed period; it is then noted and left out."""
     if (
-        change.action not in {"create", "correct"}
+        change.action not in POSTED_BY_APPLY
         or plan.closed_through is None
         or change.transaction_date > plan.closed_through
     ):

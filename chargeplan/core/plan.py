@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from chargeplan.core.dates import ALWAYS, DateExpression, DateUnit, Days
+from chargeplan.core.dates import ALWAYS, ONE_DAY, DateExpression, DateUnit, Days
 from chargeplan.core.diagnostic import Place
 
 
@@ -319,6 +319,12 @@ class Plan(msgspec.Struct, frozen=True):
     closed_period: Literal["error", "shift", "skip"] = "error"
     owns: tuple[str, ...] = ()
     tables: dict[str, Table] = msgspec.field(default_factory=dict)
+
+    def open_day(self, day: date) -> date:
+        """Where ``closed_period: shift`` dates a line of that day: the first open day; its key keeps the period."""
+        if self.closed_period == "shift" and self.closed_through is not None and day <= self.closed_through:
+            return self.closed_through + ONE_DAY
+        return day
 
     def charge(self, charge_id: str) -> Charge:
         """The charge with that id.

@@ -60,7 +60,7 @@ class Writer(msgspec.Struct):
             period=self.period.days,
             service=portion.days,
             natural_date=natural_date,
-            transaction_date=_open_day(self.plan, natural_date),
+            transaction_date=self.plan.open_day(natural_date),
             amount=portion.cents,
             description="",
             notes="",
@@ -100,10 +100,3 @@ def _too_long(charge: Charge, what: str, text: str, most: int) -> Diagnostic:
         "Shorten the template, or raise `max_length` if the property system keeps more.",
         charge.place,
     )
-
-
-def _open_day(plan: Plan, day: date) -> date:
-    """``closed_period: shift`` dates a line the first open day; its key keeps the period."""
-    if plan.closed_period == "shift" and plan.closed_through is not None and day <= plan.closed_through:
-        return plan.closed_through + ONE_DAY
-    return day

@@ -40,15 +40,6 @@ class PostingOptions(msgspec.Struct, frozen=True):
     deadline: float | None = None
 
 
-class Applied(msgspec.Struct, frozen=True):
-    """How an apply ended. ``outcome`` is ``complete``, ``incomplete``, ``unknown`` or ``nothing`` (interface.md)."""
-
-    outcome: str
-    totals: dict[str, Total]
-    batches: tuple[Batch, ...]
-    stopped: str = ""
-
-
 Stopping = Callable[[], bool]
 
 

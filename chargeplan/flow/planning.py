@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from chargeplan.core.change import Change, ChangeSet, ObservedMark
+from chargeplan.core.change import Change, ChangeSet, ObservedMark, PropertyDigest
 from chargeplan.core.compare import PlannedProperty, compare
 from chargeplan.core.config import Config, IntegrationConfig, Project
 from chargeplan.core.dates import Days, add_months, add_period
@@ -45,20 +45,11 @@ class PlanRequest(msgspec.Struct, frozen=True):
     allowed: tuple[Allowed, ...] = ()
 
 
-class PropertyState(msgspec.Struct, frozen=True):
-    """Digests of what was observed and recorded of a property when it was planned."""
-
-    integration_id: str
-    property_id: str
-    observed: str
-    recorded: str
-
-
 class Planned(msgspec.Struct, frozen=True):
     """The result of planning. ``unrecorded`` counts synced charges of these plans that the journal does not know."""
 
     change_set: ChangeSet
-    properties: tuple[PropertyState, ...]
+    properties: tuple[PropertyDigest, ...]
     unrecorded: int
 
 
@@ -107,7 +98,7 @@ class _Run:
         self.lookback = add_period(request.window.first, -count, unit)
         self.diagnostics: list[Diagnostic] = []
         self.marks: list[ObservedMark] = []
-        self.states: list[PropertyState] = []
+        self.states: list[PropertyDigest] = []
         self.allocations: list[AllocationReport] = []
         self.facts: dict[str, PropertyFacts] = {}
         self.previous: dict[str, dict[str, int]] = {}
@@ -293,7 +284,7 @@ class _Run:
         nobody = not any(days and self.request.as_of in days for days in occupied)
         gone = nobody and bool(observed.charges or postings)
         self.facts[each.id] = PropertyFacts(each.name, sum(totals.values()), now, gone)
-        self.states.append(PropertyState(integration.id, each.id, _digest(observed), _digest(postings)))
+        self.states.append(PropertyDigest(integration.id, each.id, _digest(observed), _digest(postings)))
 
     def result(self, plan_id: str, environment: str) -> Planned:
         for name in self.request.properties:

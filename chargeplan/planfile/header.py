@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from chargeplan import __version__
-from chargeplan.core.change import ChangeSet
+from chargeplan.core.change import ChangeSet, PropertyDigest
 from chargeplan.core.dates import Days
 
 KIND: Final = "planfile"
@@ -21,15 +21,6 @@ class PlanOptions(msgspec.Struct, frozen=True):
     plans: tuple[str, ...] = ()
     charges: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
-
-
-class PropertyDigest(msgspec.Struct, frozen=True):
-    """What one property looked like: digests of what was observed, and of what the journal had recorded, of it."""
-
-    integration_id: str
-    property_id: str
-    observed: str
-    recorded: str
 
 
 class Allowance(msgspec.Struct, frozen=True):

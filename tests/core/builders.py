@@ -35,6 +35,7 @@ from chargeplan.core.plan import Charge, Fixed, FromPath, Once, Path, Plan, Row,
 from chargeplan.core.posted import Evidence
 from chargeplan.core.posting import Posting
 from chargeplan.core.select import Names
+from chargeplan.flow.applying import posting_of
 
 PLACE = Place("plans/oak.yaml", 7)
 MONTHLY = Schedule("month", 1, day=1)
@@ -297,37 +298,7 @@ class World:
                     self.show(change)
 
     def record(self, change: Change, *, state: str = "accepted", error: str | None = None) -> Posting:
-        posting = Posting(
-            reference=change.reference,
-            integration_id=change.integration_id,
-            property_id=change.property_id,
-            plan=change.plan,
-            charge=change.charge,
-            item=change.item,
-            key_plan=change.key_plan,
-            key_charge=change.key_charge,
-            unit_id=change.unit_id,
-            unit_number=change.unit_number,
-            resident_id=change.resident_id,
-            lease_id=change.lease_id,
-            period=change.period_key,
-            part=change.part,
-            period_first=change.period.first,
-            period_last=change.period.last,
-            service_first=change.service.first,
-            service_last=change.service.last,
-            transaction_date=change.transaction_date,
-            amount=change.amount or 0,
-            charge_code_id=change.charge_code_id,
-            charge_code=change.charge_code,
-            description=change.description,
-            notes=change.notes,
-            source_file="plans/oak.yaml",
-            source_line=7,
-            action=change.action,
-            state=state,  # type: ignore[arg-type]
-            error=error,
-        )
+        posting = msgspec.structs.replace(posting_of(change), state=state, error=error)
         self.postings[posting.reference] = posting
         return posting
 

@@ -13,11 +13,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chargeplan.core.change import ChangeSet, Total
+from chargeplan.core.change import ChangeSet, PropertyDigest, Total
 from chargeplan.core.errors import ChargeplanError, StalePlanError
 from chargeplan.planfile import codec, whole
 from chargeplan.planfile.codec import PlanFile, read_plan, review_of, write_plan
-from chargeplan.planfile.header import Allowance, Origin, PlanOptions, PropertyDigest, header_of
+from chargeplan.planfile.header import Allowance, Origin, PlanOptions, header_of
 from chargeplan.planfile.seal import digest
 from tests.render.samples import change, change_set, full
 
