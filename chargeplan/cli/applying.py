@@ -102,7 +102,7 @@ class Target(msgspec.Struct, frozen=True):
 )
 @common()
 def apply(*, common: Common, planfile: Path | None, **options: Any) -> int:
-    r"""Post a plan; without a file: plan, show, ask, post.
+    """Post a plan; without a file: plan, show, ask, post.
 
     Every line is posted at most once, whatever fails: what is sent is recorded before it leaves, and nothing whose
     outcome is unknown is sent again.

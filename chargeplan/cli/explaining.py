@@ -64,7 +64,7 @@ class Asked(msgspec.Struct, frozen=True):
 @click.option("--offline", is_flag=True, help="Use the last snapshot; no request.")
 @common()
 def explain(*, common: Common, period: str | None, as_of: str | None, offline: bool, **words: Any) -> int:
-    r"""Say where a line comes from, step by step, or why there is none.
+    """Say where a line comes from, step by step, or why there is none.
 
     \b
     Examples:

@@ -84,7 +84,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="chargeplan", message="%(prog)s %(version)s")
 def cli() -> None:
-    r"""Charge plans as code: residents' charges, planned, reviewed and posted at most once.
+    """Charge plans as code: residents' charges, planned, reviewed and posted at most once.
 
     \b
     Examples:

@@ -110,7 +110,7 @@ def plan(
     detailed_exitcode: bool,
     **words: Any,
 ) -> int:
-    r"""Show what would be billed: expand the plans, look at the ledgers, show the difference.
+    """Show what would be billed: expand the plans, look at the ledgers, show the difference.
 
     \b
     Examples:

@@ -31,7 +31,7 @@ _Values = Mapping[str, Value]
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @common()
 def test(*, common: Common, files: tuple[Path, ...]) -> int:
-    r"""Run the plans' own tests: given these residents and this day, the plans say these lines.
+    """Run the plans' own tests: given these residents and this day, the plans say these lines.
 
     Without FILES all of plans/tests/*.yaml beside the configured plans. Nothing is read from Propexo or from the journal.
 
