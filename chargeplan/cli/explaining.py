@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from itertools import groupby
 from typing import Any
 
 import click
@@ -18,7 +19,7 @@ from chargeplan.core.dates import ONE_DAY, Days, add_months, add_period
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.expand import Setting, expand
 from chargeplan.core.explain import Explained, Explainer, needed
-from chargeplan.core.line import Skip
+from chargeplan.core.line import Skip, Term
 from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.plan import Plan
 from chargeplan.core.posted import Evidence
@@ -30,6 +31,8 @@ from chargeplan.render.explain import Answer, Told, explain_document, explain_sc
 from chargeplan.render.faults import diagnostics_screen
 
 _MARGIN = timedelta(days=45)
+# A report asks for all lines of a property, so that its charges are expanded together.
+_EVERY_CHARGE = ""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -128,6 +131,21 @@ def _request(asked: Asked, today: date, window: Days, *, offline: bool) -> PlanR
     )
 
 
+def arithmetic(
+    world: wiring.World, project: Project, request: PlanRequest, change_set: ChangeSet
+) -> dict[str, tuple[Term, ...]]:
+    """The terms of every line's amount by reference, for a report; a line whose amount is not known has none."""
+    answering = _Answering(world, project, request, change_set)
+    found = {}
+    for _, changes in groupby(change_set.changes, key=lambda each: each.property_id):
+        # One property's rows at a time, as in planning.
+        answering.forget()
+        for change in changes:
+            if terms := answering.terms(change):
+                found[change.reference] = terms
+    return found
+
+
 class _Answering:
     """Finds what is asked for in a plan that was just made, and explains it from the same facts."""
 
@@ -139,6 +157,19 @@ class _Answering:
         self.lookback = add_period(request.window.first, -count, unit)
         self._observed: dict[str, tuple[ObservedProperty, Evidence]] = {}
         self._explainers: dict[tuple[str, str, str], Explainer] = {}
+
+    def forget(self) -> None:
+        """Let go of the facts of the properties looked at so far."""
+        self._observed.clear()
+        self._explainers.clear()
+
+    def terms(self, change: Change) -> tuple[Term, ...]:
+        """The terms of the change's amount; none where its plan is not loaded."""
+        plan = self._plan(change.plan)
+        if plan is None:
+            return ()
+        evidence = self._property(plan, change.property_id)[1]
+        return self._explainer(plan, change.property_id, _EVERY_CHARGE).arithmetic(change, evidence)
 
     def answer(self, asked: Asked) -> Answer:
         """All that fits.
@@ -267,7 +298,8 @@ class _Answering:
                 self.lookback,
                 _posted_by(plan, evidence, observed),
             )
-            self._explainers[place] = Explainer(setting, expand(setting, needed(plan, charge)))
+            only = frozenset() if charge == _EVERY_CHARGE else needed(plan, charge)
+            self._explainers[place] = Explainer(setting, expand(setting, only))
         return self._explainers[place]
 
 

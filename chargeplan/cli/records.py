@@ -14,9 +14,10 @@ from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, read_date
 from chargeplan.core.config import Config
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.money import format_money
+from chargeplan.core.statement import statement_of
 from chargeplan.flow.planning import PlanRequest, default_window
 from chargeplan.flow.rebuilding import found_postings
-from chargeplan.journal import open_journal
 from chargeplan.render import jsondoc
 from chargeplan.render.results import records_csv, records_screen
 
@@ -26,19 +27,46 @@ _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat",
 
 @click.command()
 @click.option("--since", metavar="DATE", help="Only events from this day on.")
-@click.option("--csv", "as_csv", is_flag=True, help="As CSV, safe for spreadsheets.")
+@click.option("--through", metavar="DATE", help="Only events through this day, inclusive. Days are in UTC.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="As CSV, safe for spreadsheets, with each plan's control totals."
+)
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a statement: control totals, approvals, overrides with reasons.",
+)
 @common()
-def history(*, common: Common, since: str | None, as_csv: bool) -> int:
-    """The journal's events: who did what, when, with which plan."""
+def history(
+    *, common: Common, since: str | None, through: str | None, as_csv: bool, html: Path | None
+) -> int:
+    """The journal's events: who did what, when, with which plan, and what became of it.
+
+    \b
+    Examples:
+      chargeplan history --since 2027-08-01
+      chargeplan history --since 2027-08-01 --through 2027-08-31 --html august.html
+    """
     read_date(since, "--since")
+    read_date(through, "--through")
     config = wiring.configured(common)
     with wiring.world(common, config) as world:
-        events = [dict(each) for each in world.journal.history(since)]
+        statement = statement_of(world.journal.history(), since, through)
+        environment = world.environment.name
+    if html is not None:
+        from chargeplan.render.statement import statement_html  # noqa: PLC0415 - Jinja2, only where it is used
+
+        html.write_text(statement_html(statement, environment=environment), encoding="utf-8")
+        common.say(f"Wrote {html}.")
     if common.as_json:
-        click.echo(jsondoc.dump(jsondoc.history_document(events)), nl=False)
+        click.echo(jsondoc.dump(jsondoc.history_document(statement)), nl=False)
     elif as_csv:
-        click.echo(records_csv(events, _HISTORY_KEYS), nl=False)
+        from chargeplan.render.statement import CSV_KEYS, statement_rows  # noqa: PLC0415
+
+        click.echo(records_csv(list(statement_rows(statement)), CSV_KEYS), nl=False)
     else:
+        events = statement.events
         common.show(
             records_screen(
                 events, _HISTORY_KEYS, empty="The journal is empty.", color=common.colored, width=common.width
@@ -57,9 +85,30 @@ def journal() -> None:
 def journal_init(*, common: Common) -> int:
     """Create the environment's journal; does nothing where it exists."""
     config = wiring.configured(common)
-    target = wiring.journal_target(config, wiring.environment(common, config))
-    with open_journal(target, create=True) as opened:
+    with wiring.journal_of(config, wiring.environment(common, config), create=True) as opened:
         return _say(common, "journal_init", f"The journal is at {opened.where}.", identity=opened.identity)
+
+
+@journal.command("where")
+@common()
+def journal_where(*, common: Common) -> int:
+    """Where the environment's journal is: a file, or the server of a variable. Opens neither, and shows no address.
+
+    A pipeline asks it before it plans: a file on a runner that is thrown away is a journal that is lost.
+    """
+    config = wiring.configured(common)
+    place = wiring.environment(common, config)
+    target = wiring.journal_target(config, place)
+    path = None if "://" in target else str(Path(target).absolute())
+    return _say(
+        common,
+        "journal_where",
+        path or f"The journal is in the database of {place.journal_env or '`journal:`'}.",
+        environment=place.name,
+        database="sqlite" if path else "postgresql",
+        path=path,
+        embedded=place.api == "embedded",
+    )
 
 
 @journal.command("verify")
@@ -101,15 +150,47 @@ def journal_export(*, common: Common, file: Path | None) -> int:
 
 
 @journal.command("import")
-@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--from-env", "variable", metavar="NAME", help="Move the journal at the address that this variable holds."
+)
 @common()
-def journal_import(*, common: Common, file: Path) -> int:
-    """Fill a new journal from an export, verified."""
+def journal_import(*, common: Common, file: Path | None, variable: str | None) -> int:
+    """Fill a new journal from an export, or move one here: a journal's file, or a server's with --from-env.
+
+    What is moved is closed first: from then on it refuses every command, and says where it went. Everything is verified:
+    the chain of events, the postings, their cents. After an interruption the same command goes on.
+
+    \b
+    Examples:
+      chargeplan journal import backup.jsonl
+      chargeplan journal import .chargeplan/production.db       into PostgreSQL, once `journal_env` names it
+      chargeplan journal import --from-env OLD_JOURNAL          and back into a file
+    """
+    if (file is None) == (variable is None):
+        raise ChargeplanError(
+            "What is to be imported?", hint="Give a FILE, or --from-env NAME.", code="usage"
+        )
     config = wiring.configured(common)
-    target = wiring.journal_target(config, wiring.environment(common, config))
-    with open_journal(target, create=True) as opened, file.open(encoding="utf-8") as stream:
+    place = wiring.environment(common, config)
+    source = wiring.variable(variable) if variable else str(file)
+    if file is None or _is_database(file):
+        moved = wiring.move_here(config, place, source)
+        text = (
+            f"Moved {moved.events:,} events with {moved.postings:,} postings "
+            f"({format_money(moved.amount)}) to {moved.where}."
+        )
+        return _say(common, "journal_import", text, **msgspec.to_builtins(moved))
+    with wiring.journal_of(config, place, create=True) as opened, file.open(encoding="utf-8") as stream:
         count = opened.import_(stream)
+        # What was posted after the export was made is not in it, and would be posted again.
+        common.say("If anything was posted since the export: `chargeplan journal rebuild`, before all else.")
         return _say(common, "journal_import", f"Imported {count:,} events into {opened.where}.", events=count)
+
+
+def _is_database(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return stream.read(16) == b"SQLite format 3\x00"
 
 
 @journal.command("rebuild")
@@ -121,8 +202,7 @@ def journal_rebuild(*, common: Common, as_of: str | None) -> int:
 
     project, _ = wiring.project(common)
     today = today_of(project.config, as_of)
-    target = wiring.journal_target(project.config, wiring.environment(common, project.config))
-    with open_journal(target, create=True):
+    with wiring.journal_of(project.config, wiring.environment(common, project.config), create=True):
         pass
     with wiring.world(common, project.config, today=today) as world:
         request = PlanRequest(today, default_window(today, project.config))

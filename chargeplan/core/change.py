@@ -120,10 +120,19 @@ class GuardResult(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
+class PeriodTotals(msgspec.Struct, frozen=True):
+    """What stood on the ledgers in one period, over all properties of a plan: cents by charge code name."""
+
+    period: Days
+    totals: dict[str, int]
+
+
 class ChangeSet(msgspec.Struct, frozen=True):
     """What a plan run found: changes in canonical order, skips, allocations, guards and diagnostics.
 
     ``previous_totals`` maps (property id, charge code name) to the cents that were on the ledgers in the period before, for review.
+    ``before`` has the same over all properties for the periods before the window that were read, oldest first; the last of
+    them is that of ``previous_totals``.
     """
 
     plan_id: str
@@ -138,6 +147,7 @@ class ChangeSet(msgspec.Struct, frozen=True):
     observed: tuple[ObservedMark, ...] = ()
     property_names: dict[str, str] = msgspec.field(default_factory=dict)
     previous_totals: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    before: tuple[PeriodTotals, ...] = ()
 
     @property
     def errored(self) -> bool:

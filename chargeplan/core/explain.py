@@ -103,6 +103,12 @@ class Explainer:
         self.everyone = households(setting.observed)
         people = {each.id: each for each in setting.observed.residents}
         self._reports: dict[tuple[str, date], tuple[AllocationReport, ...]] = {}
+        # By plan, charge, unit and period of the key: a report asks for every line of a property.
+        self._bills: dict[tuple[str, str, str, str], list[tuple[HouseholdBills, Bill]]] = {}
+        for bills in expansion.households:
+            for bill in bills.bills:
+                known = (bill.key.plan, bill.key.charge, bill.key.unit_id, bill.key.period)
+                self._bills.setdefault(known, []).append((bills, bill))
         self.facts = Facts(setting.names, people, setting.observed.fees, setting.plan.tables)
 
     def change(self, change: Change, evidence: Evidence) -> Explained | None:
@@ -115,12 +121,7 @@ class Explainer:
         keys = (bill.key, *bill.alternates)
         key = next((each for each in keys if each.resident_id == change.resident_id), bill.key)
         posted = tuple(evidence.parts(bill, key))
-        line = next((each for each in bill.lines if each.key.part == change.part), None)
-        if change.part >= FIRST_CORRECTION_PART or change.action == "drift":
-            terms, amount = self._correction(bills, bill, posted, change), change.amount
-        else:
-            terms = self.terms(bills, bill, line) if line is not None else ()
-            amount = line.amount if line is not None else None
+        terms, amount = self._reckoned(bills, bill, posted, change)
         agrees = not terms or terms[-1].cents == amount
         return Explained(
             bill.charge,
@@ -133,19 +134,35 @@ class Explainer:
             self._beside(bill, change.charge_code_id),
         )
 
+    def arithmetic(self, change: Change, evidence: Evidence) -> tuple[Term, ...]:
+        """The terms of a change's amount alone, without what :meth:`change` tells beside; none where they do not lead to it."""
+        found = self._bill_of(change)
+        if found is None:
+            return ()
+        bills, bill = found
+        keys = (bill.key, *bill.alternates)
+        key = next((each for each in keys if each.resident_id == change.resident_id), bill.key)
+        terms, amount = self._reckoned(bills, bill, tuple(evidence.parts(bill, key)), change)
+        return terms if terms and terms[-1].cents == amount else ()
+
+    def _reckoned(
+        self, bills: HouseholdBills, bill: Bill, posted: Sequence[PostedPart], change: Change
+    ) -> tuple[tuple[Term, ...], int | None]:
+        """The terms, and the amount that they have to lead to."""
+        if change.part >= FIRST_CORRECTION_PART or change.action == "drift":
+            return self._correction(bills, bill, posted, change), change.amount
+        line = next((each for each in bill.lines if each.key.part == change.part), None)
+        if line is None:
+            return (), None
+        return self.terms(bills, bill, line), line.amount
+
     def _bill_of(self, change: Change) -> tuple[HouseholdBills, Bill] | None:
-        for bills in self.expansion.households:
-            for bill in bills.bills:
-                key = bill.key
-                people = {key.resident_id, *(each.resident_id for each in bill.alternates)}
-                same = (key.plan, key.unit_id, key.period) == (
-                    change.key_plan,
-                    change.unit_id,
-                    change.period_key,
-                )
-                numbered = bill.charge.late_fee is None or key.part == change.part
-                if same and numbered and key.charge == change.key_charge and change.resident_id in people:
-                    return bills, bill
+        known = (change.key_plan, change.key_charge, change.unit_id, change.period_key)
+        for bills, bill in self._bills.get(known, ()):
+            people = {bill.key.resident_id, *(each.resident_id for each in bill.alternates)}
+            numbered = bill.charge.late_fee is None or bill.key.part == change.part
+            if numbered and change.resident_id in people:
+                return bills, bill
         return None
 
     def skip(self, skip: Skip) -> Explained | None:

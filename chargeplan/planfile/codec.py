@@ -17,7 +17,7 @@ from typing import IO, Final
 
 import msgspec
 
-from chargeplan.core.change import Change, ChangeSet, GuardResult, ObservedMark, Total
+from chargeplan.core.change import Change, ChangeSet, GuardResult, ObservedMark, PeriodTotals, Total
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError, StalePlanError
 from chargeplan.core.line import AllocationReport
@@ -51,6 +51,8 @@ class Review(msgspec.Struct, frozen=True):
     observed: tuple[ObservedMark, ...]
     property_names: dict[str, str]
     previous_totals: dict[str, dict[str, int]]
+    # Plan files of earlier versions have none.
+    before: tuple[PeriodTotals, ...] = ()
 
 
 class PlanFile(msgspec.Struct, frozen=True):
@@ -86,6 +88,7 @@ def review_of(change_set: ChangeSet) -> Review:
         observed=change_set.observed,
         property_names=change_set.property_names,
         previous_totals=change_set.previous_totals,
+        before=change_set.before,
     )
 
 
@@ -256,6 +259,7 @@ def _change_set(header: Header, review: Review, changes: tuple[Change, ...]) -> 
         observed=review.observed,
         property_names=review.property_names,
         previous_totals=review.previous_totals,
+        before=review.before,
     )
 
 

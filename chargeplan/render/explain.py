@@ -185,7 +185,7 @@ def _amount(paper: Paper, explained: Explained) -> list[str]:
     if not explained.terms:
         return []
     columns = [Column(""), Column("exact", right=True), Column("rounded", right=True)]
-    rows = [Row((each.what, _exact(each), _cents(each))) for each in explained.terms]
+    rows = [Row((each.what, exact_text(each), _cents(each))) for each in explained.terms]
     lines = [paper.ink("Amount", "bold"), *table(paper, columns, rows, _INDENT)]
     if not explained.agrees:
         lines += paper.prose(
@@ -194,7 +194,7 @@ def _amount(paper: Paper, explained: Explained) -> list[str]:
     return lines
 
 
-def _exact(term: Term) -> str:
+def exact_text(term: Term) -> str:
     """Dollars with as many decimals as there are, else a few and a sign that there are more."""
     if not term.exact:
         return ""

@@ -16,6 +16,7 @@ from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.errors import ChargeplanError, InputError, StalePlanError
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.posting import Batch, Posting
+from chargeplan.core.statement import Control, Decision, Statement
 from chargeplan.render.summary import Summary, summarize
 from chargeplan.render.words import HINTS
 
@@ -322,9 +323,56 @@ def reconcile_document(moved: Sequence[Moved], still_open: Mapping[str, Total]) 
 # --- everything else -----------------------------------------------------------------------------------------------
 
 
-def history_document(events: Iterable[Mapping[str, object]]) -> Document:
-    """The journal's events, as the journal tells them."""
-    return {"kind": "history", "events": [dict(event) for event in events]}
+def history_document(statement: Statement) -> Document:
+    """The journal's events, as the journal tells them, with the control totals of each plan that was applied in those days."""
+    return {
+        "kind": "history",
+        "since": statement.since,
+        "through": statement.through,
+        "balanced": statement.balanced,
+        "totals": totals_entry(
+            {"planned": statement.planned, "accepted": statement.accepted, "visible": statement.visible}
+        ),
+        "control_totals": [_control(each) for each in statement.controls],
+        "decisions": [_decision(each) for each in statement.decisions],
+        "events": [dict(event) for event in statement.events],
+    }
+
+
+def _control(control: Control) -> Document:
+    return {
+        "plan_id": control.plan_id,
+        "digest": control.digest,
+        "at": control.at,
+        "actor": control.actor,
+        "environment": control.environment,
+        "approval": control.approval,
+        "approvals": [msgspec.to_builtins(each) for each in control.approvals],
+        "window": {"from": control.window[0] or None, "through": control.window[1] or None},
+        "overrides": [{"guard": each.guard, "reason": each.reason} for each in control.overrides],
+        "balanced": control.balanced,
+        "totals": totals_entry(
+            {
+                "planned": control.planned,
+                "accepted": control.accepted,
+                "visible": control.visible,
+                "visible_by_word": control.by_word,
+                **control.others,
+            }
+        ),
+    }
+
+
+def _decision(decision: Decision) -> Document:
+    return {
+        "at": decision.at,
+        "actor": decision.actor,
+        "what": decision.what,
+        "subject": decision.subject,
+        "count": decision.count,
+        "amount_in_cents": decision.amount,
+        "reason": decision.reason,
+    }
 
 
 def locks_document(locks: Iterable[Mapping[str, object]]) -> Document:

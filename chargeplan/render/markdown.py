@@ -15,7 +15,7 @@ from chargeplan.core.change import Change, ChangeSet, GuardResult
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.money import format_money
 from chargeplan.render.escape import markdown as escape
-from chargeplan.render.screen import allow_option, guard_value, money_rows
+from chargeplan.render.screen import allow_option, guard_value, is_needed, money_rows
 from chargeplan.render.summary import Summary, last_line, summarize
 from chargeplan.render.words import ACTIONS, SIGNS, why, why_skipped
 
@@ -78,7 +78,7 @@ def _head(change_set: ChangeSet, summary: Summary, digest: str) -> str:
 
 def _problems(change_set: ChangeSet) -> list[str]:
     refused = [_guard(guard) for guard in change_set.guards if guard.refused]
-    allowed = [_guard(guard) for guard in change_set.guards if guard.allowed is not None]
+    allowed = [_guard(guard) for guard in change_set.guards if guard.allowed is not None or is_needed(guard)]
     errors = [_diagnostic(each) for each in change_set.diagnostics if each.is_error]
     lines = [f"- {line}" for line in (*errors[:20], *refused[:20], *allowed[:20])]
     return [*lines, ""] if lines else []
@@ -91,6 +91,8 @@ def _guard(guard: GuardResult) -> str:
     if guard.refused:
         end = f"to go on, apply with `{allow_option(guard)}`"
         return f"**Guard {escape(guard.guard)}{about} refused**{counted}; {end}"
+    if is_needed(guard):
+        return f"**{escape(guard.guard)} needed**{counted}; {escape(_short(guard.message))}"
     return f"Guard {escape(guard.guard)}{about} overridden{counted}: {escape(_short(guard.reason or ''))}"
 
 

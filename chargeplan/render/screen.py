@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
 
+from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import Change, ChangeSet, GuardResult
 from chargeplan.core.money import format_money
 from chargeplan.render.escape import terminal
@@ -67,8 +68,8 @@ def _final(paper: Paper, change_set: ChangeSet, summary: Summary) -> str:
 
 
 def _guards(paper: Paper, guards: Sequence[GuardResult]) -> list[str]:
-    """Those that refused or were overridden; a guard that is content says nothing."""
-    told = [guard for guard in guards if guard.refused or guard.allowed is not None]
+    """Those that refused or were overridden, and approvals that are needed; a guard that is content says nothing."""
+    told = [guard for guard in guards if guard.refused or guard.allowed is not None or is_needed(guard)]
     lines = [paper.ink("Guards", "bold")] if told else []
     for guard in told:
         lines += _guard(paper, guard)
@@ -79,7 +80,7 @@ def _guard(paper: Paper, guard: GuardResult) -> list[str]:
     about = f" ({guard.subject})" if guard.subject else ""
     counted = f": {guard_value(guard, guard.value)}, the limit is {guard_value(guard, guard.limit)}"
     numbers = counted if guard.value is not None and guard.limit is not None else ""
-    verdict = "refused" if guard.refused else "overridden"
+    verdict = "refused" if guard.refused else "needed" if is_needed(guard) else "overridden"
     first, *rest = paper.prose(f"! {guard.guard}{about} {verdict}{numbers}", _INDENT)
     lines = [paper.ink(line, "bad" if guard.refused else "warn") for line in (first, *rest)]
     if guard.message:
@@ -87,9 +88,14 @@ def _guard(paper: Paper, guard: GuardResult) -> list[str]:
     if guard.refused:
         # Not folded: it is there to be copied.
         lines.append(f"{_INDENT * 2}to go on: apply with {terminal(allow_option(guard))}")
-    else:
+    elif not is_needed(guard):
         lines += paper.prose(f"by {guard.allowed}: {guard.reason or 'no reason given'}", _INDENT * 2)
     return lines
+
+
+def is_needed(guard: GuardResult) -> bool:
+    """Whether it asks for something that a plan can have only after it was made."""
+    return guard.guard == APPROVALS and not guard.refused
 
 
 def guard_value(guard: GuardResult, value: int | None) -> str:

@@ -12,9 +12,11 @@ import pytest
 from chargeplan.core.change import Total
 from chargeplan.core.diagnostic import Place, error, warning
 from chargeplan.core.errors import ChargeplanError, InputError, StalePlanError
+from chargeplan.core.statement import statement_of
 from chargeplan.render import jsondoc
 from chargeplan.render.summary import Summary
 from tests.render.samples import batch, change, change_set, full, posting
+from tests.render.test_html import journal
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = dict.fromkeys(
@@ -35,7 +37,7 @@ DOCUMENTS: list[jsondoc.Document] = [
         removed_upstream=[posting()],
     ),
     jsondoc.reconcile_document([jsondoc.Moved(posting(), "queued", "the job says so")], {"unknown": Total()}),
-    jsondoc.history_document([{"seq": 1}]),
+    jsondoc.history_document(statement_of(journal(), None, "2027-08-31")),
     jsondoc.locks_document([{**LOCK, "pid": 1}]),
     jsondoc.validate_document([PROBLEM]),
     jsondoc.error_document(InputError("One problem.", [PROBLEM], hint="Right it.")),

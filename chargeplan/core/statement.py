@@ -1,0 +1,273 @@
+"""What became of what was applied: for each plan the control totals, and the decisions of people, told from the journal's events.
+
+planned = accepted = visible is how a month is closed: everything that was approved was taken by Propexo, and everything that
+was taken stands on the ledgers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from chargeplan.core.change import Total
+from chargeplan.core.posting import LIVE
+
+# Propexo said that it is written, or it was seen, or a person saw it.
+_ACCEPTED: Final = frozenset({"accepted", "visible", "posted"})
+_VISIBLE: Final = frozenset({"visible", "posted"})
+# Of a plan's lines, those that no request ever named.
+UNSENT: Final = "unsent"
+# Those that did not get there with this plan, and did with another.
+POSTED_LATER: Final = "posted_later"
+_WITH_POSTINGS: Final = frozenset({"intended", "rebuilt", "adopted"})
+# What a program settles by evidence, it settles in its own name; `resolve` settles in a person's.
+_BY_EVIDENCE: Final = "reconcile"
+_BY_WORD: Final = frozenset({"posted", "not_posted"})
+
+Event = Mapping[str, Any]
+
+
+class Override(msgspec.Struct, frozen=True):
+    """A guard that a person overrode (``max_total=650000.00``), and why."""
+
+    guard: str
+    reason: str
+
+
+class Approved(msgspec.Struct, frozen=True):
+    """A person's approval of a plan: moments as RFC 3339 text, the fingerprint of their key, and their signature in base64."""
+
+    approver: str
+    at: str
+    expires_at: str
+    reason: str
+    key: str
+    signature: str
+
+
+class Control(msgspec.Struct, frozen=True):
+    """One applied plan: who applied it when, how it was approved, and its control totals as the journal stands now.
+
+    ``accepted`` are the lines that Propexo wrote; ``visible`` those of them that stand on the ledgers, ``by_word`` those of
+    these that a person says so of. ``others`` has what is not accepted, by the posting's state, ``unsent`` or ``posted_later``.
+    ``approval`` is ``digest``, ``prompt``, ``auto-approve`` or ``plan file``; empty in journals of earlier versions.
+    ``approvals`` are those of other people that counted when the plan was first applied.
+    ``window`` are the first and last day of the plan's dates as ISO text, both inclusive.
+    """
+
+    plan_id: str
+    digest: str
+    at: str
+    actor: str
+    environment: str
+    approval: str
+    window: tuple[str, str]
+    overrides: tuple[Override, ...]
+    planned: Total
+    accepted: Total
+    visible: Total
+    by_word: Total
+    others: dict[str, Total]
+    approvals: tuple[Approved, ...] = ()
+
+    @property
+    def difference(self) -> Total:
+        """Planned less visible."""
+        return Total(self.planned.count - self.visible.count, self.planned.amount - self.visible.amount)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether planned = accepted = visible, in lines and in cents."""
+        return self.planned == self.accepted == self.visible
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What a person decided outside a plan, and why; ``subject`` is the line, lock or plan that it is about."""
+
+    at: str
+    actor: str
+    what: str
+    subject: str
+    count: int
+    amount: int
+    reason: str
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """The events from ``since`` through ``through`` (days in UTC, inclusive; ``None``: without a limit) and what they come to."""
+
+    since: str | None
+    through: str | None
+    controls: tuple[Control, ...]
+    decisions: tuple[Decision, ...]
+    events: tuple[Event, ...]
+
+    @property
+    def planned(self) -> Total:
+        """All that was planned."""
+        return _sum(each.planned for each in self.controls)
+
+    @property
+    def accepted(self) -> Total:
+        """All that was accepted."""
+        return _sum(each.accepted for each in self.controls)
+
+    @property
+    def visible(self) -> Total:
+        """All that is visible."""
+        return _sum(each.visible for each in self.controls)
+
+    @property
+    def balanced(self) -> bool:
+        """Whether planned = accepted = visible for every plan, so that no two differences cancel out."""
+        return all(each.balanced for each in self.controls)
+
+
+def statement_of(events: Iterable[Event], since: str | None, through: str | None) -> Statement:
+    """The statement of the journal's whole record, oldest event first.
+
+    All events count for how a line stands; plans, decisions and events are told of the days asked for.
+    """
+    lines = _Lines()
+    told = []
+    for event in events:
+        lines.take(event)
+        day = str(event["at"])[:10]
+        if (since is None or day >= since) and (through is None or day <= through):
+            told.append(event)
+    by_plan, live = lines.by_plan(), lines.live_references()
+    controls = tuple(
+        _control(event, list(by_plan.get(event["data"]["plan_id"], {}).values()), live)
+        for event in told
+        if event["kind"] == "consumed"
+    )
+    decisions = [found for event in told if (found := _decision(event)) is not None]
+    return Statement(since, through, controls, tuple(decisions), tuple(told))
+
+
+class _Line(msgspec.Struct):
+    """One posting, as the events have left it."""
+
+    plan_id: str
+    reference: str
+    amount: int
+    state: str
+
+
+class _Lines:
+    """Every posting by its number; of a plan and a reference the live one counts, else the newest."""
+
+    def __init__(self) -> None:
+        self._by_number: dict[int, _Line] = {}
+
+    def take(self, event: Event) -> None:
+        """What the event did to postings; the journal's tables follow from the same events."""
+        data = event["data"]
+        if event["kind"] in _WITH_POSTINGS:
+            for each in data["postings"]:
+                self._by_number[each["id"]] = _Line(
+                    each["plan_id"], each["reference"], each["amount"], each["state"]
+                )
+        elif event["kind"] == "recorded":
+            for number in data["ids"]:
+                self._by_number[number].state = data["state"]
+        elif event["kind"] == "settled":
+            self._by_number[data["id"]].state = data["state"]
+
+    def by_plan(self) -> dict[str, dict[str, _Line]]:
+        """The lines by plan and reference."""
+        found: dict[str, dict[str, _Line]] = {}
+        for line in self._by_number.values():
+            plan = found.setdefault(line.plan_id, {})
+            if line.reference not in plan or plan[line.reference].state not in LIVE:
+                plan[line.reference] = line
+        return found
+
+    def live_references(self) -> frozenset[str]:
+        return frozenset(line.reference for line in self._by_number.values() if line.state in LIVE)
+
+
+def _control(event: Event, mine: Sequence[_Line], live: frozenset[str]) -> Control:
+    data = event["data"]
+    facts = data["facts"]
+    planned = Total(facts.get("count", 0), facts.get("amount", 0))
+    others: dict[str, Total] = {}
+    for line in mine:
+        if line.state not in _ACCEPTED:
+            later = line.state not in LIVE and line.reference in live
+            word = POSTED_LATER if later else line.state
+            others[word] = others.get(word, Total()).plus(line.amount)
+    sent = _total(mine)
+    if sent != planned:
+        others[UNSENT] = Total(planned.count - sent.count, planned.amount - sent.amount)
+    window = facts.get("window") or ("", "")
+    return Control(
+        plan_id=data["plan_id"],
+        digest=data["digest"],
+        at=str(event["at"]),
+        actor=str(event["actor"]),
+        environment=facts.get("environment", ""),
+        approval=facts.get("approval", ""),
+        window=(window[0], window[1]),
+        overrides=tuple(
+            Override(each.get("text") or each["guard"], each["reason"])
+            for each in facts.get("allowances", ())
+        ),
+        planned=planned,
+        accepted=_total(line for line in mine if line.state in _ACCEPTED),
+        visible=_total(line for line in mine if line.state in _VISIBLE),
+        by_word=_total(line for line in mine if line.state == "posted"),
+        others=others,
+        approvals=tuple(approved(facts)),
+    )
+
+
+def approved(facts: Mapping[str, Any]) -> Iterator[Approved]:
+    """The approvals among what was noted of a plan when it was applied."""
+    for each in facts.get("approvals", ()):
+        given = each["approval"]
+        yield Approved(
+            given["approver"],
+            given["approved_at"],
+            given["expires_at"],
+            given["reason"],
+            each["key"],
+            each["signature"],
+        )
+
+
+def _decision(event: Event) -> Decision | None:
+    """The event as a person's decision; ``None`` where evidence decided, or nothing was to decide."""
+    data, kind = event["data"], event["kind"]
+    what, subject = "", ""
+    if kind == "settled" and event["actor"] != _BY_EVIDENCE and data["state"] in _BY_WORD:
+        what, subject = str(data["state"]), str(data["reference"])
+    elif kind in {"adopted", "rebuilt"}:
+        what, subject = kind, _references(data["postings"])
+    elif kind == "lock_unlocked":
+        what, subject = kind, str(data.get("property_id", ""))
+    if not what:
+        return None
+    count, amount = data.get("count") or 0, data.get("amount") or 0
+    return Decision(
+        str(event["at"]), str(event["actor"]), what, subject, count, amount, data.get("reason") or ""
+    )
+
+
+def _references(postings: Iterable[Mapping[str, Any]]) -> str:
+    found = [str(each["reference"]) for each in postings]
+    return found[0] if len(found) == 1 else ""
+
+
+def _total(lines: Iterable[_Line]) -> Total:
+    total = Total()
+    for line in lines:
+        total = total.plus(line.amount)
+    return total
+
+
+def _sum(totals: Iterable[Total]) -> Total:
+    found = list(totals)
+    return Total(sum(each.count for each in found), sum(each.amount for each in found))

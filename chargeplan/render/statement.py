@@ -1,0 +1,216 @@
+"""What was posted, as a month-end statement in HTML, and as rows of the CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any, Final
+
+import msgspec
+
+from chargeplan.core.change import Total
+from chargeplan.core.money import format_money
+from chargeplan.core.statement import POSTED_LATER, UNSENT, Approved, Control, Statement, approved
+from chargeplan.render.page import page
+from chargeplan.render.words import count_of
+
+# Events in the file; the record itself has all.
+_EVENTS: Final = 1000
+
+_APPROVALS: Final = {
+    "digest": "the digest was given",
+    "prompt": "confirmed at the prompt",
+    "auto-approve": "`--auto-approve`",
+    "plan file": "a saved plan was applied",
+    "": "not recorded",
+}
+_OTHERS: Final = {
+    "intended": "sent, outcome unknown",
+    "queued": "in flight",
+    "unknown": "unknown",
+    "refused": "refused",
+    "withdrawn": "not sent",
+    "not_posted": "not posted",
+    UNSENT: "not sent",
+    POSTED_LATER: "posted later with another plan",
+}
+_DECISIONS: Final = {
+    "posted": "Said to be on the ledger",
+    "not_posted": "Said not to be on the ledger",
+    "adopted": "A charge taken as our line",
+    "rebuilt": "Taken into the journal again",
+    "lock_unlocked": "A lock taken from its owner",
+}
+_EVENTS_SAID: Final = {
+    "created": "journal created",
+    "consumed": "plan applied",
+    "intended": "batch about to be sent",
+    "recorded": "outcome of a batch",
+    "settled": "line settled",
+    "adopted": "charge adopted",
+    "rebuilt": "journal rebuilt",
+    "imported": "journal imported",
+    "migrated": "journal migrated",
+}
+CSV_KEYS: Final = (
+    "at", "kind", "actor", "plan_id", "batch_id", "count", "amount", "digest", "approval", "reason",
+    "approved_by",
+)  # fmt: skip
+
+
+# Locks come and go with every run; who took one away from whom is a decision, and told as one.
+_UNTOLD: Final = frozenset({"locks_taken", "lock_broken", "lock_unlocked"})
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """One event in the table, or several of a kind in a row: what happened, to what it came, and why."""
+
+    at: str
+    said: str
+    actor: str
+    plan_id: str
+    count: int | None
+    amount: int | None
+    reason: str
+
+
+def statement_html(statement: Statement, *, environment: str) -> str:
+    """The statement: control totals first, then overrides and decisions with their reasons, then the events."""
+    lines = list(_lines(statement))
+    values = {
+        "title": f"Statement of charges, {environment}",
+        "environment": environment,
+        "days": _days(statement),
+        "statement": statement,
+        "verdict": _verdict(statement),
+        "difference": Total(
+            statement.planned.count - statement.visible.count,
+            statement.planned.amount - statement.visible.amount,
+        ),
+        "approvals": _APPROVALS,
+        "decisions_said": _DECISIONS,
+        "open": {each.plan_id: list(_open(each)) for each in statement.controls},
+        "events": lines[-_EVENTS:],
+        "left_out": max(0, len(lines) - _EVENTS),
+    }
+    return page("statement.html.j2", values)
+
+
+def _days(statement: Statement) -> str:
+    if statement.since is None and statement.through is None:
+        return "the whole record"
+    if statement.through is None:
+        return f"from {statement.since}"
+    return f"{statement.since} to {statement.through}" if statement.since else f"through {statement.through}"
+
+
+def _verdict(statement: Statement) -> str:
+    if not statement.controls:
+        return "No plan was applied in these days."
+    plans = count_of(len(statement.controls), "plan")
+    if statement.balanced:
+        return f"Planned = accepted = visible. Every line of {plans} stands on the ledgers."
+    wrong = sum(not each.balanced for each in statement.controls)
+    return f"Not balanced: {wrong:,} of {plans} {'has' if wrong == 1 else 'have'} lines that do not stand on the ledgers, or not yet."
+
+
+def _open(control: Control) -> Iterator[str]:
+    """What explains the difference, in words."""
+    unseen = Total(
+        control.accepted.count - control.visible.count, control.accepted.amount - control.visible.amount
+    )
+    if unseen.count:
+        yield _counted(unseen, "accepted, not visible yet")
+    for word, total in control.others.items():
+        yield _counted(total, _OTHERS.get(word, word))
+    if control.by_word.count:
+        yield _counted(control.by_word, "visible by a person's word")
+
+
+def _counted(total: Total, what: str) -> str:
+    return f"{total.count:,} {what} ({format_money(total.amount)})"
+
+
+def _lines(statement: Statement) -> Iterator[_Line]:
+    """The events; lines that were settled one by one, for the same reason, are told together."""
+    told = (_line(event) for event in statement.events if event["kind"] not in _UNTOLD)
+    for (said, actor, plan_id, reason), run in groupby(
+        told, key=lambda each: (each.said, each.actor, each.plan_id, each.reason)
+    ):
+        each, *rest = run
+        if not rest or each.count is None:
+            yield each
+            yield from rest
+            continue
+        together = (each, *rest)
+        count, amount = sum(line.count or 0 for line in together), sum(line.amount or 0 for line in together)
+        yield _Line(each.at, said, actor, plan_id, count, amount, reason)
+
+
+def _line(event: Mapping[str, Any]) -> _Line:
+    data = event["data"]
+    kind = str(event["kind"])
+    said = _EVENTS_SAID.get(kind, kind.replace("_", " "))
+    state = data.get("state")
+    # What a plan comes to is among the facts that were noted of it.
+    facts = data["facts"] if kind == "consumed" else event
+    return _Line(
+        str(event["at"]),
+        f"{said}: {str(state).replace('_', ' ')}" if state else said,
+        str(event["actor"]),
+        str(event.get("plan_id") or ""),
+        facts.get("count"),
+        facts.get("amount"),
+        _reason(data),
+    )
+
+
+def _reason(data: Mapping[str, Any]) -> str:
+    """Why: the reason that was given, what Propexo answered, or the overrides of a plan."""
+    allowances = data.get("facts", {}).get("allowances", ()) if "facts" in data else ()
+    overrides = [f"{each.get('text') or each['guard']}: {each['reason']}" for each in allowances]
+    errors = [str(each) for each in data.get("errors") or ()]
+    return "; ".join(
+        [*filter(None, [str(data.get("reason") or data.get("cause") or "")]), *errors, *overrides]
+    )
+
+
+def statement_rows(statement: Statement) -> Iterator[dict[str, object]]:
+    """The events as rows of the CSV, and after them three rows of control totals for each plan.
+
+    The kinds of these are ``control_planned``, ``control_accepted`` and ``control_visible``.
+    """
+    for event in statement.events:
+        data = event["data"]
+        facts = data.get("facts", {}) if event["kind"] == "consumed" else {}
+        yield {
+            **{key: event.get(key) for key in CSV_KEYS[:7]},
+            "digest": data.get("digest"),
+            "approval": facts.get("approval"),
+            "reason": _reason(data),
+            "approved_by": "; ".join(_approved_by(each) for each in approved(facts)),
+        }
+    for control in statement.controls:
+        yield from _control_rows(control)
+
+
+def _approved_by(each: Approved) -> str:
+    reason = f" ({each.reason})" if each.reason else ""
+    return f"{each.approver} {each.at} {each.key}{reason}"
+
+
+def _control_rows(control: Control) -> Iterable[dict[str, object]]:
+    for word, total in (
+        ("planned", control.planned),
+        ("accepted", control.accepted),
+        ("visible", control.visible),
+    ):
+        yield {
+            "at": control.at,
+            "kind": f"control_{word}",
+            "actor": control.actor,
+            "plan_id": control.plan_id,
+            "count": total.count,
+            "amount": total.amount,
+            "digest": control.digest,
+        }
