@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from functools import partial
+from itertools import islice
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -24,18 +27,26 @@ from chargeplan.core.posting import (
     Throttled,
     TooLarge,
 )
+from chargeplan.flow.jobs import Ended, Job, ended_jobs
 from chargeplan.flow.ports import ChargeRequest, Clock, Journal, Remote, Vendors
-from chargeplan.flow.settling import job_outcome, noted
+from chargeplan.flow.requests import Requests
+from chargeplan.flow.settling import noted
 
 _FIRST_POLL = 0.2
 _LONGEST_POLL = 10.0
 _MOST_TRIES = 3
+_LOOK_UP = 0.1
+"""Seconds between two looks at whether a wait is still wanted: Ctrl-C does not end a sleep by itself."""
 
 
 class PostingOptions(msgspec.Struct, frozen=True):
-    """How to post: lines a batch, whether to wait for the jobs, and until when (monotonic seconds; ``None``: no end)."""
+    """How to post: lines a batch, properties at a time, whether to wait for the jobs, and until when.
+
+    ``deadline`` is in monotonic seconds; ``None``: no end.
+    """
 
     batch_size: int = 200
+    parallel: int = 4
     wait: bool = True
     deadline: float | None = None
 
@@ -89,8 +100,39 @@ def noon(day: date, timezone: str) -> str:
     return local.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+class _Part(msgspec.Struct, frozen=True):
+    """Lines of one property that go in one request, and how often that may be tried."""
+
+    lines: Sequence[Change]
+    tries: int = _MOST_TRIES
+
+
+class _Lane:
+    """One property's parts in the plan's order; the next one begins when the one before has its outcome."""
+
+    def __init__(self, parts: Iterable[_Part]) -> None:
+        self.parts = deque(parts)
+        self.busy = False
+
+    def first(self, *parts: _Part) -> None:
+        """Put parts of what was tried before all that follows."""
+        self.parts.extendleft(reversed(parts))
+
+
+class _Sent(msgspec.Struct, frozen=True):
+    """A request: its batch, what was in it, and where it belongs."""
+
+    batch_id: str
+    part: _Part
+    lane: _Lane
+
+
 class Poster:
-    """Posts the lines of one plan. One object, one run; every request is preceded by a durable intent."""
+    """Posts the lines of one plan. One object, one run; every request is preceded by a durable intent.
+
+    Requests of several properties overlap, those of one property never. Whatever is decided or recorded is so in the thread that
+    calls; the others carry requests and nothing else.
+    """
 
     def __init__(
         self,
@@ -116,50 +158,130 @@ class Poster:
         self.stopping, self.progress, self.waiting = stopping, progress, waiting
         self.tokens: Mapping[tuple[str, str], int] = {}
         self.stopped = ""
-        self.sent = 0
+        self.done = self.count = 0
         self.requests = 0
+        self._not_before = 0.0
+        self._silent = False
 
     def post(self, changes: Sequence[Change], tokens: Mapping[tuple[str, str], int]) -> str:
-        """Post the changes property by property; returns why the run stopped early, or nothing.
+        """Post the changes, several properties at a time; returns why the run stopped early, or nothing.
+
+        Once the run stops, no request begins, and those under way are finished and recorded.
 
         Raises:
             ChargeplanError: the journal can't be written; what was sent before is recorded.
         """
-        self.tokens = tokens
-        for lines in _batches(changes, self.options.batch_size):
-            self._send(lines, tries=_MOST_TRIES)
-            if self.stopped:
-                break
-            self.sent += len(lines)
-            self.progress(self.sent, len(changes))
+        self.tokens, self.count = tokens, len(changes)
+        lanes = _lanes(changes, self.options.batch_size)
+        under_way: Requests[_Sent] = Requests(min(self.options.parallel, len(lanes)))
+        try:
+            self._run(lanes, under_way)
+        except BaseException:
+            self._abandon(under_way)
+            raise
+        finally:
+            under_way.close()
         return self.stopped
 
-    def _send(self, lines: Sequence[Change], tries: int) -> None:
-        """One batch: intend, post once, record what came of it; then its parts, where it has to be divided."""
-        if not self._may_go_on():
+    def _run(self, lanes: Sequence[_Lane], under_way: Requests[_Sent]) -> None:
+        waiting, active = iter(lanes), list[_Lane]()
+        try:
+            while True:
+                active = [lane for lane in active if lane.busy or lane.parts]
+                active += islice(waiting, self.options.parallel - len(active))
+                pause = self._begin(active, under_way)
+                if under_way.under_way:
+                    self._take(under_way, pause)
+                elif pause is None or not self._wait(pause):
+                    return
+        except ChargeplanError as problem:
+            self.stopped = self.stopped or problem.message
+            self._finish(under_way)
+            raise
+
+    def _begin(self, active: Sequence[_Lane], under_way: Requests[_Sent]) -> float | None:
+        """Begin what may begin; the seconds after which more may, or ``None`` where nothing waits for that."""
+        for lane in active:
+            if lane.busy or not lane.parts:
+                continue
+            if not self._may_go_on():
+                return None
+            # Before the intent: a run that is killed while it waits for the limit leaves nothing unknown.
+            pause = max(0.0, self._not_before - self.clock.monotonic()) or self.remote.reserve()
+            if pause > 0:
+                return pause
+            self._send(lane, under_way)
+        return None
+
+    def _send(self, lane: _Lane, under_way: Requests[_Sent]) -> None:
+        """One batch: intend, then let a thread post it, once."""
+        part = lane.parts[0]
+        batch_id = self.new_batch_id()
+        send = self._request(batch_id, part.lines)
+        self._intend(batch_id, part.lines)
+        lane.parts.popleft()
+        lane.busy = True
+        self.requests += 1
+        under_way.begin(_Sent(batch_id, part, lane), send)
+
+    def _take(self, under_way: Requests[_Sent], timeout: float | None) -> None:
+        """Wait for an answer and record what came of the request."""
+        answer = under_way.answer(timeout)
+        if answer is None:
             return
-        batch_id = self._intend(lines)
-        outcome = self._request(batch_id, lines)
+        sent, outcome = answer
+        sent.lane.busy = False
+        if isinstance(outcome, BaseException):
+            self._unknown(sent.batch_id, "the request ended in an error of this program")
+            raise outcome
+        self._record(sent, outcome)
+
+    def _finish(self, under_way: Requests[_Sent]) -> None:
+        """Wait for what is under way and record it, although the journal has refused something."""
+        while under_way.under_way:
+            # What can't be recorded stays intended, which says that it may have been written.
+            with suppress(ChargeplanError):
+                self._take(under_way, None)
+
+    def _abandon(self, under_way: Requests[_Sent]) -> None:
+        """The run ends at once: what is under way may have been taken."""
+        for sent in under_way.under_way:
+            # Here too: an intent without an outcome says no less.
+            with suppress(ChargeplanError):
+                self._unknown(sent.batch_id, "the run was interrupted while the request was under way")
+
+    def _record(self, sent: _Sent, outcome: Outcome) -> None:
+        """What came of a request; then what follows of it: another try, or its parts, where it has to be divided."""
+        batch_id, part, lines = sent.batch_id, sent.part, sent.part.lines
         match outcome:
             case Queued(job_id=job_id):
                 noted(partial(self.journal.record, batch_id, "queued", job_id=job_id))
+                self._told(len(lines))
             case NotSent(reason=reason):
                 self.journal.record(batch_id, "withdrawn", errors=[reason])
-                self._again(lines, tries, f"Propexo can't be reached: {reason}")
+                pause = float(_MOST_TRIES - part.tries + 1)
+                self._again(sent, pause, f"Propexo can't be reached: {reason}")
             case Throttled(retry_after=seconds):
                 self.journal.record(batch_id, "withdrawn", errors=["429: over the rate limit, not accepted"])
-                if self._wait(seconds):
-                    self._again(lines, tries, "Propexo keeps answering 429")
+                self._again(sent, seconds, "Propexo keeps answering 429")
             case Invalid():
-                self._narrow(batch_id, lines, outcome)
+                self._narrow(sent, outcome)
             case TooLarge(message=message):
                 self.journal.record(batch_id, "refused", errors=[message])
-                self._halves(lines)
+                self._halves(sent)
             case Denied(status=status, message=message):
                 self.journal.record(batch_id, "refused", errors=[f"{status}: {message}"])
-                self.stopped = f"Propexo refused the request with {status}: {message}"
+                self.stopped = self.stopped or f"Propexo refused the request with {status}: {message}"
             case Lost(reason=reason):
-                noted(partial(self.journal.record, batch_id, "unknown", errors=[reason]))
+                self._unknown(batch_id, reason)
+                self._told(len(lines))
+
+    def _told(self, lines: int) -> None:
+        self.done += lines
+        self.progress(self.done, self.count)
+
+    def _unknown(self, batch_id: str, reason: str) -> None:
+        noted(partial(self.journal.record, batch_id, "unknown", errors=[reason]))
 
     def _may_go_on(self) -> bool:
         if self.stopping():
@@ -169,23 +291,28 @@ class Poster:
             self.stopped = self.stopped or "the deadline has passed"
         return not self.stopped
 
-    def _again(self, lines: Sequence[Change], tries: int, why: str) -> None:
-        if tries <= 1:
+    def _again(self, sent: _Sent, pause: float, why: str) -> None:
+        if not self._may_go_on():
+            return
+        if sent.part.tries <= 1:
             self.stopped = why
-        elif self._wait(_MOST_TRIES - tries + 1):
-            self._send(lines, tries - 1)
+            return
+        sent.lane.first(_Part(sent.part.lines, sent.part.tries - 1))
+        # For all: a host that can't be reached, or is over its limit, is so for every property.
+        self._not_before = max(self._not_before, self.clock.monotonic() + pause)
 
     def _wait(self, seconds: float) -> bool:
-        """Wait, but not past the deadline; whether the run may go on."""
+        """Wait, but not past the deadline nor an interrupt; whether the run may go on."""
         deadline = self.options.deadline
         if deadline is not None and self.clock.monotonic() + seconds >= deadline:
-            self.stopped = "the deadline has passed"
+            self.stopped = self.stopped or "the deadline has passed"
             return False
-        self.clock.sleep(seconds)
-        return True
+        while seconds > 0 and not self.stopping():
+            self.clock.sleep(min(seconds, _LOOK_UP))
+            seconds -= _LOOK_UP
+        return self._may_go_on()
 
-    def _intend(self, lines: Sequence[Change]) -> str:
-        batch_id = self.new_batch_id()
+    def _intend(self, batch_id: str, lines: Sequence[Change]) -> None:
         first = lines[0]
         amount = sum(change.amount or 0 for change in lines)
         batch = Batch(
@@ -201,9 +328,8 @@ class Poster:
         )
         token = self.tokens[first.integration_id, first.property_id]
         self.journal.intend(self.plan_id, batch, [posting_of(change) for change in lines], lock_token=token)
-        return batch_id
 
-    def _request(self, batch_id: str, lines: Sequence[Change]) -> Outcome:
+    def _request(self, batch_id: str, lines: Sequence[Change]) -> Callable[[], Outcome]:
         first = lines[0]
         timezone = self.timezone_of[first.plan]
         items = [
@@ -219,21 +345,16 @@ class Poster:
             )
             for change in lines
         ]
-        self.requests += 1
-        try:
-            return self.remote.post_charges(self.vendor_of[first.integration_id], first.integration_id, items)
-        except BaseException:
-            self.journal.record(
-                batch_id, "unknown", errors=["the run was interrupted while the request was under way"]
-            )
-            raise
+        vendor = self.vendor_of[first.integration_id]
+        return partial(self.remote.post_charges, vendor, first.integration_id, items)
 
-    def _narrow(self, batch_id: str, lines: Sequence[Change], outcome: Invalid) -> None:
+    def _narrow(self, sent: _Sent, outcome: Invalid) -> None:
         """A refused batch: the bad items are refused, the rest goes in a new one; without names, halves."""
+        batch_id, lines = sent.batch_id, sent.part.lines
         bad = {i: why for i, why in outcome.items.items() if 0 <= i < len(lines)}
         if not bad:
             self.journal.record(batch_id, "refused", errors=[outcome.message])
-            self._halves(lines)
+            self._halves(sent)
             return
         rest = [change for i, change in enumerate(lines) if i not in bad]
         # The many before the few: a run that is killed in between leaves only the bad ones unknown.
@@ -249,64 +370,81 @@ class Poster:
             reasons.setdefault(why, []).append(lines[i].reference)
         for why, references in reasons.items():
             self.journal.record(batch_id, "refused", errors=[why], references=references)
+        self._told(len(bad))
         if rest:
-            self._send(rest, _MOST_TRIES)
+            sent.lane.first(_Part(rest))
 
-    def _halves(self, lines: Sequence[Change]) -> None:
+    def _halves(self, sent: _Sent) -> None:
+        lines = sent.part.lines
         if len(lines) == 1:
+            self._told(1)
             return
         middle = len(lines) // 2
-        self._send(lines[:middle], _MOST_TRIES)
-        self._send(lines[middle:], _MOST_TRIES)
+        sent.lane.first(_Part(lines[:middle]), _Part(lines[middle:]))
 
     # --- jobs ------------------------------------------------------------------------------------------------------
 
     def wait_for_jobs(self) -> None:
-        """Poll this plan's jobs, with growing pauses, until none is pending or the time is up."""
+        """Ask what became of this plan's jobs, with growing pauses, until none is pending or the time is up."""
         pause = _FIRST_POLL
-        while pending := [
-            batch for batch in self.journal.batches(self.plan_id) if batch.state == "queued" and batch.job_id
-        ]:
-            self.waiting(len(pending))
-            for batch in pending:
-                if not self._may_poll() or not self._poll(batch):
-                    return
-            if not self.options.wait or not self._may_poll():
+        while jobs := self._pending():
+            self.waiting(len(jobs))
+            if not self._may_poll() or not self._ask(jobs) or not self.options.wait:
                 return
-            if any(batch.state == "queued" for batch in self.journal.batches(self.plan_id)):
-                deadline = self.options.deadline
-                if deadline is not None and self.clock.monotonic() + pause >= deadline:
-                    return
-                self.clock.sleep(pause)
-                pause = min(pause * 2, _LONGEST_POLL)
+            if not self._may_poll(pause):
+                return
+            self._wait(pause)
+            pause = min(pause * 2, _LONGEST_POLL)
 
-    def _may_poll(self) -> bool:
+    def _pending(self) -> list[Job]:
+        return [
+            Job(batch.batch_id, batch.job_id, batch.integration_id, batch.created_at)
+            for batch in self.journal.batches(self.plan_id)
+            if batch.state == "queued" and batch.job_id
+        ]
+
+    def _may_poll(self, after: float = 0.0) -> bool:
         deadline = self.options.deadline
-        return not self.stopping() and (deadline is None or self.clock.monotonic() < deadline)
+        return not self.stopping() and (deadline is None or self.clock.monotonic() + after < deadline)
 
-    def _poll(self, batch: Batch) -> bool:
-        """Ask once; false where Propexo can't be asked now: the job stays queued, and a later run asks again."""
-        assert batch.job_id is not None
+    def _ask(self, jobs: Sequence[Job]) -> bool:
+        """Ask once; whether it is worth asking again: some are pending still, and Propexo answers."""
+        pending, self._silent = len(jobs), False
+        for ended in self._ended(jobs):
+            batch_id, state, reason = ended.job.batch_id, ended.state, ended.reason
+            noted(partial(self.journal.record, batch_id, state, errors=ended.errors, reason=reason))
+            pending -= 1
+        return pending > 0 and not self._silent
+
+    def _ended(self, jobs: Sequence[Job]) -> Iterator[Ended]:
+        """What ended, as far as Propexo can be asked now: the other jobs stay queued, and a later run asks again."""
         try:
-            status = self.remote.job_status(batch.job_id)
+            yield from ended_jobs(jobs, self.remote, self.vendors, self.vendor_of, self.clock)
         except ChargeplanError as problem:
-            self.stopped = self.stopped or problem.message
-            return False
-        state, reason = job_outcome(self.vendor_of[batch.integration_id], status, self.vendors)
-        if state is not None:
-            errors = [reason] if state in {"refused", "unknown"} else []
-            noted(partial(self.journal.record, batch.batch_id, state, errors=errors, reason=reason))
-        return True
+            self.stopped, self._silent = self.stopped or problem.message, True
 
 
-def _batches(changes: Sequence[Change], size: int) -> Iterator[Sequence[Change]]:
-    """Lines of one integration and property (and time zone, by plan), at most ``size`` of them, in the plan's order."""
-    groups: dict[tuple[str, str, str], list[Change]] = {}
+def _lanes(changes: Sequence[Change], size: int) -> list[_Lane]:
+    """The parts of each integration and property: lines of one plan (and time zone), at most ``size``, in the plan's order."""
+    groups: dict[tuple[str, str], dict[str, list[Change]]] = {}
     for change in changes:
-        groups.setdefault((change.integration_id, change.property_id, change.plan), []).append(change)
-    for lines in groups.values():
-        for start in range(0, len(lines), size):
-            yield lines[start : start + size]
+        plans = groups.setdefault((change.integration_id, change.property_id), {})
+        plans.setdefault(change.plan, []).append(change)
+    return [
+        _Lane(
+            _Part(lines[start : start + size])
+            for lines in plans.values()
+            for start in range(0, len(lines), size)
+        )
+        for plans in groups.values()
+    ]
+
+
+def in_plan_order(batches: Sequence[Batch], changes: Sequence[Change]) -> list[Batch]:
+    """The batches by property as the plan has them, those of a property in the order they were sent."""
+    places = dict.fromkeys((change.integration_id, change.property_id) for change in changes)
+    order = {place: number for number, place in enumerate(places)}
+    return sorted(batches, key=lambda batch: order.get((batch.integration_id, batch.property_id), len(order)))
 
 
 def posting_of(change: Change) -> Posting:

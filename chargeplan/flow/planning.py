@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from chargeplan.core.change import Change, ChangeSet, ObservedMark, PropertyDigest
+from chargeplan.core.change import Change, ChangeSet, ObservedMark, PeriodTotals, PropertyDigest
 from chargeplan.core.compare import PlannedProperty, compare
 from chargeplan.core.config import Config, IntegrationConfig, Project
 from chargeplan.core.dates import Days, add_months, add_period
@@ -22,18 +22,21 @@ from chargeplan.core.observed import ObservedProperty, Property
 from chargeplan.core.plan import Charge, FromPath, Plan
 from chargeplan.core.posted import Evidence
 from chargeplan.core.select import names_of
+from chargeplan.core.shard import Shard
 from chargeplan.flow.ports import Journal, Snapshot, Vendors
 
 # Service periods reach beyond the dates of their lines; operators date what they post late.
 _MARGIN = timedelta(days=45)
 # Late fees are looked for on charges of so many months before the window.
 LATE_MONTHS = 6
+# A reviewer compares with at most so many periods before; those that are read anyway, and no more.
+_PERIODS_BEFORE = 6
 
 Progress = Callable[[str], None]
 
 
 class PlanRequest(msgspec.Struct, frozen=True):
-    """What to plan: dates, filters (empty: all), and how to read."""
+    """What to plan: dates, filters (empty: all; ``shard``: None for all), and how to read."""
 
     as_of: date
     window: Days
@@ -43,6 +46,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     full_refresh: bool = False
     offline: bool = False
     allowed: tuple[Allowed, ...] = ()
+    shard: Shard | None = None
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -102,6 +106,9 @@ class _Run:
         self.allocations: list[AllocationReport] = []
         self.facts: dict[str, PropertyFacts] = {}
         self.previous: dict[str, dict[str, int]] = {}
+        # By how many periods before the window it was: cents by charge code name.
+        self.before: dict[int, dict[str, int]] = {}
+        self.periods_before = _PERIODS_BEFORE
         self.unrecorded = 0
         self.found: list[tuple[str, Sequence[Change], Sequence[Skip]]] = []
         self.matched_properties: set[str] = set()
@@ -197,12 +204,13 @@ class _Run:
         )
 
     def _wanted(self, each: Property) -> bool:
+        in_shard = self.request.shard is None or self.request.shard.holds(each.id)
         if not self.request.properties:
-            return True
+            return in_shard
         names = names_of(each, self.project.config.property_alias(each.id))
         hits = {text for text in self.request.properties if names.match(text)}
         self.matched_properties |= hits
-        return bool(hits)
+        return in_shard and bool(hits)
 
     def _property(self, integration: IntegrationConfig, each: Property, plans: Sequence[Plan]) -> None:
         self.progress(f"planning {each.name}")
@@ -241,6 +249,7 @@ class _Run:
         ]
         self.found.append((each.name, changes, skips))
         self._note(integration, each, observed, evidence, changes)
+        self._note_before(observed, evidence, changes, self._reading_window(plans).first)
 
     def _asked(self, plan: str, charge: str) -> bool:
         return (not self.request.plans or plan in self.request.plans) and (
@@ -256,27 +265,8 @@ class _Run:
         changes: Sequence[Change],
     ) -> None:
         """What guards, reviewers and the plan file need to know of the property."""
-        codes = {change.charge_code_id: change.charge_code for change in changes}
-        before = _previous(self.request.window)
-        totals: dict[str, int] = {}
-        for charge in observed.charges:
-            if (
-                charge.charge_code_id in codes
-                and charge.transaction_date
-                and charge.transaction_date in before
-            ):
-                name = codes[charge.charge_code_id or ""]
-                totals[name] = totals.get(name, 0) + (charge.amount or 0)
         postings = tuple(evidence.postings.values())
-        for posting in postings:
-            seen = posting.reference in evidence.by_reference or posting.reference in evidence.matched
-            if (
-                posting.state in {"queued", "accepted"}
-                and not seen
-                and posting.charge_code_id in codes
-                and posting.transaction_date in before
-            ):
-                totals[posting.charge_code] = totals.get(posting.charge_code, 0) + posting.amount
+        totals = _stood(_period_before(self.request.window, 1), observed, evidence, changes)
         self.previous[each.id] = totals
         standing = ("create", "correct", "in_flight", "unknown", "unchanged")
         now = sum(change.amount or 0 for change in changes if change.action in standing)
@@ -285,6 +275,19 @@ class _Run:
         gone = nobody and bool(observed.charges or postings)
         self.facts[each.id] = PropertyFacts(each.name, sum(totals.values()), now, gone)
         self.states.append(PropertyDigest(integration.id, each.id, _digest(observed), _digest(postings)))
+
+    def _note_before(
+        self, observed: ObservedProperty, evidence: Evidence, changes: Sequence[Change], read_from: date
+    ) -> None:
+        """Add the property to the periods before. A period that was not read whole of every property is told of none."""
+        for number in range(1, self.periods_before + 1):
+            period = _period_before(self.request.window, number)
+            if period.first < read_from:
+                self.periods_before = number - 1
+                return
+            totals = self.before.setdefault(number, {})
+            for code, cents in _stood(period, observed, evidence, changes).items():
+                totals[code] = totals.get(code, 0) + cents
 
     def result(self, plan_id: str, environment: str) -> Planned:
         for name in self.request.properties:
@@ -303,7 +306,8 @@ class _Run:
             )
         changes = tuple(change for _, found, _ in self.found for change in found)
         skips = tuple(skip for _, _, found in self.found for skip in found)
-        guards = guard_plan(self.project.config.guards, changes, skips, self.facts, self.request.allowed)
+        config = self.project.config
+        guards = guard_plan(config.guards, changes, skips, self.facts, self.request.allowed, config.approvals)
         change_set = ChangeSet(
             plan_id=plan_id,
             environment=environment,
@@ -317,6 +321,10 @@ class _Run:
             observed=tuple(self.marks),
             property_names={property_id: facts.name for property_id, facts in self.facts.items()},
             previous_totals=self.previous,
+            before=tuple(
+                PeriodTotals(_period_before(self.request.window, number), self.before.get(number, {}))
+                for number in range(self.periods_before, 0, -1)
+            ),
         )
         return Planned(change_set, tuple(self.states), self.unrecorded)
 
@@ -343,8 +351,34 @@ def _late(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> Mapping
     return {each.id: found[each.id] for each in observed.charges if each.id in found}
 
 
-def _previous(window: Days) -> Days:
-    return Days(add_months(window.first, -1), window.first - timedelta(days=1))
+def _period_before(window: Days, number: int) -> Days:
+    """The ``number``-th month before the window, counted back from the window's first day."""
+    return Days(add_months(window.first, -number), add_months(window.first, 1 - number) - timedelta(days=1))
+
+
+def _stood(
+    period: Days, observed: ObservedProperty, evidence: Evidence, changes: Sequence[Change]
+) -> dict[str, int]:
+    """What stood on the property's ledgers in a period under the codes of the changes: cents by the code's name.
+
+    Postings that are on their way, and not seen yet, count too.
+    """
+    codes = {change.charge_code_id: change.charge_code for change in changes}
+    totals: dict[str, int] = {}
+    for charge in observed.charges:
+        if charge.charge_code_id in codes and charge.transaction_date and charge.transaction_date in period:
+            name = codes[charge.charge_code_id or ""]
+            totals[name] = totals.get(name, 0) + (charge.amount or 0)
+    for posting in evidence.postings.values():
+        seen = posting.reference in evidence.by_reference or posting.reference in evidence.matched
+        if (
+            posting.state in {"queued", "accepted"}
+            and not seen
+            and posting.charge_code_id in codes
+            and posting.transaction_date in period
+        ):
+            totals[posting.charge_code] = totals.get(posting.charge_code, 0) + posting.amount
+    return totals
 
 
 def _digest(value: object) -> str:

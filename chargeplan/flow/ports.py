@@ -28,10 +28,17 @@ class ChargeRequest(msgspec.Struct, frozen=True):
 
 
 class Remote(Protocol):
-    """Propexo's write side and its administration."""
+    """Propexo's write side and its administration. Safe to share between threads."""
+
+    def reserve(self) -> float:
+        """Keep a place under the rate limit for the next ``post_charges``: 0 where there is one, else the seconds after which to ask again."""
+        ...
 
     def post_charges(self, vendor: str, integration_id: str, charges: Sequence[ChargeRequest]) -> Outcome:
-        """One request, never repeated by the client; every way it can end is an outcome (design.md, step 3)."""
+        """One request, never repeated by the client; every way it can end is an outcome (design.md, step 3).
+
+        It may end as ``NotSent`` where the run was asked to stop before the first byte left.
+        """
         ...
 
     def job_status(self, job_id: str) -> JobStatus:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import msgspec
@@ -16,7 +16,8 @@ from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posted import match_by_content
-from chargeplan.core.posting import JobStatus, Posting, State, WriteLogEntry
+from chargeplan.core.posting import Posting, State, WriteLogEntry
+from chargeplan.flow.jobs import Job, ended_jobs, job_outcome, time_range
 from chargeplan.flow.ports import Clock, Journal, Remote, Snapshot, Vendors
 
 _ACTOR = "reconcile"
@@ -47,40 +48,25 @@ def noted(write: Callable[[], None]) -> bool:
     return True
 
 
-def job_outcome(vendor: str, status: JobStatus, vendors: Vendors) -> tuple[State | None, str]:
-    """What a job's status makes of its lines, and why; ``None`` while nothing can be said."""
-    match status.status:
-        case "PENDING":
-            return None, "the job is still pending"
-        case "SUCCESS":
-            return "accepted", "the job succeeded"
-        case "FAILURE" if vendors.nothing_written(vendor, status.errors):
-            return "refused", "; ".join(status.errors)
-        case "missing":
-            return "unknown", "Propexo does not know the job any more"
-        case _:
-            errors = "; ".join(status.errors) or "no reason given"
-            return "unknown", f"the job ended {status.status}: {errors}"
-
-
 def settle_jobs(
-    journal: Journal, remote: Remote, vendors: Vendors, vendor_of: Mapping[str, str]
+    journal: Journal, remote: Remote, vendors: Vendors, vendor_of: Mapping[str, str], clock: Clock
 ) -> list[Settled]:
-    """Ask once for every job that is still queued, and record what it says."""
+    """Ask once what became of the jobs that are still queued, and record what is said."""
     moved: list[Settled] = []
-    for batch_id, lines in _by_batch(journal.open_postings(), {"queued"}).items():
-        job_id = lines[0].job_id
-        if job_id is None:
-            continue
-        state, reason = job_outcome(
-            vendor_of.get(lines[0].integration_id, ""), remote.job_status(job_id), vendors
-        )
-        if state is None:
-            continue
-        errors = [reason] if state in {"refused", "unknown"} else []
+    by_batch = _by_batch(journal.open_postings(), {"queued"})
+    jobs = [
+        Job(batch_id, lines[0].job_id, lines[0].integration_id, min(each.since for each in lines))
+        for batch_id, lines in by_batch.items()
+        if lines[0].job_id is not None
+    ]
+    for ended in ended_jobs(jobs, remote, vendors, vendor_of, clock):
+        batch_id, state, reason = ended.job.batch_id, ended.state, ended.reason
+        lines = by_batch[batch_id]
         references = [each.reference for each in lines]
         if noted(
-            partial(journal.record, batch_id, state, errors=errors, references=references, reason=reason)
+            partial(
+                journal.record, batch_id, state, errors=ended.errors, references=references, reason=reason
+            )
         ):
             moved += [Settled(msgspec.structs.replace(each, state=state), "queued", reason) for each in lines]
     return moved
@@ -118,7 +104,7 @@ def settle_unknown(
     sent = {each.batch_id: each.created_at for each in journal.batches()} if unknown else {}
     for integration_id, lines in by_integration.items():
         oldest = min(sent.get(each.batch_id) or each.since for each in lines)
-        entries = remote.write_log(integration_id, _time_range(oldest, clock))
+        entries = remote.write_log(integration_id, time_range(oldest, clock))
         vendor = vendor_of.get(integration_id, "")
         for batch_id, batch in _by_batch(lines, {"unknown"}).items():
             moved += _by_log(journal, remote, batch_id, batch, entries, vendor, vendors)
@@ -232,16 +218,3 @@ def _by_batch(postings: Sequence[Posting], states: set[str]) -> dict[str, list[P
         if each.state in states:
             found[each.batch_id].append(each)
     return found
-
-
-def _time_range(oldest: str, clock: Clock) -> str:
-    """The shortest range of the write log that reaches back to the oldest of the requests."""
-    age = datetime.fromisoformat(clock.now()) - datetime.fromisoformat(oldest)
-    for name, reach in (
-        ("hour", timedelta(minutes=50)),
-        ("day", timedelta(hours=23)),
-        ("week", timedelta(days=6)),
-    ):
-        if age < reach:
-            return name
-    return "month"

@@ -16,7 +16,7 @@ from chargeplan.core.posting import JobStatus, NotSent, Outcome, WriteLogEntry
 from chargeplan.propexo import wire
 from chargeplan.propexo.address import segment
 from chargeplan.propexo.outcomes import decoded
-from chargeplan.propexo.pacing import Pacer
+from chargeplan.propexo.pacing import Budget, Pacer
 from chargeplan.propexo.transport import RefusedError, Transport
 from chargeplan.propexo.vendors import vendor as vendor_named
 
@@ -89,6 +89,25 @@ class Propexo:
         """Requests a minute by the contract: as the last answer told, else as configured."""
         return self._pacer.limit
 
+    def end_at(self, deadline: float | None, stopping: Callable[[], bool]) -> None:
+        """From now on no request begins after ``deadline`` (monotonic seconds), nor once ``stopping``.
+
+        A wait for the rate limit ends with it: a read raises ``EndedError``, a write is not sent.
+        """
+        self._pacer.end_at(deadline, stopping)
+
+    def share(self, budget: Budget) -> None:
+        """From now on count requests together with others that have the same token."""
+        self._pacer.share(budget)
+
+    def fingerprint(self, salt: str) -> str:
+        """What tells this token at this host from others, and nothing else of it; other with another salt."""
+        return self._transport.fingerprint(salt)
+
+    def reserve(self) -> float:
+        """Keep a place under the rate limit for the next write: 0 where there is one, else seconds after which to ask again."""
+        return self._pacer.reserve()
+
     def rows(self, kind: str, params: Mapping[str, str]) -> Iterator[Sequence[wire.Record]]:
         """The pages of a list, each record once. ``kind`` is as the path names it (``resident-charges``).
 
@@ -141,7 +160,8 @@ class Propexo:
     def post_charges(self, vendor: str, integration_id: str, charges: Sequence[wire.ChargeItem]) -> Outcome:
         """Send one batch: one request, never repeated. What came of it is the outcome; nothing is raised for it.
 
-        A ``NotSent`` is also what a system without a batch endpoint gives: no byte left.
+        It takes the place that was reserved for it, else waits for one. A ``NotSent`` is also what a system without a batch
+        endpoint gives, and a run that was asked to stop: no byte left.
         """
         known = vendor_named(vendor)
         if known.batch_path is None or not known.postable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -14,7 +15,7 @@ from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import Denied, Invalid, Lost, NotSent, Outcome, Queued, Throttled, TooLarge
 from chargeplan.propexo import outcomes
 from chargeplan.propexo.address import base_address, is_loopback
-from chargeplan.propexo.pacing import Pacer
+from chargeplan.propexo.pacing import EndedError, Pacer
 
 ATTEMPTS = 4
 _THROTTLED_ATTEMPTS = 10
@@ -72,6 +73,11 @@ class Transport:
         """The configured host, with its port where that is not the usual one."""
         return self._base.netloc.decode("ascii")
 
+    def fingerprint(self, salt: str) -> str:
+        """64 bits that tell token and host from others: too few to find the token by, and salted."""
+        told = f"{salt}\0{self.host}\0{self._secret}"
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
     def close(self) -> None:
         """Close the connections."""
         for client in (self._reads, self._writes, self._strangers):
@@ -90,6 +96,7 @@ class Transport:
         Raises:
             RefusedError: another 4xx or a redirect.
             ChargeplanError: no usable answer after ``ATTEMPTS`` attempts.
+            EndedError: the run was asked to stop, or its deadline has passed.
         """
         problem = ""
         failures = throttles = 0
@@ -114,13 +121,17 @@ class Transport:
 
     def post(self, path: str, body: bytes, count: int) -> Outcome:
         """Send ``body``, a batch of ``count`` items, once, and say what came of it."""
-        self._pacer.wait()
+        try:
+            self._pacer.begin()
+        except EndedError as ended:
+            return NotSent(ended.message)
         self._note("POST", path)
         try:
             answer = self._writes.post(
                 self._url(path), content=body, headers=self._headers | {"Content-Type": "application/json"}
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, it has a phase, and its outcome is a value
+            self._pacer.lost()
             return self._without_secret(outcomes.of_exception(error))
         self._pacer.learn(answer.headers)
         retry_after = self._pacer.throttled(answer.headers) if answer.status_code == 429 else 0
@@ -151,6 +162,7 @@ class Transport:
         try:
             answer = self._reads.get(self._url(path), params=dict(params), headers=self._headers)
         except (httpx.HTTPError, httpx.StreamError) as error:
+            self._pacer.lost()
             # Not chained: the exception holds the request, and the request the token.
             return self.clean(f"{type(error).__name__}: {error}".strip(": "))
         self._pacer.learn(answer.headers)

@@ -140,12 +140,15 @@ def test_an_interrupt_before_anything_is_sent_stops_at_once(house):
 
 def test_where_nobody_can_be_reached_nothing_was_posted(house, monkeypatch):
     house.saved()
-    monkeypatch.setattr(wiring.WallClock, "sleep", lambda *_: None)
+    slept = []
+    monkeypatch.setattr(wiring.WallClock, "sleep", lambda _, seconds: slept.append(seconds))
+    monkeypatch.setattr(wiring.WallClock, "monotonic", lambda _: sum(slept))
     with monkeypatch.context() as patch:
         patch.setattr(Propexo, "post_charges", lambda *_: NotSent("connection refused"))
         result = house.apply()
     assert result.code == 1
     assert "connection refused" in result.json["message"]
+    assert 3.0 <= sum(slept) < 3.3
     assert house.named() == set()
     assert house.apply().code == 0
     assert len(house.ours()) == 12

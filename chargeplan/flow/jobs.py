@@ -1,0 +1,125 @@
+"""What became of write jobs (design.md, *Posting, step by step*, 4): many by one look at the write log, few by asking each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import msgspec
+
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.posting import JobStatus, State, WriteLogEntry
+from chargeplan.flow.ports import Clock, Remote, Vendors
+
+FEW = 5
+"""So many jobs of an integration are asked one by one; of more, the write log is read, which has 100 in a page."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """A job that was pending when last heard of. ``since`` is when it began, RFC 3339 in UTC."""
+
+    batch_id: str
+    job_id: str
+    integration_id: str
+    since: str
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """A job that ended: the state of its lines, and why."""
+
+    job: Job
+    state: State
+    reason: str
+
+    @property
+    def errors(self) -> list[str]:
+        """What the journal keeps as the batch's errors: nothing where all is well."""
+        return [self.reason] if self.state in {"refused", "unknown"} else []
+
+
+def job_outcome(vendor: str, status: JobStatus, vendors: Vendors) -> tuple[State | None, str]:
+    """What a job's status makes of its lines, and why; ``None`` while nothing can be said."""
+    match status.status:
+        case "PENDING":
+            return None, "the job is still pending"
+        case "SUCCESS":
+            return "accepted", "the job succeeded"
+        case "FAILURE" if vendors.nothing_written(vendor, status.errors):
+            return "refused", "; ".join(status.errors)
+        case "missing":
+            return "unknown", "Propexo does not know the job any more"
+        case _:
+            errors = "; ".join(status.errors) or "no reason given"
+            return "unknown", f"the job ended {status.status}: {errors}"
+
+
+def ended_jobs(
+    jobs: Sequence[Job], remote: Remote, vendors: Vendors, vendor_of: Mapping[str, str], clock: Clock
+) -> Iterator[Ended]:
+    """Those of the jobs that ended, as they are found; of many that the log does not tell, the oldest few are asked.
+
+    Raises:
+        ChargeplanError: Propexo can't be asked now.
+    """
+    by_integration: dict[str, list[Job]] = defaultdict(list)
+    for job in jobs:
+        by_integration[job.integration_id].append(job)
+    asking = _Asking(remote, vendors, vendor_of)
+    for group in by_integration.values():
+        log = _log(group, remote, clock) if len(group) > FEW else None
+        yield from asking.each(group) if log is None else asking.by_log(group, log)
+
+
+class _Asking(msgspec.Struct, frozen=True):
+    remote: Remote
+    vendors: Vendors
+    vendor_of: Mapping[str, str]
+
+    def each(self, jobs: Sequence[Job]) -> Iterator[Ended]:
+        for job in jobs:
+            vendor = self.vendor_of.get(job.integration_id, "")
+            state, reason = job_outcome(vendor, self.remote.job_status(job.job_id), self.vendors)
+            if state is not None:
+                yield Ended(job, state, reason)
+
+    def by_log(self, jobs: Sequence[Job], log: Mapping[str, WriteLogEntry]) -> Iterator[Ended]:
+        found = False
+        for job in jobs:
+            entry = log.get(job.job_id)
+            if entry is None:
+                continue
+            if entry.status == "SUCCESS":
+                ended = [Ended(job, "accepted", "the job succeeded, says the write log")]
+            else:
+                # The log calls a partial success a FAILURE too, so the job itself is asked.
+                ended = [*self.each([job])]
+            found = found or bool(ended)
+            yield from ended
+        if not found:
+            # The entries may be late or missing, and the jobs long over.
+            yield from self.each([job for job in jobs if job.job_id not in log][:FEW])
+
+
+def _log(jobs: Sequence[Job], remote: Remote, clock: Clock) -> dict[str, WriteLogEntry] | None:
+    """What the write log has of these jobs: those that ended (propexo-api.md, section 8); ``None`` where it can't be read."""
+    wanted = {job.job_id for job in jobs}
+    try:
+        entries = remote.write_log(jobs[0].integration_id, time_range(min(job.since for job in jobs), clock))
+    except ChargeplanError:
+        # Not every token may read the log. Each job is asked then, which says so where nothing can be asked at all.
+        return None
+    return {entry.job_id: entry for entry in entries if entry.job_id in wanted}
+
+
+def time_range(oldest: str, clock: Clock) -> str:
+    """The shortest range of the write log that reaches back to the oldest of the requests."""
+    age = datetime.fromisoformat(clock.now()) - datetime.fromisoformat(oldest)
+    for name, reach in (
+        ("hour", timedelta(minutes=50)),
+        ("day", timedelta(hours=23)),
+        ("week", timedelta(days=6)),
+    ):
+        if age < reach:
+            return name
+    return "month"
