@@ -1,13 +1,17 @@
-"""No test reaches the network beyond loopback, the home directory, or a real token."""
+"""No test reaches the network beyond loopback, the home directory, or a real token. And a PostgreSQL for whoever asks."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from tests.postgres import new_schema, running
 
 _CONNECT = socket.socket.connect
 _SECRETS = ("PROPEXO_TOKEN", "CHARGEPLAN_CONFIG", "CHARGEPLAN_ENV")
@@ -41,3 +45,28 @@ def _walls(tmp_path_factory):
             patch.delenv(name, raising=False)
         yield
     assert Path(os.environ["HOME"]) != home
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a server; tests are skipped where there is none."""
+    given = os.environ.get("CHARGEPLAN_TEST_POSTGRES")
+    if given:
+        yield given
+        return
+    with ExitStack() as stack:
+        try:
+            server = stack.enter_context(running())
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from starting
+            pytest.skip(f"no PostgreSQL here: {error}")
+        # These tests kill clients, not the server, so its disk may be slow to follow.
+        server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
+        yield server.get_uri()
+
+
+@pytest.fixture
+def schema_target(postgres: str) -> Iterator[str]:
+    """Where a new journal may be made, on PostgreSQL."""
+    name, drop = new_schema(postgres)
+    yield name
+    drop()

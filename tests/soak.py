@@ -1,9 +1,9 @@
 """Hostile months without end: real processes over HTTP, random faults, kills, a second run beside the first, odd operators.
 
-    python -m tests.soak --runs 100 --seed 1
+    python -m tests.soak --runs 100 --seed 1 --workers 3
 
-Each run is one month: what is planned must be on the books once, or named by `status` for a person to look at. It ends with 1 where
-a line was billed twice or lost.
+Each run is one month, drawn by seed and number: what is planned must be on the books once, or named by `status` for a person to
+look at. It ends with 1 where a line was billed twice or lost.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ from __future__ import annotations
 import argparse
 import functools
 import random
+import shutil
 import ssl
 import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import date
 from pathlib import Path
+from unittest.mock import patch
 
 from chargeplan.sandbox.faults import Fault
 from chargeplan.sandbox.server import serve
 from chargeplan.sandbox.state import Sandbox
-from tests.e2e.house import AS_OF, BATCH, TODAY, House, copy_of, finish
+from tests.e2e import forked, village
+from tests.e2e.house import AS_OF, BATCH, House, copy_of, finish
 from tests.e2e.shim import STEPS
 
 NO_CHANGES = "No changes. Every charge is posted."
@@ -63,10 +68,22 @@ class Soak:
 
     def __init__(self) -> None:
         self.happened: Counter[str] = Counter()
-        self.duplicates = self.lost = self.stuck = self.asked = 0
+        self.wrong: list[str] = []
+        self.killed = self.duplicates = self.lost = self.stuck = self.asked = 0
 
-    def run(self, seeded: Path, folder: Path, draw: random.Random) -> list[str]:
-        """One month; what was wrong with it."""
+    def add(self, other: Soak) -> None:
+        """Count another's runs with one's own."""
+        self.happened += other.happened
+        self.wrong += other.wrong
+        self.killed += other.killed
+        self.duplicates += other.duplicates
+        self.lost += other.lost
+        self.stuck += other.stuck
+        self.asked += other.asked
+
+    def run(self, seeded: Path, folder: Path, wanted: set[str], name: str) -> None:
+        """One month, drawn by its name."""
+        draw = random.Random(name)
         with Sandbox.open(copy_of(seeded, folder / "state.db")) as state, serve(state) as served:
             house = House(folder / "project", state, served.url)
             house.config(batch_size=draw.choice((3, 4, 12)), date_tolerance=5)
@@ -76,12 +93,13 @@ class Soak:
             if draw.random() < 0.25:
                 self.happened["posted under another date"] += 1
                 house.posting_date = "2027-08-04"
-            house.run("journal", "init")
-            wanted = house.wanted()
+            assert house.run("journal", "init").code == 0
             for _ in range(draw.randint(1, 2)):
                 self._attempt(house, draw)
             state.clear_faults()
-            return self._check(house, set(wanted), draw)
+            wrong = self._check(house, wanted)
+        if wrong:
+            self.wrong.append(f"run {name}: " + "; ".join(wrong))
 
     def _attempt(self, house: House, draw: random.Random) -> None:
         for name in draw.sample(sorted(FAULTS), draw.randint(0, 3)):
@@ -97,31 +115,31 @@ class Soak:
             self.happened["kill " + kill.partition(":")[0]] += 1
             if kill.startswith("during-post"):
                 house.state.add_faults(Fault(method="POST", path=BATCH, delay=0.6))
-        words = ("apply", "--auto-approve", "--as-of", AS_OF, "--period", "2027-08", "--deadline", "3")
-        running = [house.start(*words, kill=kill)]
+        running = [_start(house, kill)]
         if draw.random() < 0.25:
             self.happened["two at once"] += 1
-            running.append(house.start(*words))
+            running.append(_start(house))
         for each in running:
             result = finish(each)
             assert result.code in (-9, 0, 1, 3, 4, 5, 7), result
+            self.killed += result.code == -9
         if draw.random() < 0.3:
             house.month()
 
-    def _check(self, house: House, wanted: set[str], draw: random.Random) -> list[str]:
+    def _check(self, house: House, wanted: set[str]) -> list[str]:
         wrong = []
         last = house.settle(rounds=6)
         named = house.named()
-        lost = house.lost(wanted)
-        missing = wanted - {each.reference_number for each in house.ours()}
+        on_books = {each.reference_number for each in house.ours()}
+        lost = wanted - on_books - named
+        self.lost += len(lost)
         self.asked += len(named)
-        words = {"--not-posted": missing & named, "--posted": named - missing}
-        for verdict, references in words.items():
+        for verdict, references in (("--not-posted", named - on_books), ("--posted", named & on_books)):
             if references:
-                house.run("resolve", *sorted(references), verdict, "--reason", "looked at the ledger")
+                said = house.run("resolve", *sorted(references), verdict, "--reason", "looked at the ledger")
+                assert said.code == 0, said
         if named:
             last = house.settle(rounds=6)
-        self.lost += len(lost)
         duplicates = house.duplicates()
         self.duplicates += len(duplicates)
         if last != NO_CHANGES or wanted != {each.reference_number for each in house.ours()}:
@@ -133,38 +151,76 @@ class Soak:
         return wrong
 
 
-def soak(runs: int, seed: int, say=print) -> int:
-    """So many runs; 1 where a line was billed twice or lost, or a run did not settle."""
-    counts, failed, began = Soak(), 0, time.monotonic()
-    # The commands of this process speak to loopback only, and need not read the authorities' certificates each time.
-    ssl.create_default_context = functools.cache(ssl.create_default_context)
-    with tempfile.TemporaryDirectory() as folder:
-        seeded = Path(folder) / "seed.db"
-        with Sandbox.open(seeded, today=TODAY, requests_per_minute=100_000, pending_polls=0):
-            pass
-        for number in range(runs):
+def _start(house: House, kill: str | None = None) -> forked.Forked:
+    words = ("apply", "--auto-approve", "--as-of", AS_OF, "--period", "2027-08", "--deadline", "3")
+    return forked.start(house.words(*words), house.environ, house.folder, kill)
+
+
+def _wanted(seeded: Path, folder: Path) -> set[str]:
+    """What a month without a fault would post: the same lines in every run."""
+    with Sandbox.open(copy_of(seeded, folder / "wanted.db")) as state, serve(state) as served:
+        house = House(folder / "wanted", state, served.url)
+        assert house.run("journal", "init").code == 0
+        return set(house.wanted())
+
+
+def _months(names: Sequence[str], seeded: Path, wanted: set[str]) -> Soak:
+    """The runs of these names, in this process."""
+    counts = Soak()
+    with _one_tls_context(), tempfile.TemporaryDirectory() as folder:
+        for number, name in enumerate(names):
             place = Path(folder) / str(number)
             place.mkdir()
-            wrong = counts.run(seeded, place, random.Random(f"{seed}:{number}"))
-            if wrong:
-                failed += 1
-                say(f"run {seed}:{number}: " + "; ".join(wrong))
+            counts.run(seeded, place, wanted, name)
+            shutil.rmtree(place)
+    return counts
+
+
+def _one_tls_context():
+    """The commands of this process speak to loopback only, and need not read the authorities' certificates each time."""
+    return patch.object(ssl, "create_default_context", functools.cache(ssl.create_default_context))
+
+
+def soak(runs: int, seed: int, *, first: int = 0, workers: int = 1, say=print) -> int:
+    """So many runs; 1 where a line was billed twice or lost, or a run did not settle."""
+    began, counts = time.monotonic(), Soak()
+    names = [f"{seed}:{number}" for number in range(first, first + runs)]
+    with tempfile.TemporaryDirectory() as folder, _one_tls_context():
+        seeded = village.make(Path(folder) / "seed.db")
+        wanted = _wanted(seeded, Path(folder))
+        with ProcessPoolExecutor(workers, forked.context()) as pool:
+            shares = [
+                pool.submit(_months, names[worker::workers], seeded, wanted) for worker in range(workers)
+            ]
+            for each in shares:
+                counts.add(each.result())
+    for each in counts.wrong:
+        say(each)
     for name, count in sorted(counts.happened.items()):
         say(f"{count:5}  {name}")
-    seconds = (time.monotonic() - began) / max(1, runs)
     say(
-        f"runs {runs}, seed {seed}: duplicates {counts.duplicates}, lost {counts.lost}, stuck {counts.stuck}, "
-        f"lines that a person had to settle {counts.asked}, {seconds:.1f} s a run"
+        f"runs {runs}, seed {seed}: killed {counts.killed} times, duplicates {counts.duplicates}, lost {counts.lost}, "
+        f"stuck {counts.stuck}, "
+        f"lines that a person had to settle {counts.asked}, {time.monotonic() - began:.0f} s"
     )
-    return 1 if failed else 0
+    return 1 if counts.wrong else 0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--seed", type=int, default=date.today().toordinal())
+    parser.add_argument(
+        "--first",
+        type=int,
+        default=0,
+        help="the number of the first run: `run 7:31` again is `--seed 7 --first 31 --runs 1`",
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, help="processes; runs mostly wait, so more than there are cores"
+    )
     chosen = parser.parse_args()
-    sys.exit(soak(chosen.runs, chosen.seed))
+    sys.exit(soak(chosen.runs, chosen.seed, first=chosen.first, workers=chosen.workers))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from chargeplan.cli import wiring
+from chargeplan.cli.approving import entries_of, refuse_unapproved, refuse_unsaved
 from chargeplan.cli.options import Common, common
 from chargeplan.cli.planning import (
     PlanWords,
@@ -23,6 +24,7 @@ from chargeplan.cli.planning import (
     plan_options,
     request_of,
 )
+from chargeplan.core.approval import Evidence
 from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Project
 from chargeplan.core.errors import (
@@ -34,18 +36,23 @@ from chargeplan.core.errors import (
 )
 from chargeplan.core.guard import Allowed, read_allowance
 from chargeplan.core.posting import LIVE, Batch, Posting
+from chargeplan.core.shard import read_shard
 from chargeplan.flow.applying import (
     Poster,
     PostingOptions,
     check_unchanged,
+    in_plan_order,
     outcome_of,
     refuse_unrecorded,
     sum_up,
 )
+from chargeplan.flow.logged import refuse_logged
 from chargeplan.flow.planning import Planned, PlanRequest
 from chargeplan.flow.settling import settle_killed, settle_unknown
 from chargeplan.planfile.codec import PlanFile, read_plan
+from chargeplan.planfile.header import changed_inputs
 from chargeplan.planfile.seal import digest as digest_of
+from chargeplan.propexo.pacing import EndedError
 from chargeplan.render import jsondoc
 from chargeplan.render.faults import error_screen
 from chargeplan.render.results import apply_screen
@@ -67,13 +74,19 @@ class ApplyWords(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What is to be posted: a plan's id and digest, its changes, and the request that finds them again."""
+    """What is to be posted: a plan's id and digest, its changes, and the request that finds them again.
+
+    ``approval`` is how it was approved, for the journal: ``digest``, ``prompt``, ``auto-approve`` or ``plan file``;
+    ``approvals`` are those of other people, where the configuration asks for them.
+    """
 
     plan_id: str
     digest: str
     changes: tuple[Change, ...]
     request: PlanRequest
     unknown: tuple[Change, ...] = ()
+    approval: str = ""
+    approvals: tuple[Evidence, ...] = ()
 
 
 @click.command()
@@ -116,6 +129,13 @@ def apply(*, common: Common, planfile: Path | None, **options: Any) -> int:
     words = ApplyWords(**{name: options.pop(name) for name in ApplyWords.__struct_fields__})
     try:
         return _apply(common, planfile, words, PlanWords(**options))
+    except EndedError as ended:
+        # Posting and asking for jobs know what to do with it, so this came before the first batch.
+        raise ChargeplanError(
+            f"Nothing was posted. {ended.message}",
+            hint="`chargeplan apply` of the same plan goes on.",
+            code="not_sent",
+        ) from ended
     except (StalePlanError, GuardRefusedError, LockedError) as refusal:
         if not common.as_json:
             raise
@@ -127,7 +147,10 @@ def apply(*, common: Common, planfile: Path | None, **options: Any) -> int:
 def _refused_document(refusal: StalePlanError | GuardRefusedError | LockedError) -> dict[str, Any]:
     """The apply document of a run that posted nothing, with the error in it."""
     outcome = {5: "stale", 6: "guarded", 7: "locked"}[refusal.exit_code]
-    return {**jsondoc.apply_document("", outcome, {}, ()), "error": jsondoc.error_document(refusal)}
+    document = {**jsondoc.apply_document("", outcome, {}, ()), "error": jsondoc.error_document(refusal)}
+    if isinstance(refusal, GuardRefusedError):
+        document["guards"] = [jsondoc.guard_entry(each) for each in refusal.guards]
+    return document
 
 
 def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: PlanWords) -> int:
@@ -142,7 +165,7 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
             code="usage",
         )
     allowed = _allowances(words)
-    started = wiring.WallClock().monotonic()
+    deadline = None if words.deadline is None else wiring.WallClock().monotonic() + words.deadline
     saved = read_plan(planfile) if planfile is not None else None
     if saved is not None and words.digest and words.digest != saved.header.digest:
         raise StalePlanError(
@@ -155,14 +178,20 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
     project, warnings = _project(common, stale=saved is not None)
     as_of = saved.header.as_of if saved else request_of(asked, project.config, wiring.WallClock()).as_of
     with wiring.world(common, project.config, today=as_of) as world, _interrupts() as stopping:
+        if deadline is not None:
+            world.remote.end_at(deadline, stopping)
         target = (
-            _saved_target(world, project, saved, allowed)
-            if saved
+            _saved_target(world, project, planfile, saved, allowed)
+            if planfile and saved
             else _fresh_target(common, world, project, asked, words, allowed, warnings)
         )
         if not target.changes and saved is None:
             return _nothing_to_post(common, world, target, words)
-        run = _Run(common, world, project, target, words, stopping, started)
+        target = msgspec.structs.replace(target, approval=_approval(words, saved))
+        if target.approvals:
+            names = ", ".join(each.approval.approver for each in target.approvals if each.approval)
+            common.say(f"Approved by {names}.")
+        run = _Run(common, world, project, target, words, stopping, deadline)
         return run.apply()
 
 
@@ -176,6 +205,15 @@ def _project(common: Common, *, stale: bool) -> tuple[Project, Any]:
                 f"{problem.message} Nothing was posted.", problem.diagnostics, hint=problem.hint
             ) from problem
         raise
+
+
+def _approval(words: ApplyWords, saved: PlanFile | None) -> str:
+    """How the plan was approved: what ties the run to what a person saw comes first."""
+    if words.digest:
+        return "digest"
+    if saved is not None:
+        return "plan file"
+    return "auto-approve" if words.auto_approve else "prompt"
 
 
 def _allowances(words: ApplyWords) -> tuple[Allowed, ...]:
@@ -195,12 +233,13 @@ def _allowances(words: ApplyWords) -> tuple[Allowed, ...]:
 
 
 def _saved_target(
-    world: wiring.World, project: Project, saved: PlanFile, allowed: tuple[Allowed, ...]
+    world: wiring.World, project: Project, path: Path, saved: PlanFile, allowed: tuple[Allowed, ...]
 ) -> Target:
-    """A plan file, once it is certain that it was made for this place and from these files.
+    """A plan file, once it is certain that it was made for this place and from these files, and approved as they ask for.
 
     Raises:
-        StalePlanError: it was not.
+        StalePlanError: it was not made for it.
+        GuardRefusedError: it was not approved.
     """
     header = saved.header
     used = (
@@ -217,7 +256,7 @@ def _saved_target(
         (header.origin.journal_id != world.journal.identity, "with another journal"),
         (
             header.origin.inputs != project.digests,
-            f"from other files: {_changed_inputs(header.origin.inputs, project.digests)}",
+            f"from other files: {changed_inputs(header.origin.inputs, project.digests)}",
         ),
         (not used and _expired(header.expires_at, world), f"to be applied before {header.expires_at}"),
     ):
@@ -231,20 +270,29 @@ def _saved_target(
             "The plan has errors and can't be applied. Nothing was posted.",
             hint="Correct them and plan again.",
         )
+    # What was used before was approved before; nobody has to approve again that a stopped run goes on.
+    approvals = () if used else refuse_unapproved(project.config.approvals, saved, path, world.clock.now())
     options = header.origin.options
     request = PlanRequest(
-        header.as_of, header.window, options.plans, options.charges, options.properties, allowed=allowed
+        header.as_of,
+        header.window,
+        options.plans,
+        options.charges,
+        options.properties,
+        allowed=allowed,
+        shard=read_shard(options.shard) if isinstance(options.shard, str) else None,
     )
-    return Target(header.plan_id, header.digest, saved.change_set.to_post(), request)
+    return Target(
+        header.plan_id,
+        header.digest,
+        saved.change_set.to_post(),
+        request,
+        approvals=approvals,
+    )
 
 
 def _expired(expires_at: str, world: wiring.World) -> bool:
     return datetime.fromisoformat(expires_at) <= datetime.fromisoformat(world.clock.now())
-
-
-def _changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    return ", ".join(changed[:5]) + (" …" if len(changed) > 5 else "")
 
 
 def _fresh_target(
@@ -269,6 +317,7 @@ def _fresh_target(
     common.show(plan_screen(change_set, color=common.colored, width=common.width), to_stderr=common.as_json)
     _refuse_errors(planned)
     _refuse_guards(planned)
+    refuse_unsaved(change_set.guards)
     if not change_set.to_post():
         unknown = tuple(change for change in change_set.changes if change.action == "unknown")
         return Target(change_set.plan_id, "", (), request, unknown)
@@ -341,6 +390,7 @@ def _refuse_guards(planned: Planned) -> None:
             f"Refused by {len(refused)} guard{'s' if len(refused) > 1 else ''}: {said}. Nothing was posted.",
             hint=f'If this is meant: {names} --reason "why"',
             code="guard_refused",
+            guards=refused,
         )
 
 
@@ -362,20 +412,23 @@ class _Run:
         target: Target,
         words: ApplyWords,
         stopping: _Interrupts,
-        started: float,
+        deadline: float | None,
     ) -> None:
         self.common, self.world, self.project, self.target, self.words = common, world, project, target, words
         self.stopping = stopping
         self.options = PostingOptions(
             batch_size=project.config.posting.batch_size,
+            parallel=project.config.posting.parallel,
             wait=words.wait,
-            deadline=None if words.deadline is None else started + words.deadline,
+            deadline=deadline,
         )
+        world.remote.end_at(deadline, stopping)
 
     def apply(self) -> int:
         """Lock, look again, consume, post, wait, sum up."""
         used = self.world.journal.plan_used(self.target.plan_id) is not None
-        if used and not self._left(self._done()):
+        # A line that is only intended is another run's, which is sending it now, or was killed: the lock tells which.
+        if used and not self._left(self._done(LIVE - {"intended"})):
             return self._finish(used=True, poster=self._poster())
         poster = self._poster()
         with _locks(self.world, self.target.changes, self.words.lock_timeout) as tokens:
@@ -390,6 +443,13 @@ class _Run:
             )
             changes = self._still_to_post()
             if changes:
+                refuse_logged(
+                    changes,
+                    self.world.journal,
+                    self.world.remote,
+                    self.world.vendors,
+                    self.world.vendor_of,
+                )
                 self.stopping.sending = True
                 self.world.journal.consume(self.target.plan_id, self.target.digest, self._facts())
                 self._post_and_keep_count(poster, changes, tokens)
@@ -399,11 +459,11 @@ class _Run:
         """The lines that have no live posting by this plan."""
         return [change for change in self.target.changes if change.reference not in done]
 
-    def _done(self) -> frozenset[str]:
+    def _done(self, states: frozenset[str] = LIVE) -> frozenset[str]:
         return frozenset(
             each.reference
             for each in self._postings().values()
-            if each.state in LIVE and each.plan_id == self.target.plan_id
+            if each.state in states and each.plan_id == self.target.plan_id
         )
 
     def _postings(self) -> dict[str, Posting]:
@@ -436,6 +496,8 @@ class _Run:
                 self.target.request.window.last.isoformat(),
             ],
             "allowances": [msgspec.to_builtins(each) for each in self.target.request.allowed],
+            "approval": self.target.approval,
+            **({"approvals": entries_of(self.target.approvals)} if self.target.approvals else {}),
         }
 
     def _poster(self) -> Poster:
@@ -475,6 +537,19 @@ class _Run:
             poster.stopped = problem.message
 
     def _finish(self, *, used: bool, poster: Poster) -> int:
+        """Wait for the jobs and sum up; where the journal fails after something was sent, its outcome is unknown."""
+        try:
+            return self._account(used=used, poster=poster)
+        except ChargeplanError as problem:
+            if not poster.requests or not problem.code.startswith("journal_"):
+                raise
+            self.world.bar.close()
+            self.common.say(f"{problem.message} `chargeplan reconcile` finds out what became of the lines.")
+            changes = self.target.changes
+            total = Total(len(changes), sum(change.amount or 0 for change in changes))
+            return _end(self.common, self.target.plan_id, "unknown", {"unknown": total}, ())
+
+    def _account(self, *, used: bool, poster: Poster) -> int:
         poster.wait_for_jobs()
         self.world.bar.close()
         totals = sum_up(self.target.changes, self._postings())
@@ -501,7 +576,7 @@ class _Run:
             self.target.plan_id,
             outcome,
             totals,
-            self.world.journal.batches(self.target.plan_id),
+            in_plan_order(self.world.journal.batches(self.target.plan_id), self.target.changes),
             interrupted=self.stopping(),
         )
 
@@ -544,12 +619,12 @@ class _Interrupts:
         if self.asked or not self.sending:
             raise KeyboardInterrupt
         self.asked = True
-        sys.stderr.write("\nFinishing the request under way; once more stops at once.\n")
+        sys.stderr.write("\nFinishing the requests under way; once more stops at once.\n")
 
 
 @contextmanager
 def _interrupts() -> Iterator[_Interrupts]:
-    """Once requests are sent, the first Ctrl-C asks the run to stop after the one under way; the second stops at once."""
+    """Once requests are sent, the first Ctrl-C asks the run to stop after those under way; the second stops at once."""
     found = _Interrupts()
     before = {each: signal.signal(each, found.handle) for each in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -22,6 +22,7 @@ COMMANDS = {
     "validate": ("chargeplan.cli.files", "validate"),
     "plan": ("chargeplan.cli.planning", "plan"),
     "show": ("chargeplan.cli.planning", "show"),
+    "approve": ("chargeplan.cli.approving", "approve"),
     "apply": ("chargeplan.cli.applying", "apply"),
     "status": ("chargeplan.cli.settling", "status"),
     "reconcile": ("chargeplan.cli.settling", "reconcile"),
@@ -35,6 +36,7 @@ COMMANDS = {
     "sandbox": ("chargeplan.cli.sandbox", "sandbox"),
     "schema": ("chargeplan.cli.files", "schema"),
     "completion": ("chargeplan.cli.files", "completion"),
+    "help": ("chargeplan.cli.guides", "help_"),
 }
 
 _HELP = {
@@ -43,6 +45,7 @@ _HELP = {
     "validate": "Check configuration, plans and tables offline.",
     "plan": "Show what would be billed; save it with --out.",
     "show": "Print a saved plan.",
+    "approve": "Sign a saved plan that others made.",
     "apply": "Post a plan, at most once.",
     "status": "What is in flight, unknown, overdue, removed upstream.",
     "reconcile": "Settle what is open: jobs, write log, ledger.",
@@ -56,6 +59,7 @@ _HELP = {
     "sandbox": "A Propexo of your own to play with.",
     "schema": "Print a JSON Schema.",
     "completion": "Print shell completion.",
+    "help": "The guides: operating, security, plans, pipelines.",
 }
 
 

@@ -14,12 +14,16 @@ import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, read_date, read_window
+from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import ChangeSet
 from chargeplan.core.config import Config, Project
 from chargeplan.core.diagnostic import Diagnostic
+from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.guard import Allowed
+from chargeplan.core.shard import Shard, read_shard
 from chargeplan.flow.planning import Planned, PlanRequest, default_window, make_plan
 from chargeplan.flow.settling import settle_jobs, settle_seen, settle_unknown
+from chargeplan.journal import default_actor
 from chargeplan.planfile.codec import read_plan, write_plan
 from chargeplan.planfile.header import Header, Origin, PlanOptions, header_of
 from chargeplan.planfile.seal import digest
@@ -41,6 +45,7 @@ class PlanWords(msgspec.Struct, frozen=True):
     plans: tuple[str, ...] = ()
     charges: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
+    shard: str | None = None
     full_refresh: bool = False
     offline: bool = False
 
@@ -72,6 +77,11 @@ _PLAN_OPTIONS = [
     click.option(
         "--property", "properties", multiple=True, metavar="NAME", help="Only this property; repeatable."
     ),
+    click.option(
+        "--shard",
+        metavar="I/N",
+        help="Only the I-th of N parts of all properties, for N runners side by side: each property is in exactly one.",
+    ),
     click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again."),
     click.option("--offline", is_flag=True, help="Use the last snapshot; no request."),
 ]
@@ -97,6 +107,12 @@ _PLAN_OPTIONS = [
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write Markdown for a pull request.",
 )
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a report in one HTML file, with every line's arithmetic.",
+)
 @click.option("--all", "everything", is_flag=True, help="Also unchanged lines and skips.")
 @click.option("--detailed-exitcode", is_flag=True, help="End with 2 where there is something to post.")
 @common()
@@ -106,6 +122,7 @@ def plan(
     out: Path | None,
     json_out: Path | None,
     markdown: Path | None,
+    html: Path | None,
     everything: bool,
     detailed_exitcode: bool,
     **words: Any,
@@ -125,6 +142,8 @@ def plan(
         planned = plan_now(world, project, request, warnings)
         origin = origin_of(world, project, request, planned)
         header = _header(world, project.config, planned.change_set, origin)
+        if html is not None:
+            _write_report(html, world, project, request, planned.change_set, header, everything=everything)
     change_set = planned.change_set
     if out is not None and not change_set.errored:
         write_plan(out, header, change_set)
@@ -139,8 +158,37 @@ def plan(
         _say_cost(common, change_set)
         common.show(plan_screen(change_set, color=common.colored, width=common.width, all=everything))
     if out is not None and not change_set.errored:
-        common.say(f"Saved to {out}. Post exactly this with `chargeplan apply {out}`.")
+        common.say(f"Saved to {out}. {_way_on(out, change_set)}")
     return _exit_code(change_set, detailed=detailed_exitcode)
+
+
+def _way_on(out: Path, change_set: ChangeSet) -> str:
+    if any(each.guard == APPROVALS for each in change_set.guards):
+        return f"Others approve it with `chargeplan approve {out}`; then post exactly this with `chargeplan apply {out}`."
+    return f"Post exactly this with `chargeplan apply {out}`."
+
+
+def _write_report(
+    path: Path,
+    world: wiring.World,
+    project: Project,
+    request: PlanRequest,
+    change_set: ChangeSet,
+    header: Header,
+    *,
+    everything: bool,
+) -> None:
+    from chargeplan.cli.explaining import arithmetic  # noqa: PLC0415 - it knows this module
+    from chargeplan.render.html import plan_html  # noqa: PLC0415 - Jinja2, only where it is used
+
+    report = plan_html(
+        change_set,
+        digest=header.digest,
+        made_at=header.created_at,
+        arithmetic=arithmetic(world, project, request, change_set),
+        all=everything,
+    )
+    path.write_text(report, encoding="utf-8")
 
 
 def _say_cost(common: Common, change_set: ChangeSet) -> None:
@@ -167,9 +215,17 @@ def _exit_code(change_set: ChangeSet, *, detailed: bool) -> int:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write Markdown for a pull request.",
 )
+@click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a report in one HTML file.",
+)
 @click.option("--all", "everything", is_flag=True, help="List every line.")
 @common()
-def show(*, common: Common, planfile: Path, markdown: Path | None, everything: bool) -> int:
+def show(
+    *, common: Common, planfile: Path, markdown: Path | None, html: Path | None, everything: bool
+) -> int:
     """Print a saved plan, stale and used ones too."""
     saved = read_plan(planfile)
     summary = Summary(saved.review.totals, saved.review.skips, saved.review.unchanged)
@@ -178,6 +234,17 @@ def show(*, common: Common, planfile: Path, markdown: Path | None, everything: b
         markdown.write_text(
             plan_markdown(change_set, digest=saved.header.digest, summary=summary), encoding="utf-8"
         )
+    if html is not None:
+        from chargeplan.render.html import plan_html  # noqa: PLC0415 - Jinja2, only where it is used
+
+        report = plan_html(
+            change_set,
+            digest=saved.header.digest,
+            made_at=saved.header.created_at,
+            summary=summary,
+            all=everything,
+        )
+        html.write_text(report, encoding="utf-8")
     if common.as_json:
         document = jsondoc.plan_document(
             change_set, digest=saved.header.digest, all=everything, summary=summary
@@ -210,7 +277,17 @@ def request_of(
         words.full_refresh,
         words.offline,
         tuple(allowed),
+        _shard(words.shard),
     )
+
+
+def _shard(text: str | None) -> Shard | None:
+    try:
+        return None if text is None else read_shard(text)
+    except ValueError as problem:
+        raise ChargeplanError(
+            f"--shard: {problem}", hint="Write it as 1/4: the first of four.", code="usage"
+        ) from None
 
 
 def plan_now(
@@ -221,7 +298,7 @@ def plan_now(
 ) -> Planned:
     """Settle what is open, then plan."""
     if not request.offline:
-        settle_jobs(world.journal, world.remote, world.vendors, world.vendor_of)
+        settle_jobs(world.journal, world.remote, world.vendors, world.vendor_of, world.clock)
         settle_unknown(world.journal, world.remote, world.vendors, world.vendor_of, world.clock)
     planned = make_plan(
         project,
@@ -261,7 +338,12 @@ def origin_of(world: wiring.World, project: Project, request: PlanRequest, plann
     return Origin(
         api_host=world.api_host,
         journal_id=world.journal.identity,
-        options=PlanOptions(request.plans, request.charges, request.properties),
+        options=PlanOptions(
+            request.plans,
+            request.charges,
+            request.properties,
+            msgspec.UNSET if request.shard is None else str(request.shard),
+        ),
         inputs=project.digests,
         properties=planned.properties,
     )
@@ -275,6 +357,7 @@ def _header(world: wiring.World, config: Config, change_set: ChangeSet, origin: 
         digest(change_set, origin),
         created_at=created,
         expires_at=_expiry(created, change_set, config),
+        planned_by=default_actor(),
     )
 
 

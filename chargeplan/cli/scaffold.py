@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 
 import click
@@ -25,7 +26,8 @@ environments:
   production:
     api: https://api.propexo.com
     token_env: PROPEXO_TOKEN          # the token's only way in
-    journal: .chargeplan/production.db  # where runners are thrown away: `journal_env: CHARGEPLAN_JOURNAL`, a postgresql:// address
+    journal_env: CHARGEPLAN_JOURNAL   # a variable with a postgresql:// address, for all runners; for one machine alone
+                                      # instead: `journal: .chargeplan/production.db`, and back it up
 integrations:
   resman-main:
     id: resman-integration-98765      # your integration's id at Propexo
@@ -79,64 +81,71 @@ unit,space,amount
 212,B-11,95.00
 """
 
+_TEST = """\
+# yaml-language-server: $schema=../../schemas/plan-test.schema.json
+version: 1
+title: Who moves in on the 18th pays 14 of August's 31 days, and the space whole
+plans: [../oak-street.yaml]
+as_of: 2027-08-02
+given:
+  units: [{number: 204}]
+  leases:
+    - {unit: 204, start: 2027-08-18, end: 2028-08-17, rent: 1550.00, residents: [{id: avery, pets: 1}]}
+expect:
+  lines:
+    - {charge: rent, date: 2027-08-18, amount: 700.00}
+    - {charge: pet-rent, date: 2027-08-18, amount: 15.81}
+    - {charge: parking, date: 2027-08-18, amount: 75.00}
+"""
+
 _IGNORE = """\
 .chargeplan/
 *.plan
 *.plan.gz
+chargeplan-run/
 """
 
-_WORKFLOW = """\
-# Plans on pull requests, posts on a schedule behind the protected environment `billing`.
-# The journal must outlive the runner: keep it in PostgreSQL (CHARGEPLAN_JOURNAL) and name it with `journal_env`.
-name: chargeplan
-on:
-  pull_request:
-  schedule:
-    - cron: "0 14 1 * *"
-concurrency: {group: chargeplan, cancel-in-progress: false}
-jobs:
-  plan:
-    if: github.event_name == 'pull_request'
-    runs-on: ubuntu-latest
-    steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
-        with: {python-version: "3.12"}
-      - run: pip install 'chargeplan[postgres]'
-      - run: chargeplan validate
-      - run: chargeplan plan --env production --markdown "$GITHUB_STEP_SUMMARY"
-        env: {PROPEXO_TOKEN: "${{ secrets.PROPEXO_TOKEN }}", CHARGEPLAN_JOURNAL: "${{ secrets.CHARGEPLAN_JOURNAL }}"}
-  apply:
-    if: github.event_name == 'schedule'
-    runs-on: ubuntu-latest
-    environment: billing
-    steps:
-      - uses: actions/checkout@v4
-      - uses: actions/setup-python@v5
-        with: {python-version: "3.12"}
-      - run: pip install 'chargeplan[postgres]'
-      - run: chargeplan reconcile --env production
-        env: {PROPEXO_TOKEN: "${{ secrets.PROPEXO_TOKEN }}", CHARGEPLAN_JOURNAL: "${{ secrets.CHARGEPLAN_JOURNAL }}"}
-      - run: chargeplan apply --env production --auto-approve
-        env: {PROPEXO_TOKEN: "${{ secrets.PROPEXO_TOKEN }}", CHARGEPLAN_JOURNAL: "${{ secrets.CHARGEPLAN_JOURNAL }}"}
-"""
+# Where the files of a code host come from and where they go: the action is one folder, the pipelines are examples to edit.
+_ACTION = ".github/actions/chargeplan"
+_PIPELINES: dict[str, dict[str, str]] = {
+    "github": {
+        f"pipelines/github/{name}": f".github/workflows/{name}"
+        for name in ("chargeplan-pull-request.yaml", "chargeplan-billing.yaml", "chargeplan-reconcile.yaml")
+    },
+    "gitlab": {"pipelines/gitlab/gitlab-ci.yml": ".gitlab-ci.yml"},
+}
+_SCRIPTS = (
+    "common.sh", "install.sh", "check.sh", "plan.sh", "verdict.sh", "apply.sh", "reconcile.sh", "document.py", "comment.py",
+)  # fmt: skip
 
 
 @click.command()
 @click.argument("folder", required=False, type=click.Path(path_type=Path, file_okay=False), metavar="[DIR]")
+@click.option(
+    "--ci",
+    type=click.Choice(["github", "gitlab", "both", "none"]),
+    default="both",
+    show_default=True,
+    help="Whose pipelines to write.",
+)
 @common(json=False)
-def init(*, common: Common, folder: Path | None) -> int:
-    """Scaffold a project: configuration, a plan and a roster, schemas, .gitignore, CI workflow; creates the journal."""
+def init(*, common: Common, folder: Path | None, ci: str) -> int:
+    """Scaffold a project: configuration, a plan with its roster and test, schemas, .gitignore, pipelines; creates the journal."""
     root = folder or Path()
-    written = scaffold(root)
+    written = scaffold(root, ci=ci)
     for name in written:
         common.say(f"wrote {root / name}")
     click.echo(f"A project is in {root}. Next: `chargeplan plan` shows what its sandbox would be billed.")
+    if ci != "none":
+        readme = next(name for name in written if name.endswith("chargeplan/README.md"))
+        common.say(f"How its pipelines are set up: {root / readme}.")
     return 0
 
 
-def scaffold(root: Path) -> list[str]:
+def scaffold(root: Path, *, ci: str) -> list[str]:
     """Write a project into ``root``, whole or not at all; returns the names of the files.
+
+    ``ci`` names the code host whose pipelines are written: ``github``, ``gitlab``, ``both`` or ``none``.
 
     Raises:
         ChargeplanError: one of the files is already there.
@@ -145,10 +154,12 @@ def scaffold(root: Path) -> list[str]:
         "chargeplan.yaml": _CONFIG,
         "plans/oak-street.yaml": _PLAN,
         "plans/rosters/parking.csv": _ROSTER,
+        "plans/tests/first-month.yaml": _TEST,
         "schemas/charge-plan.schema.json": schema_text("plan"),
         "schemas/config.schema.json": schema_text("config"),
+        "schemas/plan-test.schema.json": schema_text("test"),
         ".gitignore": _IGNORE,
-        ".github/workflows/chargeplan.yaml": _WORKFLOW,
+        **pipelines(ci),
     }
     there = [name for name in files if (root / name).exists() and name != ".gitignore"]
     if there:
@@ -167,6 +178,34 @@ def scaffold(root: Path) -> list[str]:
     return list(files)
 
 
+def pipelines(ci: str) -> dict[str, str]:
+    """The files of a code host's pipelines by their names in a project.
+
+    GitHub looks for an action's scripts beside it, GitLab has its own place for them; they are the same.
+    """
+    found: dict[str, str] = {}
+    hosts = ("github", "gitlab") if ci == "both" else (ci,)
+    if "github" in hosts:
+        found[f"{_ACTION}/action.yml"] = _shipped("_action/action.yml")
+        found[f"{_ACTION}/README.md"] = _shipped("_action/README.md")
+        found |= {f"{_ACTION}/scripts/{name}": _shipped(f"_action/scripts/{name}") for name in _SCRIPTS}
+    if "gitlab" in hosts:
+        found[".gitlab/chargeplan/README.md"] = _shipped("_action/README.md")
+        found |= {f".gitlab/chargeplan/{name}": _shipped(f"_action/scripts/{name}") for name in _SCRIPTS}
+    for host in hosts:
+        found |= {target: _shipped(source) for source, target in _PIPELINES.get(host, {}).items()}
+    return found
+
+
+def _shipped(name: str) -> str:
+    """A file of the package; a checkout has the action where GitHub looks for one."""
+    package = Path(str(resources.files("chargeplan")))
+    path = package / name
+    if not path.is_file():
+        path = package.parent / _ACTION / name.removeprefix("_action/")
+    return path.read_text(encoding="utf-8")
+
+
 @click.command()
 @click.option(
     "--keep", is_flag=True, help="Work in this folder, which must be empty, and leave the project there."
@@ -178,7 +217,7 @@ def demo(*, common: Common, keep: bool) -> int:
         click.echo(
             f"A simulated Propexo with a property of 120 units, in {root}. Nothing leaves this machine.\n"
         )
-        scaffold(root)
+        scaffold(root, ci="none")
         for title, command in _STEPS:
             click.echo(f"── {title}\n$ chargeplan {' '.join(command)}")
             _step(root, command)

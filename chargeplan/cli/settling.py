@@ -126,7 +126,7 @@ def reconcile(*, common: Common, as_of: str | None) -> int:
 
 def _settle(world: wiring.World) -> list[Settled]:
     journal, remote = world.journal, world.remote
-    moved = [*settle_jobs(journal, remote, world.vendors, world.vendor_of)]
+    moved = [*settle_jobs(journal, remote, world.vendors, world.vendor_of, world.clock)]
     open_now = journal.open_postings()
     for integration_id in dict.fromkeys(each.integration_id for each in open_now):
         lines = [each for each in open_now if each.integration_id == integration_id]

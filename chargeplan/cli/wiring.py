@@ -18,7 +18,7 @@ from chargeplan.cli.progress import Bar
 from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError, InputError
-from chargeplan.journal import SqlJournal, open_journal
+from chargeplan.journal import Moved, SqlJournal, move_journal, open_journal
 from chargeplan.loading.project import Loaded, load_config, load_project
 from chargeplan.propexo.client import Propexo
 from chargeplan.propexo.vendors import vendor
@@ -166,8 +166,9 @@ class World:
         if self._journal is None:
             embedded = self.environment.api == "embedded"
             self._journal = self._stack.enter_context(
-                open_journal(journal_target(self.config, self.environment), create=embedded)
+                journal_of(self.config, self.environment, create=embedded)
             )
+            self._share()
         return self._journal
 
     @property
@@ -181,7 +182,14 @@ class World:
             url, token, rate = self._address()
             client = Propexo(url, token, requests_per_minute=rate, on_request=_log_request)
             self._remote = self._stack.enter_context(client)
+            self._share()
         return self._remote
+
+    def _share(self) -> None:
+        """Runners that have a journal on a server in common keep under the limit of their token together."""
+        journal, remote = self._journal, self._remote
+        if journal is not None and remote is not None and journal.is_shared:
+            remote.share(journal.budget(remote.fingerprint(journal.identity)))
 
     @property
     def snapshot(self) -> SqliteSnapshot:
@@ -282,16 +290,43 @@ def journal_target(config: Config, where: Environment) -> str:
         ChargeplanError: ``journal_env`` names a variable that is not set.
     """
     if where.journal_env:
-        target = os.environ.get(where.journal_env, "")
-        if not target:
-            raise ChargeplanError(
-                f"The variable {where.journal_env}, which names the journal, is not set.",
-                hint="Set it, or use `journal:`.",
-                code="journal_missing",
-            )
-        return target
+        return variable(where.journal_env)
     target = where.journal or f"{STATE_DIRECTORY}/{where.name}.db"
-    return target if target.startswith("postgresql") else str(Path(config.root) / target)
+    return target if "://" in target else str(Path(config.root) / target)
+
+
+def variable(name: str) -> str:
+    """The address of a journal that an environment variable holds.
+
+    Raises:
+        ChargeplanError: it is not set.
+    """
+    target = os.environ.get(name, "")
+    if not target:
+        raise ChargeplanError(
+            f"The variable {name}, which names the journal, is not set.",
+            hint="Set it, or use `journal:`.",
+            code="journal_missing",
+        )
+    return target
+
+
+def move_here(config: Config, where: Environment, source: str) -> Moved:
+    """Move the journal at the path or address to where the environment's is to be.
+
+    Raises:
+        ChargeplanError: what `move_journal` raises.
+    """
+    return move_journal(source, journal_target(config, where), allow_async=where.journal_allow_async)
+
+
+def journal_of(config: Config, where: Environment, *, create: bool) -> SqlJournal:
+    """The environment's journal, opened; with ``create``, made where it is missing.
+
+    Raises:
+        ChargeplanError: what `open_journal` and `journal_target` raise.
+    """
+    return open_journal(journal_target(config, where), create=create, allow_async=where.journal_allow_async)
 
 
 def _log_request(method: str, path: str) -> None:

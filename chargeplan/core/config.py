@@ -15,7 +15,8 @@ class Environment(msgspec.Struct, frozen=True):
     """Where to read and post. ``api`` is ``embedded`` or a URL; ``token_env`` names the variable with the token.
 
     ``journal`` is a path relative to the configuration or a ``postgresql://`` URL; ``journal_env`` names a variable
-    that holds one. ``requests_per_minute`` is the contract's limit.
+    that holds one. ``requests_per_minute`` is the contract's limit. ``journal_allow_async`` takes a server that may
+    forget commits when it crashes.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Environment(msgspec.Struct, frozen=True):
     journal: str | None = None
     journal_env: str | None = None
     requests_per_minute: int = 150
+    journal_allow_async: bool = False
 
 
 class IntegrationConfig(msgspec.Struct, frozen=True):
@@ -65,17 +67,25 @@ class Guards(msgspec.Struct, frozen=True):
 
 
 class Approver(msgspec.Struct, frozen=True):
-    """A person who may approve plans, with an Ed25519 public key (base64 or PEM)."""
+    """A person who may approve plans, with an Ed25519 public key (``ed25519:`` and base64).
+
+    ``accounts`` are the other names under which the person plans: of the code host, of a machine.
+    """
 
     name: str
     key: str
+    accounts: tuple[str, ...] = ()
 
 
 class Approvals(msgspec.Struct, frozen=True):
-    """Two-person approval: how many are required for a plan above that many cents; 0 is off."""
+    """Two-person approval: how many are required for a plan above that many cents; 0 is off.
+
+    ``valid_for_hours`` is how long an approval holds.
+    """
 
     required: int = 0
     above: int = 0
+    valid_for_hours: int = 72
     approvers: tuple[Approver, ...] = ()
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from chargeplan.core.change import GuardResult
     from chargeplan.core.diagnostic import Diagnostic
 
 
@@ -54,9 +55,15 @@ class StalePlanError(ChargeplanError):
 
 
 class GuardRefusedError(ChargeplanError):
-    """A guard's limit was passed and not overridden."""
+    """A guard's limit was passed and not overridden, or approvals are missing; ``guards`` are those that refuse."""
 
     exit_code = 6
+
+    def __init__(
+        self, message: str, *, hint: str = "", code: str = "error", guards: Sequence[GuardResult] = ()
+    ) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.guards = tuple(guards)
 
 
 class LockedError(ChargeplanError):

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from chargeplan.core import approval
 from chargeplan.core.change import POSTED_BY_APPLY, Change, GuardResult
-from chargeplan.core.config import Guards
+from chargeplan.core.config import Approvals, Guards
 from chargeplan.core.line import Skip
 from chargeplan.core.money import format_money, parse_money
 
 MONEY_GUARDS = frozenset({"max_total", "max_charge", "max_per_resident"})
 NUMBER_GUARDS = frozenset({"max_charges", "max_change", "min_coverage"})
 BARE_GUARDS = frozenset({"first_period", "everyone_vanished"})
+NO_APPROVALS = Approvals()
 
 # Reasons for which a household was not meant to yield a line at all.
 _NOT_MEANT = frozenset(
@@ -84,8 +86,12 @@ def guard_plan(
     skips: Sequence[Skip],
     properties: Mapping[str, PropertyFacts],
     allowed: Iterable[Allowed] = (),
+    approvals: Approvals = NO_APPROVALS,
 ) -> tuple[GuardResult, ...]:
-    """The guards that are passed or were overridden; a guard within its limit is not listed."""
+    """The guards that are passed or were overridden; a guard within its limit is not listed.
+
+    Approvals are listed where the plan needs some; they refuse nothing yet, for they are given to a plan that was made.
+    """
     by_name = {each.guard: each for each in allowed}
     posting = [change for change in changes if change.action in POSTED_BY_APPLY]
     found = [
@@ -97,7 +103,8 @@ def guard_plan(
         *_coverage(guards, changes, skips, properties),
         *_vanished(properties),
     ]
-    return tuple(_with_allowance(each, by_name) for each in found)
+    needed = approval.needed(approvals, posting)
+    return (*(_with_allowance(each, by_name) for each in found), *((needed,) if needed else ()))
 
 
 def _with_allowance(result: GuardResult, allowed: Mapping[str, Allowed]) -> GuardResult:

@@ -19,6 +19,8 @@ from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.posting import FREE, Posting
 
+# Who has the first claim to a charge without a reference: what is on the ledger, what may be, what should come there.
+_CLAIMS = {"posted": 0, "intended": 1, "unknown": 1, "queued": 2, "accepted": 2}
 _NEIGHBOURHOOD = timedelta(days=45)
 _ONE_SYNC = timedelta(hours=1)
 
@@ -140,9 +142,14 @@ def match_by_content(
     """Postings that are on the ledger without their reference, each with a synced charge of its own.
 
     A posting that once was matched keeps its charge. Charges that carry the reference of a posting are not to be had.
+    Nor is one that may be the charge of a like posting whose outcome is unknown: that proves neither of the two, and
+    what a person said is posted comes first.
     """
     by_id = {charge.id: charge for charge in charges}
-    waiting = sorted(postings, key=lambda each: (each.transaction_date, each.reference))
+    waiting = sorted(
+        postings,
+        key=lambda each: (_CLAIMS.get(each.state, len(_CLAIMS)), each.transaction_date, each.reference),
+    )
     matched = {
         each.reference: by_id[each.charge_id]
         for each in waiting
@@ -158,7 +165,11 @@ def match_by_content(
     fits: tuple[Callable[[SyncedCharge, Posting, int], bool], ...] = (_of_that_day, _within)
     for fit in fits:
         for posting in waiting:
-            if not _looked_for(posting) or posting.reference in by_reference or posting.reference in matched:
+            if (
+                posting.state not in _CLAIMS
+                or posting.reference in by_reference
+                or posting.reference in matched
+            ):
                 continue
             candidates = pool[posting.resident_id, posting.charge_code_id, posting.amount]
             found = next(
@@ -167,11 +178,8 @@ def match_by_content(
             if found is not None:
                 candidates.remove(found)
                 matched[posting.reference] = found
-    return matched
-
-
-def _looked_for(posting: Posting) -> bool:
-    return posting.state in {"queued", "accepted"}
+    open_still = {each.reference for each in waiting if each.state in {"intended", "unknown"}}
+    return {reference: charge for reference, charge in matched.items() if reference not in open_still}
 
 
 def _of_that_day(charge: SyncedCharge, posting: Posting, _tolerance: int) -> bool:

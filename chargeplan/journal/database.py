@@ -1,4 +1,4 @@
-"""Opening the database: addresses, files and their modes, transactions, the version of the tables."""
+"""Opening the database: files and their modes, servers, transactions that end well or not at all, the tables' version."""
 
 from __future__ import annotations
 
@@ -6,19 +6,36 @@ import os
 import secrets
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+import time
+from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, func, insert, inspect, select, text
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, update
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
 
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.journal import schema
-from chargeplan.journal.failures import NOTHING_SENT, explained, missing, problem
+from chargeplan.journal import schema, server
+from chargeplan.journal.failures import (
+    NOTHING_SENT,
+    explained,
+    is_lost,
+    is_undone,
+    missing,
+    moved,
+    problem,
+    undecided,
+)
 
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+# How long an open journal waits for a server that restarts, in seconds; opening itself does not wait.
+PATIENCE_SECONDS: Final = 30.0
+MOVED: Final = "moved"  # the key in ``meta`` that says where the journal went
+LAST_EVENT: Final = "chargeplan_last_event"  # in ``Connection.info``: what this transaction appended last
 _MAGIC: Final = b"SQLite format 3\x00"
 _BUSY_SECONDS: Final = 30
 _CHECKED_BYTES: Final = 32 * 1024 * 1024  # a bigger file is checked by `journal verify` only
@@ -32,62 +49,136 @@ _PRAGMAS: Final = (
 
 
 class Database:
-    """An open database and the two ways to use it. ``where`` is its address, fit to be shown."""
+    """An open database and the two ways to use it. ``where`` is its address, fit to be shown.
 
-    def __init__(self, engine: Engine, where: str, path: Path | None) -> None:
+    Both run a function of the connection, and run it again where a server undid what it did: a lost connection, a
+    restart, a deadlock, a serialization failure. So it does nothing but ask and write there. What is repeated is a
+    transaction that certainly was not committed, never a request to Propexo.
+    """
+
+    def __init__(
+        self, engine: Engine, where: str, path: Path | None, address: server.Address | None = None
+    ) -> None:
         self.engine = engine
         self.where = where
         self.path = path
+        self.address = address
+        self.session: server.Session | None = None
+        self.patience = 0.0
+        self.refuses_moved = False
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A consistent view of the journal.
+    @staticmethod
+    def named(target: str) -> str:
+        """The address of a target, fit to be shown, without opening it."""
+        return server.address(target).shown if server.is_address(target) else str(Path(target))
+
+    def read(self, work: Work[T], *, patience: float | None = None) -> T:
+        """What ``work`` finds in a consistent view of the journal.
 
         Raises:
             ChargeplanError: the database failed.
         """
-        with (
-            explained(self.where, NOTHING_SENT),
-            self.engine.connect() as connection,
-        ):
+        with explained(self.where, "" if self.patience else NOTHING_SENT):
+            return self._patiently(lambda: self._read(work), patience)
+
+    def write(self, work: Work[T], consequence: str = NOTHING_SENT, *, patience: float | None = None) -> T:
+        """Run ``work`` in one transaction, the only writer while it lasts; durable when this returns, undone on any error.
+
+        Raises:
+            ChargeplanError: the database failed; ``consequence`` says what that means for the charges.
+        """
+        with explained(self.where, consequence):
+            return self._patiently(lambda: self._write(work, consequence), patience)
+
+    def _read(self, work: Work[T]) -> T:
+        with self.engine.connect() as connection:
             # SQLite's view is one anyway; PostgreSQL would show each statement what was committed by then.
             view = (
                 connection if self.path else connection.execution_options(isolation_level="REPEATABLE READ")
             )
             with view.begin():
-                yield view
+                return work(view)
 
-    @contextmanager
-    def write(self, consequence: str = NOTHING_SENT) -> Iterator[Connection]:
-        """One transaction, the only writer while it lasts; durable when the block is left, undone on any error.
+    def _write(self, work: Work[T], consequence: str) -> T:
+        with self.engine.connect() as connection:
+            writer = connection.execution_options(chargeplan_write=True)
+            transaction = writer.begin()
+            try:
+                writer.info.pop(LAST_EVENT, None)
+                if self.session is not None:
+                    server.begin_writing(writer, self.session)
+                if self.refuses_moved:
+                    # Somebody may have moved it since it was opened.
+                    _refuse_moved(writer, self.where)
+                found = work(writer)
+                last = writer.info.get(LAST_EVENT)
+            except BaseException:
+                # A connection that is gone has nothing to roll back; that must not hide what happened.
+                with suppress(DBAPIError):
+                    transaction.rollback()
+                raise
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if is_lost(error) and self._was_committed(last, consequence):
+                    return found
+                raise
+        return found
+
+    def _was_committed(self, last: tuple[int, str] | None, consequence: str) -> bool:
+        """Whether a transaction whose COMMIT got no answer was committed, by its last event, read on a new connection.
+
+        Read as a writer: then the transaction in question is over, whichever way it went. What appended no event
+        (a heartbeat, a lock let go) may be done twice, so it counts as not committed.
 
         Raises:
-            ChargeplanError: the database failed; ``consequence`` says what that means for the charges.
+            ChargeplanError: it could not be found out.
         """
-        with explained(self.where, consequence), self.engine.connect() as connection:
-            writer = connection.execution_options(chargeplan_write=True)
-            with writer.begin():
-                _serialise(writer)
-                yield writer
+        if last is None:
+            return False
+        events, head = schema.events.c, schema.meta.c.key == "head"
+
+        def look(connection: Connection) -> bool:
+            # Written, not only read: with standbys, this commit waits until they have what was before it.
+            connection.execute(update(schema.meta).where(head).values(value=schema.meta.c.value))
+            query = select(events.seq).where(events.seq == last[0], events.hash == last[1])
+            return connection.execute(query).first() is not None
+
+        try:
+            return self._patiently(lambda: self._write(look, consequence))
+        except DBAPIError:
+            raise undecided(self.where, consequence) from None
+
+    def _patiently(self, attempt: Callable[[], T], patience: float | None = None) -> T:
+        """Attempt it again while the database undoes it and ``patience`` seconds have not passed."""
+        given = self.patience if patience is None else patience
+        until, pause = time.monotonic() + given, 0.05
+        while True:
+            try:
+                found = attempt()
+            except DBAPIError as error:
+                if self.path is not None or not is_undone(error):
+                    raise
+                if time.monotonic() >= until:
+                    # A server that stays away is waited for once, not at every step from here on.
+                    self.patience = min(self.patience, 1.0)
+                    raise
+            else:
+                return found
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
 
     def server_time(self, connection: Connection) -> str | None:
         """The server's clock, where several hosts share it; None for a file."""
-        if self.path is not None:
-            return None
-        return str(
-            connection.execute(
-                text(
-                    "SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')"
-                )
-            ).scalar_one()
-        )
+        return server.server_time(connection) if self.path is None else None
 
     def integrity(self) -> list[str]:
         """What the database itself finds wrong with its file; a server looks after its own."""
         if self.path is None:
             return []
-        with self.read() as connection:
-            found = connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+        found = self.read(
+            lambda connection: connection.exec_driver_sql("PRAGMA integrity_check(20)").scalars().all()
+        )
         return [f"file: {line}" for line in found if line != "ok"]
 
     def close(self) -> None:
@@ -98,24 +189,39 @@ class Database:
 Creation = Callable[[Connection, str], None]
 
 
-def open_database(target: str, *, create: bool, created: Creation, migrated: Creation) -> Database:
+def open_database(
+    target: str,
+    *,
+    create: bool,
+    created: Creation,
+    migrated: Creation,
+    allow_async: bool = False,
+    source: bool = False,
+) -> Database:
     """Open the journal's database, or make it; ``created`` and ``migrated`` write the events that say so.
+
+    ``allow_async`` takes a server whose commits may be forgotten; ``source`` one whose journal has moved away.
 
     Raises:
         ChargeplanError: ``journal_missing``, ``journal_foreign``, ``journal_damaged``, ``journal_newer``,
-            ``journal_unwritable``, ``journal_unreachable`` or ``journal_address``.
+            ``journal_unwritable``, ``journal_unreachable``, ``journal_async``, ``journal_moved`` or
+            ``journal_address``.
     """
-    server = target.startswith(("postgresql:", "postgresql+psycopg:", "postgres:"))
-    if "://" in target and not server:
-        raise _address()  # or it would become a folder of that name
-    database = _server(target) if server else _file(Path(target), create=create)
+    if "://" in target and not server.is_address(target):
+        raise server.no_address()  # or it would become a folder of that name
+    database = _server(target) if server.is_address(target) else _file(Path(target), create=create)
     try:
+        if database.address is not None:
+            _meet(database, database.address, allow_async=allow_async)
         _check_version(database, create=create, created=created, migrated=migrated)
+        if not source:
+            database.read(lambda connection: _refuse_moved(connection, database.where))
     except BaseException:
         database.close()
         raise
-    if database.path is not None:
+    if database.path is not None and os.access(database.path, os.W_OK):
         _tighten(database.path)
+    database.patience, database.refuses_moved = PATIENCE_SECONDS, not source
     return database
 
 
@@ -124,6 +230,7 @@ def open_database(target: str, *, create: bool, created: Creation, migrated: Cre
 
 def _file(path: Path, *, create: bool) -> Database:
     where = str(path)
+    read_only = False
     try:
         size = path.stat().st_size if path.exists() else 0
         if size == 0:
@@ -133,17 +240,31 @@ def _file(path: Path, *, create: bool) -> Database:
             _stamp(path)
         else:
             _check_header(path)
-            _tighten(path)
+            read_only = not (os.access(path, os.W_OK) and os.access(path.absolute().parent, os.W_OK))
+            if not read_only:
+                _tighten(path)
     except OSError as error:
         raise problem("journal_unwritable", where, error.strerror or "") from None
     engine = create_engine(
-        URL.create("sqlite", database=str(path.absolute())),
+        _read_only_url(path) if read_only else URL.create("sqlite", database=str(path.absolute())),
         connect_args={"timeout": _BUSY_SECONDS},
         hide_parameters=True,
     )
-    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "connect", _on_connect_to_read if read_only else _on_connect)
     event.listen(engine, "begin", _on_begin)
     return Database(engine, where, path)
+
+
+def _read_only_url(path: Path) -> URL:
+    """A file that may be read and not written is still a record to look at; whatever writes to it is refused by SQLite.
+
+    Where SQLite may not make its log and index beside the file, it has to be told that nobody else does: true unless
+    there is a log, which a run that is at work, or was killed, has left.
+    """
+    log = path.with_name(path.name + "-wal")
+    alone = not os.access(path.absolute().parent, os.W_OK) and not (log.exists() and log.stat().st_size)
+    query = {"uri": "true", "immutable": "1"} if alone else {"uri": "true", "mode": "ro"}
+    return URL.create("sqlite", database=path.absolute().as_uri(), query=query)
 
 
 def _touch(path: Path) -> None:
@@ -177,13 +298,20 @@ def _tighten(path: Path) -> None:
     for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
         # Another owner's file that we may use keeps the mode that its owner gave it.
         with suppress(FileNotFoundError, PermissionError):
-            if stat.S_IMODE(name.stat().st_mode) & 0o077:
+            # Neither open to others nor, as a reader of a read-only file leaves them, closed to us.
+            if stat.S_IMODE(name.stat().st_mode) != 0o600:
                 name.chmod(0o600)
 
 
 def _on_connect(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin by itself: _on_begin does
     for pragma in _PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _on_connect_to_read(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None
+    for pragma in ("query_only=ON", "trusted_schema=OFF"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 
@@ -196,64 +324,26 @@ def _on_begin(connection: Connection) -> None:
 
 
 def _server(target: str) -> Database:
-    try:
-        url = make_url(target).set(drivername="postgresql+psycopg")
-        engine = create_engine(
-            url,
-            connect_args={"connect_timeout": 10},
-            pool_pre_ping=True,
-            hide_parameters=True,
-        )
-    except (ArgumentError, ValueError):
-        raise _address() from None
-    except ImportError:
-        raise ChargeplanError(
-            "A journal in PostgreSQL needs psycopg, which is not installed.",
-            hint="Install it with `pip install 'chargeplan[postgres]'`.",
-            code="journal_driver",
-        ) from None
-    event.listen(engine, "connect", _on_server_connect)
-    return Database(engine, _shown(url), None)
+    address = server.address(target)
+    return Database(server.engine_of(address), address.shown, None, address)
 
 
-def _address() -> ChargeplanError:
-    return ChargeplanError(
-        f"The journal's address can't be read. {NOTHING_SENT}",
-        hint="It is a path, or like postgresql://user:password@host:5432/database; escape special characters.",
-        code="journal_address",
-    )
-
-
-def _on_server_connect(connection: Any, _record: Any) -> None:
-    connection.execute("SET synchronous_commit = on")
-    connection.execute(f"SET lock_timeout = '{_BUSY_SECONDS}s'")
-    connection.commit()
-
-
-def _shown(url: URL) -> str:
-    # Built from the harmless parts: a password may also hide in the query.
-    host = url.host or url.query.get("host") or "localhost"
-    return f"postgresql://{host}/{url.database or ''}"
-
-
-def _serialise(connection: Connection) -> None:
-    # SQLite has one writer; PostgreSQL has to be told, or two runs would continue the same event.
-    if connection.dialect.name == "postgresql":
-        connection.execute(select(func.pg_advisory_xact_lock(schema.APPLICATION_ID)))
+def _meet(database: Database, address: server.Address, *, allow_async: bool) -> None:
+    session = database.read(lambda connection: server.session_of(connection, address))
+    if not allow_async:
+        server.check_durable(session, database.where)
+    database.session = session
 
 
 # --- the tables ---------------------------------------------------------------------------------------------------
 
 
 def _check_version(database: Database, *, create: bool, created: Creation, migrated: Creation) -> None:
-    with database.read() as connection:
-        present = _is_present(connection, database.where)
-    if not present:
+    if not database.read(lambda connection: _is_present(connection, database)):
         if not create:
             raise missing(database.where)
         _create(database, created)
-    with database.read() as connection:
-        version = _version(connection, database)
+    version = database.read(lambda connection: _version(connection, database))
     if version > schema.VERSION:
         raise ChargeplanError(
             f"The journal {database.where} was written by a newer chargeplan (its version is {version}, "
@@ -265,17 +355,30 @@ def _check_version(database: Database, *, create: bool, created: Creation, migra
         _migrate(database, version, migrated)
 
 
-def _is_present(connection: Connection, where: str) -> bool:
-    tables = set(inspect(connection).get_table_names())
+def _refuse_moved(connection: Connection, where: str) -> None:
+    query = select(schema.meta.c.value).where(schema.meta.c.key == MOVED)
+    to = connection.execute(query).scalar_one_or_none()
+    if to is not None:
+        raise moved(where, to)
+
+
+def _tables(connection: Connection, database: Database) -> set[str]:
+    name = database.address.schema if database.address else None
+    return set(inspect(connection).get_table_names(schema=name))
+
+
+def _is_present(connection: Connection, database: Database) -> bool:
+    tables = _tables(connection, database)
     if "meta" in tables:
         return True
     if tables & set(schema.metadata.tables):
-        raise problem("journal_damaged" if "events" in tables else "journal_foreign", where)
+        raise problem("journal_damaged" if "events" in tables else "journal_foreign", database.where)
     return False
 
 
 def _version(connection: Connection, database: Database) -> int:
-    columns = {column["name"] for column in inspect(connection).get_columns("meta")}
+    name = database.address.schema if database.address else None
+    columns = {column["name"] for column in inspect(connection).get_columns("meta", schema=name)}
     if columns != {"key", "value"}:
         raise problem("journal_foreign", database.where)
     rows = {row.key: row.value for row in connection.execute(select(schema.meta))}
@@ -288,7 +391,7 @@ def _version(connection: Connection, database: Database) -> int:
 
 
 def _check_whole(connection: Connection, database: Database, rows: dict[str, str]) -> None:
-    absent = set(schema.metadata.tables) - set(inspect(connection).get_table_names())
+    absent = set(schema.metadata.tables) - _tables(connection, database)
     if absent or not {"identity", "version", "head", "fence"} <= rows.keys():
         raise problem("journal_damaged", database.where, "parts of it are missing")
     if database.path is not None and database.path.stat().st_size <= _CHECKED_BYTES:
@@ -298,27 +401,35 @@ def _check_whole(connection: Connection, database: Database, rows: dict[str, str
 
 
 def _create(database: Database, created: Creation) -> None:
-    # One transaction: a journal is whole or not there. Another run may have been faster.
-    with database.write() as connection:
-        if _is_present(connection, database.where):
+    def make(connection: Connection) -> None:
+        # One transaction: a journal is whole or not there. Another run may have been faster.
+        if _is_present(connection, database):
             return
+        if database.address is not None:
+            server.make_schema(connection, database.address)
         schema.metadata.create_all(connection, checkfirst=False)
         identity = secrets.token_hex(16)
         first = {"format": schema.FORMAT, "version": str(schema.VERSION), "identity": identity, "fence": "0"}
         connection.execute(insert(schema.meta), [{"key": k, "value": v} for k, v in first.items()])
         created(connection, identity)
+
+    database.write(make)
     if database.path is not None:
         # A copy of the file without its log is then a journal, not an empty file that looks like a fresh start.
-        with database.read() as connection:
-            connection.exec_driver_sql("COMMIT")
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-            connection.exec_driver_sql("BEGIN")
+        database.read(_checkpoint)
+
+
+def _checkpoint(connection: Connection) -> None:
+    connection.exec_driver_sql("COMMIT")
+    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.exec_driver_sql("BEGIN")
 
 
 def _migrate(database: Database, version: int, migrated: Creation) -> None:
     if database.path is not None:
         _back_up(database.path, version)
-    with database.write() as connection:
+
+    def migrate(connection: Connection) -> None:
         # Read again: another run may have migrated while this one made its backup.
         for step in range(_version(connection, database), schema.VERSION):
             schema.MIGRATIONS[step](connection)
@@ -326,6 +437,8 @@ def _migrate(database: Database, version: int, migrated: Creation) -> None:
                 schema.meta.update().where(schema.meta.c.key == "version").values(value=str(step + 1))
             )
             migrated(connection, str(step + 1))
+
+    database.write(migrate)
 
 
 def _back_up(path: Path, version: int) -> None:

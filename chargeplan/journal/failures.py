@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from chargeplan.core.errors import ChargeplanError
 
@@ -21,6 +21,10 @@ MISSING_HINT: Final = (
     "restore it with `chargeplan journal import FILE`, or fill a new one with `chargeplan journal rebuild`."
 )
 _WRITE_HINT: Final = "Make room, or make the journal and its folder writable, and run the same command again."
+_DENIED_HINT: Final = (
+    "Use the role that runs (or, for a new or an older journal, the one that migrates), with the rights that the journal's guide "
+    "gives it; `chargeplan journal init` as the migrating role brings the tables up."
+)
 _DAMAGED_HINT: Final = (
     "Keep the file. Restore a backup, or `chargeplan journal import FILE` an export into a new journal, "
     "or fill a new one with `chargeplan journal rebuild`."
@@ -39,16 +43,22 @@ _SQLITE_CODES: Final[dict[int, str]] = {
 }
 _POSTGRES_CODES: Final[dict[str, str]] = {
     "25006": "journal_unwritable",  # read-only transaction: a standby
-    "42501": "journal_unwritable",  # no privilege
+    "42501": "journal_denied",  # no privilege
     "53100": "journal_unwritable",  # disk full
     "55P03": "journal_busy",  # lock_timeout
     "40P01": "journal_busy",  # deadlock
     "XX001": "journal_damaged",
     "XX002": "journal_damaged",
 }
+# The backend ended, or can't begin yet: class 08, and these.
+_GONE: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
+_UNDONE: Final = frozenset(
+    {"40001", "40P01"}
+)  # serialization failure, deadlock: rolled back, may be tried again
 _SAYS: Final[dict[str, tuple[str, str]]] = {
     "journal_busy": ("is in use by another run", "Try again; `chargeplan journal locks` shows who works."),
     "journal_unwritable": ("can't be written", _WRITE_HINT),
+    "journal_denied": ("does not let this role do that", _DENIED_HINT),
     "journal_damaged": ("is damaged", _DAMAGED_HINT),
     "journal_foreign": ("is not a journal of chargeplan", "Check the path of `journal:` in chargeplan.yaml."),
     "journal_unreachable": ("can't be reached", "Check the address, the network and the server."),
@@ -78,6 +88,43 @@ def missing(where: str) -> ChargeplanError:
     """The error for a journal that is not there: never a fresh start by itself."""
     return ChargeplanError(
         f"There is no journal at {where}. {NOTHING_SENT}", hint=MISSING_HINT, code="journal_missing"
+    )
+
+
+def is_lost(error: DBAPIError) -> bool:
+    """Whether the connection to a server is gone: of a COMMIT that was under way, nothing is known by that."""
+    if isinstance(error.orig, sqlite3.Error):
+        return False
+    state = getattr(error.orig, "sqlstate", None)
+    return (
+        error.connection_invalidated
+        or (state is None and isinstance(error, OperationalError))
+        or (state is not None and (state.startswith("08") or state in _GONE))
+    )
+
+
+def is_undone(error: DBAPIError) -> bool:
+    """Whether what the transaction did before its COMMIT is certainly undone, and may be done again."""
+    return is_lost(error) or getattr(error.orig, "sqlstate", None) in _UNDONE
+
+
+def undecided(where: str, consequence: str) -> ChargeplanError:
+    """The error for a commit whose outcome could not be found out."""
+    return ChargeplanError(
+        f"The connection to the journal {where} was lost while it committed, and it can't be asked whether it did. "
+        f"{consequence}".rstrip(),
+        hint="When the server is back: `chargeplan reconcile`, then the same command again.",
+        code="journal_unreachable",
+    )
+
+
+def moved(where: str, to: str) -> ChargeplanError:
+    """The error for a journal that is elsewhere by now, or on its way there."""
+    return ChargeplanError(
+        f"The journal {where} was moved to {to}. {NOTHING_SENT}",
+        hint="Name the new place with `journal:` or `journal_env:`. If there is none yet, the move was interrupted: "
+        "`chargeplan journal import` of this one goes on.",
+        code="journal_moved",
     )
 
 

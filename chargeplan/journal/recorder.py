@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 
 import msgspec
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from chargeplan.journal import replay, schema
+from chargeplan.journal.database import LAST_EVENT
 from chargeplan.journal.events import GENESIS, Event, sealed
 from chargeplan.journal.failures import problem
 from chargeplan.journal.locks import hostname, stamp
@@ -78,6 +79,7 @@ class Recorder:
 
 def put(connection: Connection, event: Event) -> None:
     """Write a sealed event, bring the tables up to it, and remember it as the last."""
+    connection.info[LAST_EVENT] = (event.seq, event.hash)
     connection.execute(insert(schema.events), msgspec.structs.asdict(event))
     replay.write(connection, event)
     connection.execute(
@@ -103,6 +105,14 @@ def page(connection: Connection, after: int) -> list[Event]:
     table = schema.events
     query = select(table).where(table.c.seq > after).order_by(table.c.seq).limit(_PAGE)
     return [Event(**row) for row in connection.execute(query).mappings()]
+
+
+def first_since(connection: Connection, moment: str) -> int | None:
+    """The number of the first event of that moment or later; clocks differ, so later ones may still be earlier."""
+    table = schema.events
+    query = select(func.min(table.c.seq)).where(table.c.at >= moment)
+    seq: int | None = connection.execute(query).scalar_one()
+    return seq
 
 
 def every(connection: Connection) -> Iterator[Event]:

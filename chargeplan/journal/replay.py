@@ -88,6 +88,7 @@ _EFFECTS: Final[dict[str, Callable[[Event, Row], Iterator[Effect]]]] = {
 OWN_KINDS: Final[frozenset[str]] = frozenset(_EFFECTS) | {
     "created",
     "imported",
+    "moved",
     "migrated",
     "locks_taken",
     "lock_broken",

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from chargeplan.core.posting import LIVE
 
-VERSION: Final = 1
+VERSION: Final = 2
 FORMAT: Final = "chargeplan-journal"
 APPLICATION_ID: Final = 0x43504A31  # "CPJ1", in the header of the SQLite file: tells our files from others'
 
@@ -47,6 +47,7 @@ events: Final = Table(
     Column("prev_hash", Text, nullable=False),
     Column("hash", Text, nullable=False, unique=True),
     Index("events_kind", "kind", "seq"),
+    Index("events_at", "at", "seq"),
 )
 
 plans: Final = Table(
@@ -155,5 +156,11 @@ locks: Final = Table(
     Column("token", BigInteger, nullable=False),
 )
 
+
+def _index_moments(connection: Connection) -> None:
+    # `history --since` read a million events to show the last ten.
+    next(index for index in events.indexes if index.name == "events_at").create(connection, checkfirst=True)
+
+
 # From version n to n + 1, each run once, in a transaction, after a backup. Forwards only.
-MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {}
+MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {1: _index_moments}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Final, Self, TextIO
 
 import msgspec
@@ -15,14 +17,17 @@ from sqlalchemy import Connection, RowMapping, func, select
 from chargeplan.core.errors import ChargeplanError, StalePlanError
 from chargeplan.core.posting import LIVE, OPEN, Batch, Posting, State
 from chargeplan.journal import locks, recorder, replay, schema, transfer
+from chargeplan.journal.budget import SharedBudget
+from chargeplan.journal.checks import problems_of
 from chargeplan.journal.database import Database, open_database
-from chargeplan.journal.events import Event, canonical, chain_problems
+from chargeplan.journal.events import Event, canonical
 from chargeplan.journal.failures import UNRECORDED, problem
 from chargeplan.journal.recorder import Clock, Recorder, default_actor, utc_now
 from chargeplan.journal.transitions import check_transition, worst
 
 _postings: Final = schema.postings
 _batches: Final = schema.batches
+_POSTING_COLUMNS: Final = tuple(str(column.name) for column in _postings.columns)
 # States that carry why; the others clear what an earlier one said.
 _WITH_ERROR: Final[frozenset[State]] = frozenset({"withdrawn", "refused", "unknown", "not_posted"})
 
@@ -35,18 +40,22 @@ def open_journal(
     clock: Clock | None = None,
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
+    allow_async: bool = False,
 ) -> SqlJournal:
     """Open the journal at a file path or a ``postgresql://`` address; with ``create``, make it where it is missing.
 
     ``actor`` is who the events name (default: the CI job's person, else the user). A ``clock`` given here also times
-    the locks, in place of the server's.
+    the locks, in place of the server's. ``allow_async`` takes a server that may forget commits.
 
     Raises:
         ChargeplanError: ``journal_missing``, ``journal_foreign``, ``journal_damaged``, ``journal_newer``,
-            ``journal_unwritable``, ``journal_unreachable``, ``journal_address`` or ``journal_driver``.
+            ``journal_unwritable``, ``journal_denied``, ``journal_unreachable``, ``journal_address``, ``journal_async``
+            or ``journal_driver``.
     """
     record = Recorder(actor or default_actor(), clock or utc_now)
-    database = open_database(target, create=create, created=record.created, migrated=record.migrated)
+    database = open_database(
+        target, create=create, created=record.created, migrated=record.migrated, allow_async=allow_async
+    )
     return SqlJournal(database, record, server_clock=clock is None, sleep=sleep, monotonic=monotonic)
 
 
@@ -85,13 +94,21 @@ class SqlJournal:
     @property
     def identity(self) -> str:
         """The random id that this journal got when it was created; an import brings its own."""
-        with self._database.read() as connection:
-            return _meta(connection, "identity")
+        return self._database.read(lambda connection: _meta(connection, "identity"))
 
     @property
     def where(self) -> str:
         """The journal's address, without a password."""
         return self._database.where
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether runners on several hosts may have it in common: it is on a server."""
+        return self._database.path is None
+
+    def budget(self, name: str) -> SharedBudget:
+        """The requests of one token, told from others by ``name``, that all runners with this journal count together."""
+        return SharedBudget(self._database, name)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -118,12 +135,16 @@ class SqlJournal:
     def knows_any(self, references: Iterable[str]) -> frozenset[str]:
         """Those of the references that the journal has a posting of, in whatever state."""
         column = _postings.c.reference
-        with self._database.read() as connection:
+        wanted = sorted(set(references))
+
+        def known(connection: Connection) -> frozenset[str]:
             return frozenset(
                 reference
-                for chunk in _chunks(sorted(set(references)))
+                for chunk in _chunks(wanted)
                 for reference in connection.execute(select(column).where(column.in_(chunk))).scalars()
             )
+
+        return self._database.read(known)
 
     def batches(self, plan_id: str | None = None) -> Sequence[Batch]:
         """The batches of a plan file (of all, without one), oldest first; the state is the worst of their lines'."""
@@ -133,18 +154,21 @@ class SqlJournal:
             query = query.where(_batches.c.plan_id == plan_id)
             ids = select(_batches.c.batch_id).where(_batches.c.plan_id == plan_id)
             states = states.where(_postings.c.batch_id.in_(ids))
-        with self._database.read() as connection:
-            by_batch: dict[str, set[State]] = {}
-            for batch_id, state in connection.execute(states):
-                by_batch.setdefault(batch_id, set()).add(state)
-            rows = connection.execute(query).mappings().all()
+        rows, found = self._database.read(
+            lambda connection: (
+                connection.execute(query).mappings().all(),
+                [(row[0], row[1]) for row in connection.execute(states)],
+            )
+        )
+        by_batch: dict[str, set[State]] = {}
+        for batch_id, state in found:
+            by_batch.setdefault(batch_id, set()).add(state)
         return [_batch(row, worst(by_batch.get(row["batch_id"], set()))) for row in rows]
 
     def plan_used(self, plan_id: str) -> Mapping[str, object] | None:
         """What was noted when the plan file was used, with ``digest``, ``at`` and ``actor``; None if it was not."""
         query = select(schema.plans).where(schema.plans.c.plan_id == plan_id)
-        with self._database.read() as connection:
-            row = connection.execute(query).mappings().one_or_none()
+        row = self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
         if row is None:
             return None
         return {**json.loads(row["facts"]), "digest": row["digest"], "at": row["at"], "actor": row["actor"]}
@@ -156,10 +180,12 @@ class SqlJournal:
 
         ``since`` is a date or a moment in UTC; ``reference`` keeps what names that line.
         """
-        after = 0
+        first = 1 if since is None else self._database.read(partial(recorder.first_since, moment=since))
+        if first is None:
+            return
+        after = first - 1
         while True:
-            with self._database.read() as connection:
-                events = recorder.page(connection, after)
+            events = self._database.read(partial(recorder.page, after=after))
             if not events:
                 return
             after = events[-1].seq
@@ -173,13 +199,18 @@ class SqlJournal:
         Raises:
             StalePlanError: a plan of this id was used with another digest.
         """
-        with self._database.write() as connection:
+
+        def use(connection: Connection) -> str | None:
             query = select(schema.plans.c.digest).where(schema.plans.c.plan_id == plan_id)
-            used = connection.execute(query).scalar_one_or_none()
+            used: str | None = connection.execute(query).scalar_one_or_none()
             if used is None:
                 data = {"plan_id": plan_id, "digest": digest, "facts": dict(facts)}
                 self._recorder.append(connection, "consumed", data)
-                return True
+            return used
+
+        used = self._database.write(use)
+        if used is None:
+            return True
         if used != digest:
             raise StalePlanError(
                 f"The plan {plan_id} was used before with the digest {used}; this file's is {digest}.",
@@ -198,7 +229,8 @@ class SqlJournal:
                 ``batch_exists``, or the database refused: nothing was recorded.
         """
         _check_batch(batch, postings)
-        with self._database.write() as connection:
+
+        def intend(connection: Connection) -> None:
             locks.check_fence(connection, batch.integration_id, batch.property_id, lock_token)
             locks.renew(connection, [lock_token], self._lock_time(connection))
             _check_new(connection, batch.batch_id)
@@ -228,6 +260,8 @@ class SqlJournal:
             }
             self._recorder.append(connection, "intended", data, at=at)
 
+        self._database.write(intend)
+
     def record(
         self,
         batch_id: str,
@@ -244,7 +278,8 @@ class SqlJournal:
             ChargeplanError: ``unknown_batch``, ``unknown_reference``, or ``illegal_transition`` for any of the lines
                 (also where none is open): nothing was changed.
         """
-        with self._database.write(UNRECORDED) as connection:
+
+        def move(connection: Connection) -> None:
             batch = _batch_of(connection, batch_id)
             lines = _lines_of(connection, batch_id, references)
             for line in lines:
@@ -266,6 +301,8 @@ class SqlJournal:
             }
             self._recorder.append(connection, "recorded", data)
 
+        self._database.write(move, UNRECORDED)
+
     def settle(
         self, posting_id: int, state: State, *, charge_id: str | None = None, reason: str, actor: str
     ) -> None:
@@ -275,7 +312,8 @@ class SqlJournal:
             ChargeplanError: ``unknown_posting``, ``illegal_transition``, ``already_live`` (another posting of the
                 reference is), or ``charge_taken`` (the synced charge settled another posting).
         """
-        with self._database.write(UNRECORDED) as connection:
+
+        def move(connection: Connection) -> None:
             query = select(_postings).where(_postings.c.id == posting_id)
             row = connection.execute(query).mappings().one_or_none()
             if row is None:
@@ -298,6 +336,8 @@ class SqlJournal:
             }
             self._recorder.append(connection, "settled", data, actor=actor)
 
+        self._database.write(move, UNRECORDED)
+
     def note(self, kind: str, data: Mapping[str, object] | None = None, *, actor: str | None = None) -> None:
         """Append an event that changes no posting, such as an approval or a sync that was seen.
 
@@ -306,8 +346,8 @@ class SqlJournal:
         """
         if kind in replay.OWN_KINDS:
             raise ValueError(f"{kind} is an event of the journal's own.")
-        with self._database.write() as connection:
-            self._recorder.append(connection, kind, data or {}, actor=actor)
+        facts = dict(data or {})
+        self._database.write(lambda connection: self._recorder.append(connection, kind, facts, actor=actor))
 
     def rebuild(self, postings: Iterable[Posting], *, reason: str = "", actor: str | None = None) -> int:
         """Insert postings found upstream, those apart that have a live posting; how many were inserted.
@@ -322,16 +362,20 @@ class SqlJournal:
         Raises:
             ChargeplanError: ``already_live`` or ``charge_taken``.
         """
-        with self._database.read() as connection:
+
+        def check(connection: Connection) -> None:
             _check_free(connection, [posting.reference])
             _check_untaken(connection, posting.integration_id, charge_id)
+
+        self._database.read(check)
         found = msgspec.structs.replace(posting, charge_id=charge_id, state="visible")
         self._insert("adopted", [found], reason=reason, actor=actor)
 
     def _insert(self, kind: str, postings: Iterable[Posting], *, reason: str, actor: str | None) -> int:
         at = self._recorder.now()
         found = {posting.reference: _found(posting, at) for posting in reversed(list(postings))}
-        with self._database.write() as connection:
+
+        def put(connection: Connection) -> int:
             live = _live_of(connection, sorted(found))
             lines = [posting for posting in reversed(found.values()) if posting.reference not in live]
             if lines:
@@ -342,7 +386,9 @@ class SqlJournal:
                     "postings": _numbered(connection, lines),
                 }
                 self._recorder.append(connection, kind, data, actor=actor, at=at)
-        return len(lines)
+            return len(lines)
+
+        return self._database.write(put)
 
     # --- locks ----------------------------------------------------------------------------------------------------
 
@@ -366,18 +412,24 @@ class SqlJournal:
                 yield tokens
         finally:
             # What can't be released expires; that must not hide what the block itself ended with.
-            with suppress(ChargeplanError), self._database.write() as connection:
-                locks.drop(connection, numbers)
+            with suppress(ChargeplanError):
+                self._database.write(lambda connection: locks.drop(connection, numbers))
 
     def locks(self) -> list[dict[str, Any]]:
         """The locks that are held; those that nobody stands behind any more are broken first."""
-        with self._database.read() as connection:
-            now = self._lock_time(connection)
-            rows = locks.held(connection)
+        now, rows = self._database.read(
+            lambda connection: (self._lock_time(connection), locks.held(connection))
+        )
         if any(locks.is_broken(row, now) for row in rows):
-            with self._database.write() as connection:
-                self._break(connection, locks.held(connection), now)
-                rows = locks.held(connection)
+            try:
+                rows = self._database.write(
+                    lambda connection: self._break(connection, locks.held(connection), now)
+                )
+            except ChargeplanError as refusal:
+                # A role that may only read does not break them; the next run does.
+                if refusal.code != "journal_denied":
+                    raise
+                rows = [row for row in rows if not locks.is_broken(row, now)]
         return [locks.shown(row) for row in rows]
 
     def unlock(self, lock_id: str, reason: str) -> None:
@@ -386,7 +438,8 @@ class SqlJournal:
         Raises:
             ChargeplanError: ``unknown_lock``.
         """
-        with self._database.write() as connection:
+
+        def take_away(connection: Connection) -> None:
             row = next((row for row in locks.held(connection) if row["id"] == lock_id), None)
             if row is None:
                 raise ChargeplanError(
@@ -396,6 +449,8 @@ class SqlJournal:
                 )
             locks.drop(connection, [row["token"]])
             self._recorder.append(connection, "lock_unlocked", {**locks.shown(row), "reason": reason})
+
+        self._database.write(take_away)
 
     def _acquire(self, rows: Sequence[tuple[str, str]], purpose: str, timeout: float) -> dict[str, int]:
         deadline = self._monotonic() + timeout
@@ -410,7 +465,8 @@ class SqlJournal:
 
     def _try_lock(self, rows: Sequence[tuple[str, str]], purpose: str) -> dict[str, int] | RowMapping:
         wanted = set(rows)
-        with self._database.write() as connection:
+
+        def take(connection: Connection) -> dict[str, int] | RowMapping:
             now = self._lock_time(connection)
             standing = [
                 r for r in locks.held(connection) if (r["integration_id"], r["property_id"]) in wanted
@@ -425,9 +481,13 @@ class SqlJournal:
                 "purpose": purpose,
                 "count": len(tokens),
                 "fence": max(tokens.values()),
+                # Whoever finds this event after a lost connection knows that it was its own.
+                "taking": secrets.token_hex(8),
             }
             self._recorder.append(connection, "locks_taken", data)
-        return tokens
+            return tokens
+
+        return self._database.write(take)
 
     def _break(self, connection: Connection, rows: Iterable[RowMapping], now: str) -> list[RowMapping]:
         blocking = []
@@ -441,8 +501,10 @@ class SqlJournal:
         return blocking
 
     def _beat(self, tokens: Sequence[int]) -> None:
-        with self._database.write() as connection:
-            locks.renew(connection, tokens, self._lock_time(connection))
+        # Not patiently: the next beat comes anyway, and the end of the run waits for this one.
+        self._database.write(
+            lambda connection: locks.renew(connection, tokens, self._lock_time(connection)), patience=0.0
+        )
 
     def _lock_time(self, connection: Connection) -> str:
         # Hosts that share a server share its clock too, so that nobody's wrong clock breaks a good lock.
@@ -456,10 +518,7 @@ class SqlJournal:
         problems = []
         try:
             problems += self._database.integrity()
-            with self._database.read() as connection:
-                problems += _identity_problems(connection)
-                problems += chain_problems(recorder.every(connection), recorder.head(connection))
-                problems += _replay_problems(connection)
+            problems += self._database.read(problems_of)
         except ChargeplanError as error:
             if error.code != "journal_damaged":
                 raise
@@ -468,10 +527,13 @@ class SqlJournal:
 
     def export(self, stream: TextIO) -> None:
         """Write the whole record as JSON Lines."""
-        with self._database.read() as connection:
-            stream.writelines(
-                line + "\n" for line in transfer.lines(connection, _meta(connection, "identity"))
-            )
+
+        def write(connection: Connection) -> None:
+            identity = _meta(connection, "identity")
+            stream.writelines(line + "\n" for line in transfer.lines(connection, identity))
+
+        # What is half written is not begun again.
+        self._database.read(write, patience=0.0)
 
     def import_(self, stream: TextIO) -> int:
         """Make an export the record of this empty journal, verified; how many events it has. The identity comes along.
@@ -480,16 +542,20 @@ class SqlJournal:
             ChargeplanError: ``import_invalid``, ``journal_newer`` or ``journal_not_empty``: nothing was imported.
         """
         identity, events = transfer.parsed(stream)
-        with self._database.write() as connection:
+
+        def fill(connection: Connection) -> None:
             transfer.fill(connection, identity, events)
             self._recorder.append(connection, "imported", {"count": len(events), "identity": identity})
+
+        self._database.write(fill)
         return len(events)
 
     def _select(self, query: Any) -> list[Posting]:
-        with self._database.read() as connection:
-            rows = connection.execute(query.order_by(_postings.c.id)).mappings().all()
+        ordered = query.order_by(_postings.c.id)
+        # Past SQLAlchemy's rows, and all at once: a property's years are thousands, and a plan reads every property's.
+        rows = self._database.read(lambda connection: connection.execute(ordered).cursor.fetchall())
         try:
-            return [_posting(row) for row in rows]
+            return _posting_values(rows)
         except msgspec.ValidationError as error:
             raise problem("journal_damaged", self.where, f"a posting makes no sense: {error}") from None
 
@@ -497,9 +563,8 @@ class SqlJournal:
 # --- rows and values ----------------------------------------------------------------------------------------------
 
 
-def _posting(row: RowMapping) -> Posting:
-    # SQLAlchemy's column names are a kind of string that msgspec does not take.
-    return msgspec.convert({str(key): value for key, value in row.items() if key != "live"}, Posting)
+def _posting_values(rows: Sequence[tuple[Any, ...]]) -> list[Posting]:
+    return msgspec.convert([dict(zip(_POSTING_COLUMNS, row, strict=True)) for row in rows], list[Posting])
 
 
 def _batch(row: RowMapping, state: State) -> Batch:
@@ -650,21 +715,3 @@ def _lines_of(connection: Connection, batch_id: str, references: Sequence[str] |
             f"The batch {batch_id} has no line {', '.join(absent)}.", code="unknown_reference"
         )
     return [line for line in lines if line["reference"] in wanted]
-
-
-def _identity_problems(connection: Connection) -> Iterator[str]:
-    first = next(recorder.every(connection), None)
-    if first is not None and first.kind == "created":
-        with suppress(ValueError):
-            if first.facts.get("identity") == _meta(connection, "identity"):
-                return
-    yield "meta: the identity is not the one that the first event gave"
-
-
-def _replay_problems(connection: Connection) -> Iterator[str]:
-    try:
-        expected = replay.replayed(recorder.every(connection))
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        yield f"events: what they say does not follow from each other ({error!r}), so rows were not compared"
-        return
-    yield from replay.table_problems(connection, expected)

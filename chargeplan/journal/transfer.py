@@ -59,6 +59,11 @@ def fill(connection: Connection, identity: str, events: Iterable[Event]) -> None
             code="journal_not_empty",
         )
     connection.execute(delete(schema.events))
+    put_all(connection, identity, events)
+
+
+def put_all(connection: Connection, identity: str, events: Iterable[Event]) -> None:
+    """Write the events, the tables that follow from them, and what ``meta`` has of them, into an empty journal."""
     fence = 0
     for event in events:
         recorder.put(connection, event)

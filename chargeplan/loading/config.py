@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+import msgspec
+
+from chargeplan.core.approval import read_key, write_key
 from chargeplan.core.config import (
     Approvals,
     Approver,
@@ -19,6 +23,7 @@ from chargeplan.core.config import (
     PropertyConfig,
 )
 from chargeplan.core.dates import DateUnit
+from chargeplan.core.diagnostic import Place
 from chargeplan.loading.build import timezone, version
 from chargeplan.loading.check import (
     Fields,
@@ -43,12 +48,20 @@ CONFIG_KEYS = (
     "version", "environment", "environments", "integrations", "properties", "plans", "timezone", "lead_days", "correct_back",
     "closed_through", "personal_data", "plan_ttl", "posting", "guards", "approvals",
 )  # fmt: skip
-ENVIRONMENT_KEYS = ("api", "token_env", "journal", "journal_env", "requests_per_minute")
+ENVIRONMENT_KEYS = (
+    "api",
+    "token_env",
+    "journal",
+    "journal_env",
+    "journal_allow_async",
+    "requests_per_minute",
+)
 INTEGRATION_KEYS = ("id", "vendor", "credits", "date_tolerance", "visible_within", "max_length")
 PROPERTY_KEYS = ("id", "integration")
 GUARD_KEYS = ("max_charges", "max_total", "max_charge", "max_per_resident", "max_change", "min_coverage")
 POSTING_KEYS = ("batch_size", "parallel")
-APPROVAL_KEYS = ("required", "above", "approvers")
+APPROVAL_KEYS = ("required", "above", "valid_for", "approvers")
+APPROVER_KEYS = ("name", "key", "accounts")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
@@ -162,6 +175,7 @@ def _environment(spot: Spot) -> Environment | None:
     token_env = fields.optional("token_env", _variable, None)
     journal = fields.optional("journal", _journal, None)
     journal_env = fields.optional("journal_env", _variable, None)
+    allow_async = fields.optional("journal_allow_async", boolean, False)
     requests = fields.optional(
         "requests_per_minute", integer(1, 100_000, "a number of requests a minute"), 150
     )
@@ -177,7 +191,7 @@ def _environment(spot: Spot) -> Environment | None:
         fields.missing(
             "token_env", "Write the name of the variable that holds the token: `token_env: PROPEXO_TOKEN`."
         )
-    return Environment(_alias(spot), api, spot.key, token_env, journal, journal_env, requests)
+    return Environment(_alias(spot), api, spot.key, token_env, journal, journal_env, requests, allow_async)
 
 
 def _api(spot: Spot) -> str | None:
@@ -231,17 +245,21 @@ def _variable(spot: Spot) -> str | None:
 
 def _journal(spot: Spot) -> str | None:
     written = text(spot)
-    if written is None or not written.startswith(("postgresql:", "postgres:")):
+    if written is None or "://" not in written:
         return written
     try:
-        has_password = bool(urlsplit(written).password)
+        parts = urlsplit(written)
+        has_password = bool(parts.password) or bool(
+            {"password", "sslpassword"} & parse_qs(parts.query).keys()
+        )
     except ValueError:
         has_password = True
     if has_password:
         spot.problems.conceal(spot.node.place)
         spot.error(
             "The journal's address has a password in it.",
-            "Put the address into a variable, and write its name: `journal_env: NAME`.",
+            "Put the address into a variable, and write its name: `journal_env: NAME`; or leave the password to "
+            "PGPASSWORD or to ~/.pgpass.",
         )
         return None
     return written
@@ -373,25 +391,94 @@ def _guards(spot: Spot) -> Guards | None:
 
 
 def _approvals(spot: Spot) -> Approvals | None:
+    """How many of whom; ``required`` has to be written, or a list of approvers would look like a rule and be none."""
     fields = Fields.open(spot, APPROVAL_KEYS)
     if fields is None:
         return None
     before = spot.problems.error_count
-    required = fields.optional("required", integer(0, 10, "a number of people from 0 to 10"), 0)
+    required = fields.required("required", integer(0, 10, "a number of people from 0 to 10")) or 0
     above = fields.optional("above", money_or_zero, 0)
-    approvers = fields.optional("approvers", list_of(_approver, "a list of `{name, key}`", empty=True), ())
+    hours = fields.optional("valid_for", _hours, 72)
+    approvers = fields.optional(
+        "approvers", list_of(_approver, "a list of `{name, key}`", empty=True), tuple[_Written, ...]()
+    )
+    _check_people(spot, approvers)
     if required > len(approvers) and spot.problems.error_count == before:
         fields.problems.error(
             fields.key_place("required"),
             f"{required} approvals are required of {len(approvers)} approvers.",
             "Add approvers, or lower the number.",
         )
-    return Approvals(required, above, approvers)
+    return Approvals(required, above, hours, tuple(each.approver for each in approvers))
 
 
-def _approver(spot: Spot) -> Approver | None:
-    fields = Fields.open(spot, ("name", "key"))
+class _Written(msgspec.Struct, frozen=True):
+    approver: Approver
+    place: Place
+
+
+def _approver(spot: Spot) -> _Written | None:
+    fields = Fields.open(spot, APPROVER_KEYS)
     if fields is None:
         return None
-    name, key = fields.required("name", text), fields.required("key", text)
-    return None if name is None or key is None else Approver(name, key)
+    name, key = fields.required("name", text), fields.required("key", _public_key)
+    accounts = fields.optional("accounts", list_of(text, "a list of names, such as `[pat-s]`"), ())
+    if name is None or key is None:
+        return None
+    return _Written(Approver(name.strip(), key, accounts), fields.value_place("name"))
+
+
+def _check_people(spot: Spot, approvers: Sequence[_Written]) -> None:
+    """One person is one approver: under a second name or with the same key their word would count twice."""
+    names: set[str] = set()
+    keys: dict[str, str] = {}
+    for each in approvers:
+        found = each.approver
+        other = keys.setdefault(found.key, found.name)
+        for name in dict.fromkeys(word.casefold() for word in (found.name, *found.accounts)):
+            if name in names:
+                spot.problems.error(
+                    each.place,
+                    f"Two approvers are called `{name}`.",
+                    "Keep one of them: a person counts once.",
+                )
+            names.add(name)
+        if other != found.name:
+            spot.problems.error(
+                each.place,
+                f"`{found.name}` has the same key as `{other}`.",
+                "Each approver has a key of their own.",
+            )
+
+
+def _hours(spot: Spot) -> int | None:
+    """``72 hours`` or ``3 days``, up to 90 days."""
+    raw = spot.node.raw if isinstance(spot.node, Scalar) else ""
+    match = re.fullmatch(r"(\d{1,4})\s+(hour|day)s?", raw.strip(), re.ASCII)
+    hours = 0 if match is None else int(match[1]) * (24 if match[2] == "day" else 1)
+    if not 0 < hours <= 90 * 24:
+        spot.wrong("a length of time up to 90 days, such as `72 hours`")
+        return None
+    return hours
+
+
+def _public_key(spot: Spot) -> str | None:
+    """The key as the core writes it, whichever way it is written here."""
+    written = text(spot)
+    if written is None:
+        return None
+    if "PRIVATE KEY" in written:
+        spot.problems.conceal(spot.node.place)
+        spot.error(
+            "A private key is never written in a file of the project.",
+            "Make a new pair with `chargeplan approve --new-key FILE`, and write its public key here.",
+        )
+        return None
+    try:
+        return write_key(read_key(written))
+    except ValueError:
+        spot.error(
+            f"{spot.label} takes an Ed25519 public key, such as `ed25519:` and 44 characters.",
+            "`chargeplan approve --new-key FILE` makes a pair of keys, and says what to write here.",
+        )
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
@@ -16,11 +17,13 @@ FORMAT_VERSION: Final = "1.0"
 
 
 class PlanOptions(msgspec.Struct, frozen=True):
-    """The filters that the plan was made with; empty: everything."""
+    """The filters that the plan was made with; empty: everything. ``shard`` is written ``I/N``."""
 
     plans: tuple[str, ...] = ()
     charges: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
+    # Unset, not empty: a plan without shards keeps the digest that it had before there were any.
+    shard: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class Allowance(msgspec.Struct, frozen=True):
@@ -45,7 +48,10 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Header(msgspec.Struct, frozen=True):
-    """The first line of a plan file. Moments are RFC 3339 in UTC; it holds no token."""
+    """The first line of a plan file. Moments are RFC 3339 in UTC; it holds no token.
+
+    ``planned_by`` is the person who made it, as the machine knew them; empty in plan files of earlier versions.
+    """
 
     plan_id: str
     digest: str
@@ -56,6 +62,7 @@ class Header(msgspec.Struct, frozen=True):
     window: Days
     origin: Origin
     allowances: tuple[Allowance, ...] = ()
+    planned_by: str = ""
     kind: str = KIND
     format_version: str = FORMAT_VERSION
     tool_version: str = __version__
@@ -69,6 +76,7 @@ def header_of(
     created_at: str,
     expires_at: str,
     allowances: tuple[Allowance, ...] = (),
+    planned_by: str = "",
 ) -> Header:
     """The header of the change set's plan file; ``digest`` is `seal.digest` of the change set and the origin."""
     return Header(
@@ -81,4 +89,11 @@ def header_of(
         window=change_set.window,
         origin=origin,
         allowances=allowances,
+        planned_by=planned_by,
     )
+
+
+def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """The first few of the files that are not what they were, by their digests; empty where all are."""
+    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    return ", ".join(changed[:5]) + (" …" if len(changed) > 5 else "")

@@ -18,6 +18,8 @@ FULL_AGE = timedelta(days=7)
 _RARE_AGE = timedelta(days=1)
 _OVERLAP = timedelta(hours=1)
 """How far before the last change seen the next read begins: rows of one sync become visible one after another."""
+_ONE_SYNC = timedelta(hours=1)
+"""No sync takes so long: what was last seen longer than this before it ended, it did not see (as in ``core.posted``)."""
 
 
 class Progress(msgspec.Struct, frozen=True):
@@ -90,6 +92,16 @@ def later(one: str | None, other: str) -> str | None:
     return other if here is None or there > here else one
 
 
+def unseen(last: str, previous: str) -> str:
+    """The moment at which, at the latest, a charge was seen that the ``last`` sync did not see.
+
+    ``previous`` is the one before that we know of. Others may have come between the two while nobody looked, and a
+    charge that one of those saw is no less missing.
+    """
+    ended = moment(last)
+    return previous if ended is None else later(previous, _text(ended - _ONE_SYNC)) or previous
+
+
 def earlier(one: str | None, other: str | None) -> str | None:
     """The earlier of two watermarks; none is the earliest."""
     here, there = moment(one), moment(other)
@@ -127,4 +139,8 @@ def _since(progress: Progress) -> str | None:
     mark = moment(progress.watermark)
     if mark is None:
         return None
-    return (mark - _OVERLAP).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return _text(mark - _OVERLAP)
+
+
+def _text(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -117,14 +117,15 @@ class Refresh:
     def _read_stale(self, window: Days) -> None:
         """Which charges the last sync did not see: nothing of them changes, so no read of what changed shows it.
 
-        They are those last seen no later than the sync before, asked for once after each sync.
+        They are those last seen before that sync began, asked for once after each sync that we notice.
         """
-        previous = self._previous_sync()
-        done = self._known.last_completed_sync == self._last_sync() or (CHARGES, window) in self._dropped
-        if done or previous is None or self._last_sync() is None:
+        last, previous = self._last_sync(), self._previous_sync()
+        done = self._known.last_completed_sync == last or (CHARGES, window) in self._dropped
+        if done or previous is None or last is None:
             return
         days = self._at(CHARGES).covered or window
-        if self._at(CHARGES).knows_seen and self._try(CHARGES, Read("stale", previous, days)):
+        stale = Read("stale", reading.unseen(last, previous), days)
+        if self._at(CHARGES).knows_seen and self._try(CHARGES, stale):
             self._checked = days
             return
         self._set(CHARGES, knows_seen=False)

@@ -153,6 +153,25 @@ def test_equal_charges_are_counted_and_not_merged(there: int, actions: list[str]
     assert sorted(each for each, _, _ in world.changes()) == actions
 
 
+@pytest.mark.parametrize(
+    ("state", "status"), [("posted", "unchanged"), ("unknown", "unknown"), ("intended", "unknown")]
+)
+@pytest.mark.parametrize(("there", "other"), [(0, "in_flight"), (1, "in_flight"), (2, "unchanged")])
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_charge_that_may_be_a_like_lines_proves_nothing(
+    state: str, status: str, there: int, other: str, first: int
+) -> None:
+    """One of two equal lines was rejected; the other, which a person vouched for or nobody knows of, is on the ledger."""
+    world = twins()
+    reference = sorted(world.postings)[first]
+    world.postings[reference] = msgspec.structs.replace(world.postings[reference], state=state)
+    for _ in range(there):
+        world.add(amount=5000)
+    assert {each.reference: each.action for each in world.compare().changes} == {
+        key: status if key == reference else other for key in world.postings
+    }
+
+
 def test_each_month_takes_its_own_charge_whatever_order_they_come_in() -> None:
     both = ("2027-08-01", "2027-09-30")
     world = World(rent_plan())

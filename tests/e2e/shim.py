@@ -28,8 +28,14 @@ STEPS = (
     "after-accepted",
     "between-refusals",
 )
-_step, _, _count = os.environ.get("CHARGEPLAN_TEST_KILL", "").partition(":")
-_left = int(_count or 1)
+_step, _left = "", 0
+
+
+def arm(kill: str) -> None:
+    """Die at that step of this process; nothing: never."""
+    global _step, _left  # noqa: PLW0603 - of this process
+    _step, _, count = kill.partition(":")
+    _left = int(count or 1)
 
 
 def _die() -> None:
@@ -83,4 +89,5 @@ _wrap(Propexo, "post_charges", None, "after-post")
 _wrap(Propexo, "job_status", "before-poll", "after-poll")
 
 if __name__ == "__main__":
+    arm(os.environ["CHARGEPLAN_TEST_KILL"])
     main(sys.argv[1:])

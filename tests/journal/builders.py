@@ -43,6 +43,9 @@ def execute(journal: SqlJournal, statement: str) -> None:
     """Go behind the journal's back."""
     with closing(journal._database.engine.raw_connection()) as connection:
         cursor = connection.cursor()
+        address = journal._database.address
+        if address is not None and address.schema is not None:
+            cursor.execute(f"SET LOCAL search_path = {address.schema}")
         cursor.execute(statement)
         cursor.close()
         connection.commit()

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection
 
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.journal import open_journal, recorder, schema
@@ -33,6 +34,14 @@ def _code(target: str | Path, *, create: bool = True) -> str:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "a" / "b" / "journal.db"
+
+
+def _pragma(database: Database, words: str) -> object:
+    def run(connection: Connection) -> object:
+        answer = connection.exec_driver_sql(f"PRAGMA {words}")
+        return answer.scalar() if answer.returns_rows else None
+
+    return database.read(run)
 
 
 def _made(path: Path, lines: int = 1) -> None:
@@ -57,9 +66,9 @@ def test_modes(path: Path) -> None:
 
 
 def test_durable_settings(path: Path) -> None:
-    with open_journal(str(path), create=True) as journal, journal._database.read() as connection:
-        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
-        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+    with open_journal(str(path), create=True) as journal:
+        for pragma, value in (("journal_mode", "wal"), ("synchronous", 2)):
+            assert _pragma(journal._database, pragma) == value
 
 
 def test_the_file_alone_is_a_journal(path: Path, tmp_path: Path) -> None:
@@ -120,9 +129,7 @@ def test_full_disk_before_and_after_the_request(path: Path) -> None:
         intend(journal, "CP1")
 
         def full(database: Database) -> None:
-            with database.read() as connection:
-                pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-                connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+            _pragma(database, f"max_page_count = {_pragma(database, 'page_count')}")
 
         with journal.lock("i1", ["p1"], purpose="apply", timeout=0) as tokens:
             full(journal._database)
@@ -140,8 +147,7 @@ def test_full_disk_before_and_after_the_request(path: Path) -> None:
 
 def test_read_only(path: Path) -> None:
     with open_journal(str(path), create=True) as journal:
-        with journal._database.read() as connection:
-            connection.exec_driver_sql("PRAGMA query_only = 1")
+        _pragma(journal._database, "query_only = 1")
         with pytest.raises(ChargeplanError) as caught:
             journal.consume("plan1", "sha256:1", {})
         assert caught.value.code == "journal_unwritable"
@@ -149,11 +155,12 @@ def test_read_only(path: Path) -> None:
 
 def test_migration_leaves_a_backup(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _made(path)
-    monkeypatch.setattr(schema, "VERSION", 2)
-    monkeypatch.setitem(schema.MIGRATIONS, 1, lambda _: None)
+    now = schema.VERSION
+    monkeypatch.setattr(schema, "VERSION", now + 1)
+    monkeypatch.setitem(schema.MIGRATIONS, now, lambda _: None)
     open_journal(str(path), create=False).close()
-    monkeypatch.setattr(schema, "VERSION", 1)
-    backup = path.with_name("journal.db.v1.bak")
+    monkeypatch.setattr(schema, "VERSION", now)
+    backup = path.with_name(f"journal.db.v{now}.bak")
     assert _mode(backup) == 0o600
     with open_journal(str(backup), create=False) as journal:
         assert states(journal) == {"CP0": "intended"}

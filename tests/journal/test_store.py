@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -52,12 +53,36 @@ def test_migration_runs_once_by_itself(
     journal: SqlJournal, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran: list[int] = []
-    monkeypatch.setattr(schema, "VERSION", 2)
-    monkeypatch.setitem(schema.MIGRATIONS, 1, lambda _: ran.append(1))
+    now = schema.VERSION
+    monkeypatch.setattr(schema, "VERSION", now + 1)
+    monkeypatch.setitem(schema.MIGRATIONS, now, lambda _: ran.append(1))
     opened(create=False)
     assert opened(create=False).verify() == []
     assert ran == [1]
-    assert [event["data"] for event in journal.history(kind="migrated")] == [{"version": 2}]
+    assert [event["data"] for event in journal.history(kind="migrated")] == [{"version": now + 1}]
+
+
+def test_a_journal_of_the_first_version_gets_its_index(journal: SqlJournal, opened: Opened) -> None:
+    intend(journal, "CP1")
+    execute(journal, "DROP INDEX events_at")
+    execute(journal, "UPDATE meta SET value = '1' WHERE key = 'version'")
+    again = opened(create=False)
+    assert states(again) == {"CP1": "intended"}
+    assert [event["data"] for event in again.history(kind="migrated")] == [{"version": 2}]
+    assert again.verify() == []
+    execute(again, "DROP INDEX events_at")
+
+
+def test_history_since_a_moment_whatever_the_clocks_said(opened: Opened) -> None:
+    moments = iter([f"2027-08-01T{hour}:00:00+00:00" for hour in ("10", "12", "11", "13")])
+    journal = opened(
+        clock=lambda: datetime.fromisoformat(next(moments))
+    )  # one host's clock is an hour behind
+    for number in (1, 2, 3):
+        journal.note("noted", {"number": number})
+    assert [event["data"]["number"] for event in journal.history("2027-08-01T12")] == [1, 3]
+    assert [event["data"]["number"] for event in journal.history("2027-08-01T11")] == [1, 2, 3]
+    assert list(journal.history("2027-08-01T14")) == []
 
 
 def test_a_line_goes_its_way(journal: SqlJournal) -> None:

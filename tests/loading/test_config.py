@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chargeplan.core.config import Approver, Environment, Guards, IntegrationConfig, Posting, PropertyConfig
+from chargeplan.core.config import Approvals, Approver, Environment, Guards, IntegrationConfig, Posting, PropertyConfig
 from chargeplan.core.diagnostic import Place
 from chargeplan.loading.project import load_config
 from tests.loading.helpers import told
@@ -68,15 +68,47 @@ def test_the_smallest(tmp_path):
     )
 
 
+# Public keys of RFC 8032, section 7.1, tests 1 and 2; the second as OpenSSL writes it too.
+FIRST = "ed25519:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+SECOND = "ed25519:PUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw="
+SECOND_SPKI = "MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw="
+PEOPLE = "approvals: {required: 1, approvers: [%s]}\n"
+
+
 def test_approvals(tmp_path):
-    read = config(
-        tmp_path, SMALL + "approvals: {required: 1, above: 10000.00, approvers: [{name: Ann, key: abc=}]}\n"
-    )
-    assert (read.approvals.required, read.approvals.above, read.approvals.approvers) == (
-        1,
-        1000000,
-        (Approver("Ann", "abc="),),
-    )
+    written = f"approvals: {{required: 1, above: 10000.00, valid_for: 2 days, approvers: [{{name: Ann, key: '{FIRST}', accounts: [ann-b]}}]}}\n"
+    read = config(tmp_path, SMALL + written).approvals
+    assert (read.required, read.above, read.valid_for_hours) == (1, 1000000, 48)
+    assert read.approvers == (Approver("Ann", FIRST, ("ann-b",)),)
+
+
+def test_no_approvals_are_required_by_default_and_one_is_valid_for_three_days(tmp_path):
+    assert config(tmp_path, SMALL).approvals == Approvals(0, 0, 72, ())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        f"'{SECOND}'",
+        f"'{SECOND.removeprefix('ed25519:')}'",
+        f"'{SECOND_SPKI}'",
+        f'"-----BEGIN PUBLIC KEY-----\\n{SECOND_SPKI}\\n-----END PUBLIC KEY-----\\n"',
+    ],
+    ids=["ours", "bare", "base64 of OpenSSL's", "PEM"],
+)
+def test_a_public_key_may_be_written_as_openssl_writes_it(tmp_path, key):
+    read = config(tmp_path, SMALL + PEOPLE % f"{{name: Ann, key: {key}}}").approvals
+    assert [each.key for each in read.approvers] == [SECOND]
+
+
+def test_a_private_key_in_the_configuration_is_refused_and_not_shown(tmp_path):
+    secret = "MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g"
+    key = f'"-----BEGIN PRIVATE KEY-----\\n{secret}\\n-----END PRIVATE KEY-----"'
+    loaded = load(tmp_path, SMALL + PEOPLE % f"{{name: Ann, key: {key}}}")
+    assert [each.summary for each in loaded.diagnostics] == [
+        "A private key is never written in a file of the project."
+    ]
+    assert secret not in str(loaded.diagnostics)
 
 
 @pytest.mark.parametrize(("written", "days"), [("7 days", 7), ("2 weeks", 14), ("3", 3), ("1 day", 1)])
@@ -107,6 +139,10 @@ FAULTS = [
     (ENVIRONMENT % "api: embedded, token_env: 'abc-def'", "3:33 error: `token_env` takes the name of an environment variable."),
     (ENVIRONMENT % "api: embedded, journal: a.db, journal_env: J", "3:37 error: An environment has one journal: `journal` or `journal_env`."),
     (ENVIRONMENT % "api: embedded, journal: 'postgresql://u:p@h/d'", "3:31 error: The journal's address has a password in it."),
+    (ENVIRONMENT % "api: embedded, journal: 'postgres://u:p@h/d'", "3:31 error: The journal's address has a password in it."),
+    (ENVIRONMENT % "api: embedded, journal: 'postgresql+psycopg://u:p@h/d'", "3:31 error: The journal's address has a password in it."),
+    (ENVIRONMENT % "api: embedded, journal: 'postgresql://h/d?password=p'", "3:31 error: The journal's address has a password in it."),
+    (ENVIRONMENT % "api: embedded, journal_allow_async: perhaps", "3:43 error: `journal_allow_async` takes `true` or `false`, not `perhaps`."),
     (ENVIRONMENT % "api: embedded, requests_per_minute: 0", "3:43 error: `requests_per_minute` takes a number of requests a minute, not `0`."),
     (SMALL + "integrations:\n  a: {vendor: RESMAN}\n", "5:3 error: `a` needs the key `id`."),
     (SMALL + "integrations:\n  a: {id: x, credits: yes}\n", "5:23 error: `credits` takes `hold` or `post`, not `yes`."),
@@ -126,7 +162,14 @@ FAULTS = [
     (SMALL + "guards: {max_total: -1.00}\n", "4:21 error: `max_total` takes money that is not negative, not `-1.00`."),
     (SMALL + "guards: {max_changes: 25}\n", "4:10 error: `max_changes` is not a key of `guards`."),
     (SMALL + "guards: {min_coverage: 101}\n", "4:24 error: `min_coverage` takes a whole percentage from 0 to 100, not `101`."),
-    (SMALL + "approvals: {required: 2, approvers: [{name: a, key: k}]}\n", "4:13 error: 2 approvals are required of 1 approvers."),
+    (SMALL + f"approvals: {{required: 2, approvers: [{{name: a, key: '{FIRST}'}}]}}\n", "4:13 error: 2 approvals are required of 1 approvers."),
+    (SMALL + f"approvals: {{approvers: [{{name: a, key: '{FIRST}'}}]}}\n", "4:1 error: `approvals` needs the key `required`."),
+    (SMALL + "approvals: {required: 0, valid_for: 72}\n", "4:37 error: `valid_for` takes a length of time up to 90 days, such as `72 hours`, not `72`."),
+    (SMALL + "approvals: {required: 0, valid_for: 91 days}\n", "4:37 error: `valid_for` takes a length of time up to 90 days, such as `72 hours`, not `91 days`."),
+    (SMALL + PEOPLE % "{name: a, key: k}", "4:53 error: `key` takes an Ed25519 public key, such as `ed25519:` and 44 characters."),
+    (SMALL + PEOPLE % f"{{name: a, key: '{FIRST}'}}, {{name: A, key: '{SECOND}'}}", "4:117 error: Two approvers are called `a`."),
+    (SMALL + PEOPLE % f"{{name: a, key: '{FIRST}'}}, {{name: b, accounts: [A], key: '{SECOND}'}}", "4:117 error: Two approvers are called `a`."),
+    (SMALL + PEOPLE % f"{{name: a, key: '{FIRST}'}}, {{name: b, key: '{FIRST}'}}", "4:117 error: `b` has the same key as `a`."),
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from chargeplan.core.dates import Days
+from chargeplan.core.posted import removed_upstream
 from chargeplan.core.posting import Denied, Invalid, Queued, Throttled
 from chargeplan.propexo.client import Propexo
 from chargeplan.sandbox.seed_facts import (
@@ -91,6 +92,23 @@ def test_a_charge_goes_out_and_comes_back(world):
     gone = copy.property(INTEGRATION_ID, OAK_STREET_ID, WINDOW)
     unseen = [each.reference for each in gone.charges if (each.last_seen or "") <= (gone.previous_sync or "")]
     assert unseen == [REFERENCE]
+
+
+def test_a_charge_that_came_and_went_between_two_looks_is_not_there(world):
+    """Several syncs pass between two runs; the last of them did not see it, although one that nobody noticed did."""
+    box, client, copy = world
+    copy.refresh(INTEGRATION_ID, WINDOW)
+    client.post_charges("RESMAN", INTEGRATION_ID, [Item()])
+    box.approve()
+    box.clock.advance(12 * 3600)
+    box.sync()
+    box.delete(reference_number=REFERENCE)
+    box.clock.advance(12 * 3600)
+    box.sync()
+    copy.refresh(INTEGRATION_ID, WINDOW)
+    seen = copy.property(INTEGRATION_ID, OAK_STREET_ID, WINDOW)
+    gone = removed_upstream(seen)
+    assert [each.reference for each in seen.charges if each.id in gone] == [REFERENCE]
 
 
 def test_refusals(world):

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Install the requirement in CHARGEPLAN_INSTALL: words for pip, as in `chargeplan[postgres]==0.1.0` or `-r requirements.txt`.
+set -euo pipefail
+
+read -r -a words <<<"$CHARGEPLAN_INSTALL"
+"${CHARGEPLAN_PYTHON:-python3}" -m pip install --disable-pip-version-check --quiet "${words[@]}"
+chargeplan --version

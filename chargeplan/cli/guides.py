@@ -1,0 +1,66 @@
+"""`help`: the guides that come with the program, and the help of its commands."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from chargeplan.cli.options import Common, common
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.render import jsondoc
+
+# Each guide: where a wheel has it inside the package, and where a checkout has it.
+GUIDES = {
+    "operating": ("guides/operating.md", "guides/operating.md"),
+    "security": ("guides/security.md", "guides/security.md"),
+    "plans": ("_plans/README.md", "../plans/README.md"),
+    "pipelines": ("_action/README.md", "../.github/actions/chargeplan/README.md"),
+}
+
+
+@click.command("help")
+@click.argument("topic", required=False)
+@common()
+@click.pass_context
+def help_(context: click.Context, /, *, common: Common, topic: str | None) -> int:
+    """Print a guide, or the help of a command.
+
+    \b
+    Guides:
+      operating    a month: what to run when, and what to do when
+      security     what is stored where, and where the token goes
+      plans        writing plans, task by task
+      pipelines    pull requests and monthly runs, at GitHub and GitLab
+    """
+    text = _text(context, topic)
+    if common.as_json:
+        click.echo(jsondoc.dump({"kind": "help", "topic": topic, "text": text}), nl=False)
+    else:
+        click.echo(text)
+    return 0
+
+
+def _text(context: click.Context, topic: str | None) -> str:
+    topic = topic or "help"
+    if topic in GUIDES:
+        return guide(topic).rstrip("\n")
+    group = context.find_root().command
+    assert isinstance(group, click.Group)
+    command = group.get_command(context, topic)
+    if command is None:
+        raise ChargeplanError(
+            f"There is no guide and no command `{topic}`.",
+            hint=f"The guides: {', '.join(GUIDES)}. `chargeplan --help` lists the commands.",
+            code="usage",
+        )
+    return command.get_help(click.Context(command, info_name=topic, parent=context.find_root()))
+
+
+def guide(name: str) -> str:
+    """The text of one of ``GUIDES``: a wheel carries inside the package what a checkout has beside it."""
+    package = Path(str(resources.files("chargeplan")))
+    shipped, beside = GUIDES[name]
+    path = package / shipped
+    return (path if path.is_file() else package / beside).read_text(encoding="utf-8")

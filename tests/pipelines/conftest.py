@@ -1,0 +1,134 @@
+"""A project that `init` wrote, its Propexo over loopback, its journal on PostgreSQL, and a code host for the comments."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from chargeplan.sandbox.server import serve
+from chargeplan.sandbox.state import Sandbox
+from tests.e2e import village
+from tests.e2e.house import TODAY
+from tests.pipelines.codehost import TOKEN as COMMENT_TOKEN
+from tests.pipelines.codehost import CodeHost, served
+from tests.pipelines.machines import ROOT, GitHub, GitLab
+
+TOKEN = "tok-5b1c0d9e8f7a"
+
+
+@dataclass
+class Project:
+    """A repository and what it talks to."""
+
+    folder: Path
+    state: Sandbox
+    url: str
+    journal: str
+    host: CodeHost
+    machines: Path
+
+    @property
+    def plan(self) -> Path:
+        return self.folder / "plans" / "oak-street.yaml"
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        path = self.folder / name
+        text = path.read_text()
+        assert old in text, f"{name} has no {old!r}"
+        path.write_text(text.replace(old, new))
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        return {"PROPEXO_TOKEN": TOKEN, "CHARGEPLAN_JOURNAL": self.journal}
+
+    def github(self) -> GitHub:
+        return GitHub(self.machines, self.folder, self.host, self.secrets)
+
+    def gitlab(self) -> GitLab:
+        comment = {"CHARGEPLAN_COMMENT_TOKEN": COMMENT_TOKEN}
+        places = {"billing-plan": self.secrets, "billing": self.secrets, "billing-comment": comment}
+        return GitLab(self.machines, self.folder, self.host, places)
+
+    def posted(self) -> list:
+        return [each for each in self.state.ledger() if each.origin == "api"]
+
+    def run(self, *words) -> subprocess.CompletedProcess:
+        """The command line on a person's own machine."""
+        environ = {**os.environ, **self.secrets, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-m", "chargeplan.cli", *words], cwd=self.folder, env=environ, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr, done.stderr
+        return done
+
+
+@pytest.fixture(scope="session")
+def seed(tmp_path_factory):
+    return village.make(tmp_path_factory.mktemp("seed") / "seed.db")
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory):
+    """What `chargeplan init` writes."""
+    folder = tmp_path_factory.mktemp("written") / "billing"
+    done = subprocess.run(
+        [sys.executable, "-m", "chargeplan.cli", "init", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def project(seed, written, tmp_path, schema_target):
+    """Made by `init`, with twelve lines of parking to bill and the sandbox in Propexo's place."""
+    folder, state = tmp_path / "billing", tmp_path / "state.db"
+    shutil.copytree(written, folder, ignore=shutil.ignore_patterns(".chargeplan"))
+    shutil.copy(seed, state)
+    machines = tmp_path / "machines"
+    machines.mkdir()
+    with Sandbox.open(state, today=TODAY) as opened, serve(opened) as web, served() as host:
+        made = Project(folder, opened, web.url, schema_target, host, machines)
+        made.edit(
+            "chargeplan.yaml",
+            "api: https://api.propexo.com",
+            f"api: {web.url}\n    requests_per_minute: 100000",
+        )
+        made.plan.write_text(PLAN)
+        (folder / "plans" / "tests" / "first-month.yaml").unlink()
+        made.edit(
+            ".github/workflows/chargeplan-pull-request.yaml",
+            "mode: plan",
+            f"mode: plan\n          as-of: {TODAY}",
+        )
+        made.edit(
+            ".github/workflows/chargeplan-billing.yaml", "mode: plan", f"mode: plan\n          as-of: {TODAY}"
+        )
+        made.edit(
+            ".gitlab-ci.yml",
+            "CHARGEPLAN_ENV: production",
+            f'CHARGEPLAN_ENV: production\n  CHARGEPLAN_AS_OF: "{TODAY}"',
+        )
+        assert made.run("journal", "init", "--env", "production").returncode == 0
+        yield made
+
+
+# Twelve households of the seed, 25.00 each: 300.00.
+PLAN = """\
+version: 1
+plan: oak-street
+integration: resman-main
+properties: [oak-street]
+charges:
+  amenity:
+    code: Amenity Fee
+    amount: 25.00
+    who: {units: ["20*", "21[0-2]"]}
+    schedule: {every: month, day: 1}
+"""

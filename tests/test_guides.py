@@ -1,0 +1,176 @@
+"""The guides are true: each command in them exists with its options, and what can be run is run, in the guide's order."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from datetime import date
+
+import click
+import pytest
+
+from chargeplan.cli.guides import GUIDES, guide
+from chargeplan.cli.main import cli, run
+from chargeplan.cli.scaffold import scaffold
+from chargeplan.render.words import HOLDS
+
+OWN = ("operating", "security", "pipelines")
+NOTHING = "No changes. Every charge is posted."
+
+
+def blocks(name, language):
+    """The commands of a guide's fenced blocks of that language."""
+    found = re.findall(rf"^```{language}\n(.*?)^```", guide(name), re.DOTALL | re.MULTILINE)
+    return [line for block in found for line in block.splitlines() if line.startswith("chargeplan ")]
+
+
+def quoted():
+    """Every command that a guide quotes, in a block or in a line."""
+    for name in OWN:
+        text = guide(name)
+        inline = re.findall(r"`(chargeplan [^`]+)`", text)
+        fenced = re.findall(r"^ *(chargeplan [^#\n]+)", text, re.MULTILINE)
+        for line in (*inline, *fenced):
+            yield pytest.param(line.strip(), id=f"{name}: {line.strip()}")
+
+
+@pytest.mark.parametrize("line", list(dict.fromkeys(quoted())))
+def test_a_quoted_command_exists_with_its_options(line):
+    words = shlex.split(line)[1:]
+    context, command = click.Context(cli), cli
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        command = command.get_command(context, words.pop(0))
+        assert command is not None, line
+    known = {
+        option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)
+    } | {"--help", "--version"}
+    assert {word for word in words if word.startswith("--")} - known == set()
+
+
+class Desk:
+    """A project of `init` with the embedded sandbox, and somebody who types what the guide says."""
+
+    def __init__(self, folder, capsys):
+        self.folder, self.capsys = folder, capsys
+
+    def type(self, line, code=0):
+        ended = run(shlex.split(line)[1:])
+        out, err = self.capsys.readouterr()
+        assert ended == code, f"{line}\n{out}{err}"
+        assert "Traceback" not in out + err
+        return out
+
+    def office_approves(self):
+        self.type("chargeplan sandbox approve")
+        self.type("chargeplan sandbox sync")
+
+    @property
+    def journal(self):
+        return self.folder / ".chargeplan" / "sandbox.db"
+
+    def last(self, line):
+        return self.type(line).strip().splitlines()[-1]
+
+    def a_reference(self):
+        return re.search(r"\bCP[0-9A-Z]{16}\b", self.type("chargeplan history --json")).group()
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, capsys):
+    scaffold(tmp_path / "billing", ci="none")
+    monkeypatch.chdir(tmp_path / "billing")
+    return Desk(tmp_path / "billing", capsys)
+
+
+def test_the_month_of_the_guide(desk):
+    """All that the guide lets one run, in its order; the office's part is done where the guide says it is."""
+    said = {}
+    for line in blocks("operating", "sh"):
+        if line == "chargeplan reconcile":
+            desk.office_approves()
+        said[line] = desk.type(line.replace("REF", desk.a_reference()) if "REF" in line else line)
+    assert "Apply complete!" in said["chargeplan apply month.plan"]
+    assert "in flight" in said["chargeplan status"]
+    assert said["chargeplan plan"].strip().splitlines()[-1] == NOTHING
+    assert said["chargeplan journal verify"] == "The journal is sound.\n"
+    for line in blocks("security", "sh"):
+        desk.type(line)
+
+
+def part(heading):
+    """The commands of the block below a bold word of the guide."""
+    text = guide("operating").split(f"**{heading}**")[1]
+    return [line for line in text.split("```")[1].splitlines() if line.startswith("chargeplan ")]
+
+
+def posted_after_a_backup(desk):
+    desk.type("chargeplan apply --auto-approve --charge parking")
+    desk.type("chargeplan journal export journal-backup.jsonl")
+    desk.type("chargeplan apply --auto-approve --charge rent")
+    before = desk.last("chargeplan plan")
+    assert ", 0 in flight" not in before
+    desk.journal.rename(desk.folder / "lost.db")
+    return before
+
+
+def test_a_restored_backup_posts_nothing_again(desk):
+    before = posted_after_a_backup(desk)
+    said = [desk.type(line) for line in part("A backup is restored.")]
+    assert said[-1].strip().splitlines()[-1] == before
+
+
+def test_a_lost_journal_is_rebuilt(desk):
+    desk.type("chargeplan apply --auto-approve")
+    desk.office_approves()
+    desk.type("chargeplan reconcile")
+    desk.journal.rename(desk.folder / "lost.db")
+    said = [desk.type(line) for line in part("It is lost.")]
+    assert said[1].strip().splitlines()[-1] == NOTHING
+
+
+def test_every_reason_of_a_hold_is_told():
+    told = set(re.findall(r"`([a-z_]+)`", guide("operating").split("### A line is held")[1].split("###")[0]))
+    assert set(HOLDS) <= told
+
+
+def test_files_are_readable_as_the_security_guide_says(desk):
+    desk.type("chargeplan plan --out month.plan")
+    state = desk.folder / ".chargeplan"
+    assert state.stat().st_mode & 0o777 == 0o700
+    assert {each.stat().st_mode & 0o777 for each in (*state.iterdir(), desk.folder / "month.plan")} == {0o600}
+
+
+def test_names_are_in_the_snapshot_and_nowhere_else(desk):
+    """As the security guide says, of a resident of the seed who is billed."""
+    desk.type("chargeplan plan --out month.plan --json-out month.json --markdown month.md --all")
+    desk.type("chargeplan apply month.plan")
+    desk.type("chargeplan journal export journal.jsonl")
+    name = b"Alder"
+    assert name in (desk.folder / ".chargeplan" / "snapshot-sandbox.db").read_bytes()
+    for written in ("month.plan", "month.json", "month.md", "journal.jsonl", ".chargeplan/sandbox.db"):
+        content = (desk.folder / written).read_bytes()
+        assert b"resident-101a" in content or written == "month.md"
+        assert name not in content
+
+
+@pytest.mark.parametrize("name", GUIDES)
+def test_help_prints_each_guide(name, capsys):
+    assert run(["help", name]) == 0
+    assert capsys.readouterr().out.startswith("# ")
+
+
+def test_help_of_a_command_is_its_help(capsys):
+    assert run(["plan", "--help"]) == 0
+    assert run(["help", "plan"]) == 0
+    first, second = capsys.readouterr().out.split("Usage: chargeplan plan")[1:]
+    assert first.strip() == second.strip()
+
+
+def test_an_unknown_topic_names_those_there_are(capsys):
+    assert run(["help", "operatng"]) == 1
+    assert "operating, security, plans, pipelines" in capsys.readouterr().err
+
+
+def test_the_history_of_the_security_guide_is_of_a_day_that_exists():
+    (line,) = [each for each in blocks("security", "sh") if "--since" in each]
+    assert date.fromisoformat(line.rsplit(maxsplit=1)[-1])
