@@ -120,7 +120,7 @@ def plan(
     """
     asked = PlanWords(**words)
     project, warnings = wiring.project(common)
-    request = request_of(asked, project.config, wiring.WallClock())
+    request = request_of(asked, project.config, wiring.WallClock(), listing_all=everything)
     with wiring.world(common, project.config, today=request.as_of) as world:
         planned = plan_now(world, project, request, warnings)
         origin = origin_of(world, project, request, planned)
@@ -196,7 +196,12 @@ def show(*, common: Common, planfile: Path, markdown: Path | None, everything: b
 
 
 def request_of(
-    words: PlanWords, config: Config, clock: wiring.WallClock, allowed: Sequence[Allowed] = ()
+    words: PlanWords,
+    config: Config,
+    clock: wiring.WallClock,
+    allowed: Sequence[Allowed] = (),
+    *,
+    listing_all: bool = False,
 ) -> PlanRequest:
     """What the options ask for, with the defaults of the configuration."""
     as_of = read_date(words.as_of, "--as-of") or clock.today(config.timezone)
@@ -210,6 +215,7 @@ def request_of(
         words.full_refresh,
         words.offline,
         tuple(allowed),
+        listing_all,
     )
 
 

@@ -3,37 +3,39 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
 
-from chargeplan.core.change import Change, ChangeSet, ObservedMark, PropertyDigest
+from chargeplan.core.change import Change, ChangeSet, ObservedMark, PropertyDigest, Total, Unlisted
 from chargeplan.core.compare import PlannedProperty, compare
 from chargeplan.core.config import Config, IntegrationConfig, Project
 from chargeplan.core.dates import Days, add_months, add_period
 from chargeplan.core.diagnostic import Diagnostic, error, warning
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.expand import Setting, expand
+from chargeplan.core.expand import Expander, Setting
 from chargeplan.core.guard import Allowed, PropertyFacts, guard_plan
-from chargeplan.core.household import households
+from chargeplan.core.household import Household, households
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
 from chargeplan.core.plan import Charge, FromPath, Plan
 from chargeplan.core.posted import Evidence
 from chargeplan.core.select import names_of
+from chargeplan.core.steady import Recorded, Steady, steady_lines
 from chargeplan.flow.ports import Journal, Snapshot, Vendors
 
 # Service periods reach beyond the dates of their lines; operators date what they post late.
 _MARGIN = timedelta(days=45)
 # Late fees are looked for on charges of so many months before the window.
 LATE_MONTHS = 6
+_STANDING = frozenset({"create", "correct", "in_flight", "unknown", "unchanged"})
 
 Progress = Callable[[str], None]
 
 
 class PlanRequest(msgspec.Struct, frozen=True):
-    """What to plan: dates, filters (empty: all), and how to read."""
+    """What to plan: dates, filters (empty: all), how to read, and whether to list what is unchanged or skipped too."""
 
     as_of: date
     window: Days
@@ -43,6 +45,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     full_refresh: bool = False
     offline: bool = False
     allowed: tuple[Allowed, ...] = ()
+    listing_all: bool = False
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -103,7 +106,10 @@ class _Run:
         self.facts: dict[str, PropertyFacts] = {}
         self.previous: dict[str, dict[str, int]] = {}
         self.unrecorded = 0
-        self.found: list[tuple[str, Sequence[Change], Sequence[Skip]]] = []
+        self.changes: list[Change] = []
+        self.skips: list[Skip] = []
+        self.unchanged: dict[str, dict[str, Total]] = {}
+        self.skipped: dict[str, int] = {}
         self.matched_properties: set[str] = set()
 
     def check_filters(self) -> None:
@@ -208,39 +214,49 @@ class _Run:
         self.progress(f"planning {each.name}")
         config = self.project.config
         observed = self.snapshot.property(integration.id, each.id, self._reading_window(plans))
-        postings = self.journal.postings(integration.id, each.id)
-        evidence = Evidence(observed, postings, integration)
+        postings = self.journal.postings(integration.id, each.id, self._reading_window(plans).first)
+        evidence = Evidence(observed, postings, integration, self.project.plans)
+        everyone = households(observed)
         names = names_of(each, config.property_alias(each.id))
+        recorded = None if self.request.listing_all else Recorded(evidence)
         planned = [
-            PlannedProperty(
-                plan,
-                expand(
-                    Setting(
-                        plan,
-                        integration,
-                        names,
-                        observed,
-                        self.request.as_of,
-                        self.request.window,
-                        self.lookback,
-                        _late(plan, evidence, observed),
-                    )
+            _planned(
+                Setting(
+                    plan,
+                    integration,
+                    names,
+                    observed,
+                    self.request.as_of,
+                    self.request.window,
+                    self.lookback,
+                    _late(plan, evidence, observed),
+                    everyone,
                 ),
+                recorded,
             )
             for plan in plans
         ]
-        comparison = compare(
-            planned, observed, evidence, integration, self.request.window, loaded=self.project.plans
-        )
+        comparison = compare(planned, observed, evidence, integration, self.request.window)
         self.diagnostics += comparison.diagnostics
         self.unrecorded += comparison.unexplained
-        changes = [change for change in comparison.changes if self._asked(change.plan, change.charge)]
-        skips = [skip for skip in comparison.skips if self._asked(skip.plan, skip.charge)]
         self.allocations += [
             a for p in planned for a in p.expansion.allocations if self._asked(a.plan, a.charge)
         ]
-        self.found.append((each.name, changes, skips))
-        self._note(integration, each, observed, evidence, changes)
+        found = _Found(listing_all=self.request.listing_all)
+        found.take(
+            [change for change in comparison.changes if self._asked(change.plan, change.charge)],
+            [skip for skip in comparison.skips if self._asked(skip.plan, skip.charge)],
+        )
+        for one in planned:
+            asked = frozenset(c.id for c in one.plan.charges if self._asked(one.plan.name, c.id))
+            found.take_steady(one.steady, asked)
+        self.changes += found.changes
+        self.skips += found.skips
+        if found.unchanged:
+            self.unchanged[each.id] = found.unchanged
+        for reason, count in found.skipped.items():
+            self.skipped[reason] = self.skipped.get(reason, 0) + count
+        self._note(integration, each, observed, evidence, everyone, found)
 
     def _asked(self, plan: str, charge: str) -> bool:
         return (not self.request.plans or plan in self.request.plans) and (
@@ -253,37 +269,19 @@ class _Run:
         each: Property,
         observed: ObservedProperty,
         evidence: Evidence,
-        changes: Sequence[Change],
+        everyone: Sequence[Household],
+        found: _Found,
     ) -> None:
         """What guards, reviewers and the plan file need to know of the property."""
-        codes = {change.charge_code_id: change.charge_code for change in changes}
-        before = _previous(self.request.window)
-        totals: dict[str, int] = {}
-        for charge in observed.charges:
-            if (
-                charge.charge_code_id in codes
-                and charge.transaction_date
-                and charge.transaction_date in before
-            ):
-                name = codes[charge.charge_code_id or ""]
-                totals[name] = totals.get(name, 0) + (charge.amount or 0)
-        postings = tuple(evidence.postings.values())
-        for posting in postings:
-            seen = posting.reference in evidence.by_reference or posting.reference in evidence.matched
-            if (
-                posting.state in {"queued", "accepted"}
-                and not seen
-                and posting.charge_code_id in codes
-                and posting.transaction_date in before
-            ):
-                totals[posting.charge_code] = totals.get(posting.charge_code, 0) + posting.amount
+        totals = _billed_before(_previous(self.request.window), observed, evidence, found.codes)
         self.previous[each.id] = totals
-        standing = ("create", "correct", "in_flight", "unknown", "unchanged")
-        now = sum(change.amount or 0 for change in changes if change.action in standing)
-        occupied = [h.occupied for h in households(observed)]
+        occupied = [household.occupied for household in everyone]
         nobody = not any(days and self.request.as_of in days for days in occupied)
-        gone = nobody and bool(observed.charges or postings)
-        self.facts[each.id] = PropertyFacts(each.name, sum(totals.values()), now, gone)
+        gone = nobody and bool(observed.charges or evidence.postings)
+        self.facts[each.id] = PropertyFacts(
+            each.name, sum(totals.values()), found.now, gone, frozenset(found.billed), frozenset(found.missed)
+        )
+        postings = tuple(evidence.postings.values())
         self.states.append(PropertyDigest(integration.id, each.id, _digest(observed), _digest(postings)))
 
     def result(self, plan_id: str, environment: str) -> Planned:
@@ -301,8 +299,7 @@ class _Run:
                     f"They count as unchanged. `apply` refuses until `chargeplan journal rebuild --as-of {self.request.as_of}` has taken them in.",
                 )
             )
-        changes = tuple(change for _, found, _ in self.found for change in found)
-        skips = tuple(skip for _, _, found in self.found for skip in found)
+        changes, skips = tuple(self.changes), tuple(self.skips)
         guards = guard_plan(self.project.config.guards, changes, skips, self.facts, self.request.allowed)
         change_set = ChangeSet(
             plan_id=plan_id,
@@ -317,8 +314,87 @@ class _Run:
             observed=tuple(self.marks),
             property_names={property_id: facts.name for property_id, facts in self.facts.items()},
             previous_totals=self.previous,
+            unlisted=Unlisted(self.unchanged, self.skipped),
         )
         return Planned(change_set, tuple(self.states), self.unrecorded)
+
+
+def _planned(setting: Setting, recorded: Recorded | None) -> PlannedProperty:
+    """The expansion of a plan in a property; with ``recorded`` what is steady is told the short way."""
+    expander = Expander(setting)
+    steady = steady_lines(expander, recorded) if recorded is not None else Steady()
+    return PlannedProperty(setting.plan, expander.run(told=steady.told), steady)
+
+
+class _Found:
+    """What a property's plans came to: what is listed, and what is counted only."""
+
+    def __init__(self, *, listing_all: bool) -> None:
+        self.listing_all = listing_all
+        self.changes: list[Change] = []
+        self.skips: list[Skip] = []
+        self.codes: dict[str, str] = {}
+        self.unchanged: dict[str, Total] = {}
+        self.skipped: dict[str, int] = {}
+        self.billed: set[tuple[str, str]] = set()
+        self.missed: set[tuple[str, str]] = set()
+        self.now = 0
+        """Cents that are, or will be, on the ledgers for the window."""
+
+    def take(self, changes: Sequence[Change], skips: Sequence[Skip]) -> None:
+        """Take in what the comparison found."""
+        for change in changes:
+            self.codes[change.charge_code_id] = change.charge_code
+            self.now += (change.amount or 0) if change.action in _STANDING else 0
+            if change.action != "unchanged" or self.listing_all:
+                self.changes.append(change)
+                continue
+            self._count(change.charge_code, 1, change.amount or 0)
+            self.billed.add((change.unit_id, change.lease_id))
+        if self.listing_all:
+            self.skips += skips
+            return
+        self._skip([(skip.lease_id, skip.reason) for skip in skips])
+
+    def take_steady(self, steady: Steady, asked: Collection[str]) -> None:
+        """Take in what was told the short way of the charges asked for."""
+        for charge_id, stands in steady.stands.items():
+            if charge_id in asked and stands.count:
+                self.codes[stands.code_id] = stands.code
+                self.now += stands.amount
+                self._count(stands.code, stands.count, stands.amount)
+                self.billed |= stands.homes
+        for charge_id, skips in steady.skips.items():
+            if charge_id in asked:
+                self._skip(skips)
+
+    def _count(self, code: str, count: int, amount: int) -> None:
+        before = self.unchanged.get(code, Total())
+        self.unchanged[code] = Total(before.count + count, before.amount + amount)
+
+    def _skip(self, skips: Sequence[tuple[str, str]]) -> None:
+        for _, reason in skips:
+            self.skipped[reason] = self.skipped.get(reason, 0) + 1
+        self.missed.update(skips)
+
+
+def _billed_before(
+    before: Days, observed: ObservedProperty, evidence: Evidence, codes: Mapping[str, str]
+) -> dict[str, int]:
+    """The cents that the days ``before`` had on the ledgers, or on their way there, by the name of the code."""
+    totals: dict[str, int] = {}
+    for charge in observed.charges:
+        day = charge.transaction_date
+        if charge.charge_code_id in codes and day and day in before:
+            name = codes[charge.charge_code_id or ""]
+            totals[name] = totals.get(name, 0) + (charge.amount or 0)
+    for posting in evidence.postings.values():
+        if posting.state not in {"queued", "accepted"} or posting.charge_code_id not in codes:
+            continue
+        seen = posting.reference in evidence.by_reference or posting.reference in evidence.matched
+        if not seen and posting.transaction_date in before:
+            totals[posting.charge_code] = totals.get(posting.charge_code, 0) + posting.amount
+    return totals
 
 
 def _reads_fees(charge: Charge) -> bool:
@@ -330,6 +406,8 @@ def _reads_fees(charge: Charge) -> bool:
 
 def _late(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> Mapping[str, str]:
     """Which charge of the plan posted each synced charge, for late fees; a renamed charge is known by its old key."""
+    if not any(charge.late_fee for charge in plan.charges):
+        return {}
     ids = {(charge.key_plan, charge.key_charge): charge.id for charge in plan.charges}
     found: dict[str, str] = {}
     for reference, posting in evidence.postings.items():

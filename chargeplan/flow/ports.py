@@ -96,8 +96,8 @@ class Vendors(Protocol):
 class Journal(Protocol):
     """The durable record. Every method that writes has committed, durably, when it returns."""
 
-    def postings(self, integration_id: str, property_id: str) -> Sequence[Posting]:
-        """The latest posting of each reference of the property."""
+    def postings(self, integration_id: str, property_id: str, since: date | None = None) -> Sequence[Posting]:
+        """The latest posting of each reference of the property; with ``since`` those that may matter from that day on."""
         ...
 
     def open_postings(self) -> Sequence[Posting]:

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date
 from typing import Any, Final, Self, TextIO
 
 import msgspec
@@ -19,6 +20,7 @@ from chargeplan.journal.database import Database, open_database
 from chargeplan.journal.events import Event, canonical, chain_problems
 from chargeplan.journal.failures import UNRECORDED, problem
 from chargeplan.journal.recorder import Clock, Recorder, default_actor, utc_now
+from chargeplan.journal.rows import latest_postings
 from chargeplan.journal.transitions import check_transition, worst
 
 _postings: Final = schema.postings
@@ -95,17 +97,16 @@ class SqlJournal:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def postings(self, integration_id: str, property_id: str) -> Sequence[Posting]:
-        """Of each reference of the property the live posting, else the newest; oldest first."""
-        query = select(_postings).where(
-            _postings.c.integration_id == integration_id, _postings.c.property_id == property_id
-        )
-        latest: dict[str, Posting] = {}
-        for posting in self._select(query):
-            known = latest.get(posting.reference)
-            if known is None or known.state not in LIVE:
-                latest[posting.reference] = posting
-        return sorted(latest.values(), key=lambda posting: posting.id)
+    def postings(self, integration_id: str, property_id: str, since: date | None = None) -> Sequence[Posting]:
+        """Of each reference of the property the live posting, else the newest; oldest first.
+
+        With ``since`` those that may matter from that day on: dated or for periods that last until then, or still open.
+        """
+        with self._database.read() as connection:
+            try:
+                return latest_postings(connection, integration_id, property_id, since)
+            except (TypeError, ValueError) as error:
+                raise problem("journal_damaged", self.where, f"a posting makes no sense: {error}") from None
 
     def open_postings(self) -> Sequence[Posting]:
         """Postings whose outcome is still open, oldest first."""
