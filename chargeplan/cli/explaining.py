@@ -125,6 +125,7 @@ def _request(asked: Asked, today: date, window: Days, *, offline: bool) -> PlanR
         charges=(asked.charge,) if asked.charge else (),
         properties=(asked.property,) if asked.property else (),
         offline=offline,
+        listing_all=True,
     )
 
 

@@ -128,13 +128,14 @@ def plan(
     change_set = planned.change_set
     if out is not None and not change_set.errored:
         write_plan(out, header, change_set)
-    document = jsondoc.plan_document(change_set, digest=header.digest, all=everything)
+    if json_out is not None or common.as_json:
+        document = jsondoc.dump(jsondoc.plan_document(change_set, digest=header.digest, all=everything))
     if json_out is not None:
-        json_out.write_text(jsondoc.dump(document), encoding="utf-8")
+        json_out.write_text(document, encoding="utf-8")
     if markdown is not None:
         markdown.write_text(plan_markdown(change_set, digest=header.digest), encoding="utf-8")
     if common.as_json:
-        click.echo(jsondoc.dump(document), nl=False)
+        click.echo(document, nl=False)
     else:
         _say_cost(common, change_set)
         common.show(plan_screen(change_set, color=common.colored, width=common.width, all=everything))
