@@ -146,8 +146,8 @@ class Refresh:
             staging.stage(self._connection, self._id, kind, mine)
             if read.mode == "stale":
                 staging.mark_stale(self._connection, mine)
-            for each in mine:
-                watermark = reading.later(watermark, each.updated_at)
+            for moment in {each.updated_at for each in mine}:
+                watermark = reading.later(watermark, moment)
         # A stale read shows rows by their age, not what changed meanwhile; its watermark would still be true of them.
         self._set(kind, watermark=watermark)
 
