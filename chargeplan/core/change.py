@@ -36,7 +36,7 @@ class Synced(msgspec.Struct, frozen=True):
     transaction_date: date | None
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """What happens to one line. ``amount`` is in cents; ``charge_key`` is the CHARGE of the key (``parking/12``).
 
     ``key_plan`` and ``key_charge`` are what the line is known by; ``period_key`` is the PERIOD of the key as text.
@@ -73,7 +73,7 @@ class Change(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class Total(msgspec.Struct, frozen=True):
+class Total(msgspec.Struct, frozen=True, gc=False):
     """How many and how much; the amount is the sum in cents, credits negative."""
 
     count: int = 0

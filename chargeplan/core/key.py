@@ -13,7 +13,7 @@ _TEN_BITS = 1023
 FIRST_CORRECTION_PART = 100
 
 
-class Key(msgspec.Struct, frozen=True, order=True):
+class Key(msgspec.Struct, frozen=True, order=True, gc=False):
     """``[INTEGRATION_ID, PLAN, CHARGE, UNIT_ID, RESIDENT_ID, PERIOD, PART]``; amounts and texts are not in it."""
 
     integration_id: str

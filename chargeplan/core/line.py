@@ -26,7 +26,7 @@ class OverrideUsed(msgspec.Struct, frozen=True):
     line: int
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One dated amount for one household or resident.
 
     ``period`` is the whole service period on the schedule's grid, ``service`` the days that are billed.
@@ -57,7 +57,7 @@ class Line(msgspec.Struct, frozen=True):
     problems: tuple[Diagnostic, ...] = ()
 
 
-class Skip(msgspec.Struct, frozen=True):
+class Skip(msgspec.Struct, frozen=True, gc=False):
     """Why a household has no line of a charge (plan-language.md, *Nothing is silent*)."""
 
     plan: str

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -18,7 +19,7 @@ from chargeplan.core.dates import Days
 from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
-from chargeplan.core.posting import FREE, Posting
+from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
 
 _NEIGHBOURHOOD = timedelta(days=45)
 _ONE_SYNC = timedelta(hours=1)
@@ -43,7 +44,8 @@ class Evidence:
 
     ``loaded`` are all plans of the project: what the journal posted under the key of none of them may be a duplicate,
     as may what nobody recorded. Such ``strangers`` are positive charges, by date and id. Without ``loaded`` everything
-    in the journal counts as ours. ``unrecorded`` are references of synced charges that the journal does not know.
+    in the journal counts as ours. ``whole`` reads the postings of which ``postings`` has briefs, should one be looked
+    into. ``unrecorded`` are references of synced charges that the journal does not know.
 
     By reference first; then, for postings that are queued or accepted, by content: the same resident, code and amount,
     dated within the service period widened by the integration's tolerance. One synced charge settles one posting.
@@ -52,11 +54,13 @@ class Evidence:
     def __init__(
         self,
         observed: ObservedProperty,
-        postings: Iterable[Posting],
+        postings: Iterable[Posting | Brief],
         integration: IntegrationConfig,
         loaded: Sequence[Plan] | None = None,
+        whole: Callable[[], Iterable[Posting]] = tuple,
     ) -> None:
-        self.postings: dict[str, Posting] = {each.reference: each for each in postings}
+        self.postings: dict[str, Posting | Brief] = {each.reference: each for each in postings}
+        self._read_whole = whole
         self.by_reference = _by_reference(observed.charges)
         self.matched = match_by_content(
             self.postings.values(), observed.charges, self.by_reference, integration
@@ -81,6 +85,14 @@ class Evidence:
                 found.append(charge)
         return tuple(sorted(found, key=lambda each: (each.transaction_date or date.min, each.id)))
 
+    @cached_property
+    def _whole(self) -> Mapping[str, Posting]:
+        return {each.reference: each for each in self._read_whole()}
+
+    def _posting(self, reference: str) -> Posting | None:
+        found = self.postings.get(reference)
+        return self._whole[reference] if isinstance(found, Brief) else found
+
     def knows(self, reference: str) -> bool:
         """Whether journal or snapshot has ever seen the reference."""
         return reference in self.by_reference or reference in self.postings
@@ -88,11 +100,11 @@ class Evidence:
     def refusal(self, reference: str) -> str:
         """Why the line was refused when it was last sent, or nothing."""
         posting = self.postings.get(reference)
-        return (posting.error or "") if posting is not None and posting.state == "refused" else ""
+        return (posting.error or "") if isinstance(posting, Posting) and posting.state == "refused" else ""
 
     def part(self, key: Key, reference: str) -> PostedPart | None:
         """What became of the line with that key; ``None`` where it is not posted."""
-        posting = self.postings.get(reference)
+        posting = self._posting(reference)
         found = self.by_reference.get(reference) or self._settled(reference, posting)
         if found:
             still = [each for each in found if each.id not in self.removed]
@@ -101,7 +113,7 @@ class Evidence:
             return PostedPart(key.part, key, reference, status, amount, (still or found)[0], posting)
         if posting is None or posting.state in FREE:
             return None
-        if posting.state in {"visible", "posted"}:
+        if posting.state in SETTLED:
             return PostedPart(key.part, key, reference, "visible", posting.amount, None, posting)
         status = "in_flight" if posting.state in {"queued", "accepted"} else "unknown"
         return PostedPart(key.part, key, reference, status, posting.amount, None, posting)
@@ -149,7 +161,7 @@ def _loaded_names(loaded: Sequence[Plan] | None) -> frozenset[tuple[str, str]] |
     return frozenset((charge.key_plan, charge.key_charge) for plan in loaded for charge in plan.charges)
 
 
-def _is_ours(posting: Posting, names: frozenset[tuple[str, str]] | None) -> bool:
+def _is_ours(posting: Posting | Brief, names: frozenset[tuple[str, str]] | None) -> bool:
     return names is None or (posting.key_plan, posting.key_charge.partition("/")[0]) in names
 
 
@@ -173,7 +185,7 @@ def _amount_of(charge: SyncedCharge, posting: Posting | None) -> int:
 
 
 def match_by_content(
-    postings: Iterable[Posting],
+    postings: Iterable[Posting | Brief],
     charges: Sequence[SyncedCharge],
     by_reference: Mapping[str, Sequence[SyncedCharge]],
     integration: IntegrationConfig,
@@ -184,7 +196,7 @@ def match_by_content(
     """
     # Those seen by their reference, nearly all, keep their charges out of the pool and have no say in the rest.
     taken: set[str] = set()
-    unseen: list[Posting] = []
+    unseen: list[Posting | Brief] = []
     for each in postings:
         if each.reference not in by_reference:
             unseen.append(each)
@@ -193,12 +205,16 @@ def match_by_content(
     if not unseen:
         return {}
     by_id = {charge.id: charge for charge in charges}
-    waiting = sorted(unseen, key=lambda each: (each.transaction_date, each.reference))
-    matched = {each.reference: by_id[each.charge_id] for each in waiting if each.charge_id in by_id}
+    unseen.sort(key=lambda each: (each.transaction_date, each.reference))
+    matched = {each.reference: by_id[each.charge_id] for each in unseen if each.charge_id in by_id}
     taken |= {charge.id for charge in matched.values()} | {
-        each.charge_id for each in waiting if each.charge_id
+        each.charge_id for each in unseen if each.charge_id
     }
-    waiting = [each for each in waiting if _looked_for(each) and each.reference not in matched]
+    waiting = [
+        each
+        for each in unseen
+        if isinstance(each, Posting) and _looked_for(each) and each.reference not in matched
+    ]
     return matched | _paired(waiting, charges, taken, integration.date_tolerance)
 
 

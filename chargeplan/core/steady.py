@@ -24,7 +24,7 @@ from chargeplan.core.money import round_half_away
 from chargeplan.core.observed import ChargeCode, SyncedCharge
 from chargeplan.core.plan import Allocate, Charge, Fixed, FromPath, Percent, Plan, Schedule, Spread
 from chargeplan.core.posted import Evidence
-from chargeplan.core.posting import FREE, Posting
+from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
 from chargeplan.core.recurrence import grid_of
 from chargeplan.core.select import override_fits, selects_unit
 from chargeplan.core.subject import Subject
@@ -39,7 +39,7 @@ class Recorded:
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        self.first: dict[_Place, Posting] = {}
+        self.first: dict[_Place, Posting | Brief] = {}
         self.branched: set[_Place] = set()
         self.people: set[tuple[str, str]] = set()
         for each in evidence.postings.values():
@@ -288,7 +288,7 @@ class _Rule:
         return found
 
     def _elsewhere(
-        self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | None, found: _Found
+        self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | Brief | None, found: _Found
     ) -> bool:
         """Whether a period whose line is dated before or after the window has nothing to tell."""
         if posting is not None and not (spell.when < 0 and self._is_served(posting, spell)):
@@ -298,7 +298,7 @@ class _Rule:
             return (self._cents(home.household, subject, spell) or 0) > 0
         return True
 
-    def _is_served(self, posting: Posting, spell: _Spell) -> bool:
+    def _is_served(self, posting: Posting | Brief, spell: _Spell) -> bool:
         """Whether a period before the window was posted whole, or not at all: then no day of it can have changed."""
         charges = self._seen(posting)
         if charges is None:
@@ -315,7 +315,7 @@ class _Rule:
         )
 
     def _in_window(
-        self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | None, found: _Found
+        self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | Brief | None, found: _Found
     ) -> bool:
         """Whether the period's line stands as it should or is plainly new; it is then noted."""
         cents = self._cents(home.household, subject, spell)
@@ -336,18 +336,18 @@ class _Rule:
         found.new.append(line)
         return True
 
-    def _stands(self, posting: Posting, cents: int) -> bool:
+    def _stands(self, posting: Posting | Brief, cents: int) -> bool:
         evidence = self.recorded.evidence
         if posting.charge_code_id != self.code.id or posting.charge_code != self.code_name:
             return False
         charges = self._seen(posting)
         if charges is None:
-            return posting.state in {"visible", "posted"} and posting.amount == cents
+            return posting.state in SETTLED and posting.amount == cents
         charge = charges[0]
         amount = posting.amount if charge.amount is None else charge.amount
         return len(charges) == 1 and amount == cents and charge.id not in evidence.removed
 
-    def _seen(self, posting: Posting) -> Sequence[SyncedCharge] | None:
+    def _seen(self, posting: Posting | Brief) -> Sequence[SyncedCharge] | None:
         evidence = self.recorded.evidence
         charges = evidence.by_reference.get(posting.reference)
         if charges is None and posting.reference in evidence.matched:

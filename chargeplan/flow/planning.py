@@ -214,8 +214,15 @@ class _Run:
         self.progress(f"planning {each.name}")
         config = self.project.config
         observed = self.snapshot.property(integration.id, each.id, self._reading_window(plans))
-        postings = self.journal.postings(integration.id, each.id, self._reading_window(plans).first)
-        evidence = Evidence(observed, postings, integration, self.project.plans)
+        since = self._reading_window(plans).first
+        postings = self.journal.briefs(integration.id, each.id, since)
+        evidence = Evidence(
+            observed,
+            postings,
+            integration,
+            self.project.plans,
+            lambda: self.journal.postings(integration.id, each.id, since),
+        )
         everyone = households(observed)
         names = names_of(each, config.property_alias(each.id))
         recorded = None if self.request.listing_all else Recorded(evidence)
@@ -281,8 +288,8 @@ class _Run:
         self.facts[each.id] = PropertyFacts(
             each.name, sum(totals.values()), found.now, gone, frozenset(found.billed), frozenset(found.missed)
         )
-        postings = tuple(evidence.postings.values())
-        self.states.append(PropertyDigest(integration.id, each.id, _digest(observed), _digest(postings)))
+        recorded = [(p.id, p.reference, p.state, p.amount, p.charge_id) for p in evidence.postings.values()]
+        self.states.append(PropertyDigest(integration.id, each.id, _digest(observed), _digest(recorded)))
 
     def result(self, plan_id: str, environment: str) -> Planned:
         for name in self.request.properties:

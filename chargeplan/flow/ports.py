@@ -11,7 +11,7 @@ import msgspec
 
 from chargeplan.core.dates import Days
 from chargeplan.core.observed import Integration, ObservedProperty, Property, ReadCost
-from chargeplan.core.posting import Batch, JobStatus, Outcome, Posting, State, WriteLogEntry
+from chargeplan.core.posting import Batch, Brief, JobStatus, Outcome, Posting, State, WriteLogEntry
 
 
 class ChargeRequest(msgspec.Struct, frozen=True):
@@ -98,6 +98,10 @@ class Journal(Protocol):
 
     def postings(self, integration_id: str, property_id: str, since: date | None = None) -> Sequence[Posting]:
         """The latest posting of each reference of the property; with ``since`` those that may matter from that day on."""
+        ...
+
+    def briefs(self, integration_id: str, property_id: str, since: date) -> Sequence[Posting | Brief]:
+        """The same, but of settled postings what `Brief` has: many times faster."""
         ...
 
     def open_postings(self) -> Sequence[Posting]:

@@ -14,13 +14,13 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, func, select
 
 from chargeplan.core.errors import ChargeplanError, StalePlanError
-from chargeplan.core.posting import LIVE, OPEN, Batch, Posting, State
+from chargeplan.core.posting import LIVE, OPEN, Batch, Brief, Posting, State
 from chargeplan.journal import locks, recorder, replay, schema, transfer
 from chargeplan.journal.database import Database, open_database
 from chargeplan.journal.events import Event, canonical, chain_problems
 from chargeplan.journal.failures import UNRECORDED, problem
 from chargeplan.journal.recorder import Clock, Recorder, default_actor, utc_now
-from chargeplan.journal.rows import latest_postings
+from chargeplan.journal.rows import latest_briefs, latest_postings
 from chargeplan.journal.transitions import check_transition, worst
 
 _postings: Final = schema.postings
@@ -105,6 +105,14 @@ class SqlJournal:
         with self._database.read() as connection:
             try:
                 return latest_postings(connection, integration_id, property_id, since)
+            except (TypeError, ValueError) as error:
+                raise problem("journal_damaged", self.where, f"a posting makes no sense: {error}") from None
+
+    def briefs(self, integration_id: str, property_id: str, since: date) -> Sequence[Posting | Brief]:
+        """The same from ``since`` on, but of settled postings the brief."""
+        with self._database.read() as connection:
+            try:
+                return latest_briefs(connection, integration_id, property_id, since)
             except (TypeError, ValueError) as error:
                 raise problem("journal_damaged", self.where, f"a posting makes no sense: {error}") from None
 
