@@ -44,6 +44,7 @@ from chargeplan.planfile.codec import PlanFile, read_plan
 from chargeplan.planfile.header import changed_inputs
 from chargeplan.planfile.keys import Signer, read_private
 from chargeplan.render import jsondoc
+from chargeplan.render.escape import terminal
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.summary import Summary
 
@@ -137,7 +138,7 @@ def _approve(common: Common, path: Path, words: ApproveWords) -> int:
         given = Approval(subject, approver.name, now, ends, words.reason)
         add_approval(target, given, signer)
     else:
-        common.say(f"{approver.name} has approved this plan before; nothing was added.")
+        common.say(terminal(f"{approver.name} has approved this plan before; nothing was added."))
     verdict = _verdict(approvals, subject, target, now)
     return _say_approval(common, given, fingerprint(signer.public), target, verdict, approvals.required)
 
@@ -211,14 +212,15 @@ def _ask(common: Common, saved: PlanFile, approver: Approver, *, yes: bool) -> N
     screen = plan_screen(saved.change_set, color=common.colored, width=common.width, summary=summary)
     common.show(screen, to_stderr=common.as_json)
     header = saved.header
-    common.say(f"Planned by {header.planned_by!a} at {header.created_at}; digest {header.digest}.")
+    planned = f"Planned by {header.planned_by} at {header.created_at}; digest {header.digest}."
+    common.say(terminal(planned))
     if yes:
         return
     if not is_interactive():
         raise ChargeplanError(
             "There is nobody to ask.", hint="Use a terminal, or give --yes.", code="nobody_to_ask"
         )
-    question = f"Approve this as {approver.name}? Only 'yes' is accepted"
+    question = terminal(f"Approve this as {approver.name}? Only 'yes' is accepted")
     if click.prompt(question, default="", show_default=False, err=True) != "yes":
         raise ChargeplanError("Not approved. Nothing was signed.", code="not_approved")
 
@@ -245,8 +247,9 @@ def _say_approval(
         }
         click.echo(jsondoc.dump(document), nl=False)
         return 0
-    click.echo(f"Approved by {given.approver} until {_moment(given.expires_at)}, in {target} ({key}).")
-    click.echo(f"{len(names)} of {required} approvals: {', '.join(names)}.")
+    until = _moment(given.expires_at)
+    click.echo(terminal(f"Approved by {given.approver} until {until}, in {target} ({key})."))
+    click.echo(terminal(f"{len(names)} of {required} approvals: {', '.join(names)}."))
     return 0
 
 
@@ -318,7 +321,7 @@ def _make_key(common: Common, words: ApproveWords) -> int:
     common.say(
         f"The private key is in {path}: keep it, and give it to nobody. In the configuration, under `approvals`, `approvers`:"
     )
-    click.echo(f"- {{name: {msgspec.json.encode(name).decode()}, key: {key!r}}}")
+    click.echo(terminal(f"- {{name: {msgspec.json.encode(name).decode()}, key: {key!r}}}"))
     return 0
 
 

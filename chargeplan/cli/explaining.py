@@ -128,6 +128,7 @@ def _request(asked: Asked, today: date, window: Days, *, offline: bool) -> PlanR
         charges=(asked.charge,) if asked.charge else (),
         properties=(asked.property,) if asked.property else (),
         offline=offline,
+        listing_all=True,
     )
 
 
@@ -305,7 +306,9 @@ class _Answering:
 
 def _posted_by(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> dict[str, str]:
     """Which charge of the plan posted each synced charge."""
-    ours = [each for each in evidence.postings.values() if each.plan == plan.name]
+    # Explaining reads whole postings, never briefs.
+    postings = [each for each in evidence.postings.values() if isinstance(each, Posting)]
+    ours = [each for each in postings if each.plan == plan.name]
     by_reference = {each.reference: each.charge for each in ours}
     settled = {each.charge_id: each.charge for each in ours if each.charge_id}
     return settled | {

@@ -137,7 +137,7 @@ def plan(
     """
     asked = PlanWords(**words)
     project, warnings = wiring.project(common)
-    request = request_of(asked, project.config, wiring.WallClock())
+    request = request_of(asked, project.config, wiring.WallClock(), listing_all=everything)
     with wiring.world(common, project.config, today=request.as_of) as world:
         planned = plan_now(world, project, request, warnings)
         origin = origin_of(world, project, request, planned)
@@ -147,13 +147,14 @@ def plan(
     change_set = planned.change_set
     if out is not None and not change_set.errored:
         write_plan(out, header, change_set)
-    document = jsondoc.plan_document(change_set, digest=header.digest, all=everything)
+    if json_out is not None or common.as_json:
+        document = jsondoc.dump(jsondoc.plan_document(change_set, digest=header.digest, all=everything))
     if json_out is not None:
-        json_out.write_text(jsondoc.dump(document), encoding="utf-8")
+        json_out.write_text(document, encoding="utf-8")
     if markdown is not None:
         markdown.write_text(plan_markdown(change_set, digest=header.digest), encoding="utf-8")
     if common.as_json:
-        click.echo(jsondoc.dump(document), nl=False)
+        click.echo(document, nl=False)
     else:
         _say_cost(common, change_set)
         common.show(plan_screen(change_set, color=common.colored, width=common.width, all=everything))
@@ -263,7 +264,12 @@ def show(
 
 
 def request_of(
-    words: PlanWords, config: Config, clock: wiring.WallClock, allowed: Sequence[Allowed] = ()
+    words: PlanWords,
+    config: Config,
+    clock: wiring.WallClock,
+    allowed: Sequence[Allowed] = (),
+    *,
+    listing_all: bool = False,
 ) -> PlanRequest:
     """What the options ask for, with the defaults of the configuration."""
     as_of = read_date(words.as_of, "--as-of") or clock.today(config.timezone)
@@ -277,7 +283,8 @@ def request_of(
         words.full_refresh,
         words.offline,
         tuple(allowed),
-        _shard(words.shard),
+        shard=_shard(words.shard),
+        listing_all=listing_all,
     )
 
 

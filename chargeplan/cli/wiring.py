@@ -20,11 +20,12 @@ from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError, InputError
 from chargeplan.journal import Moved, SqlJournal, move_journal, open_journal
 from chargeplan.loading.project import Loaded, load_config, load_project
-from chargeplan.propexo.client import Propexo
+from chargeplan.propexo.address import host_of
 from chargeplan.propexo.vendors import vendor
 from chargeplan.snapshot.store import SqliteSnapshot
 
 if TYPE_CHECKING:
+    from chargeplan.propexo.client import Propexo
     from chargeplan.sandbox.state import Sandbox
 
 STATE_DIRECTORY = ".chargeplan"
@@ -179,6 +180,8 @@ class World:
             ChargeplanError: no token, or an address that may not be used.
         """
         if self._remote is None:
+            from chargeplan.propexo.client import Propexo  # noqa: PLC0415 - httpx takes a while to import, and `status` asks nothing
+
             url, token, rate = self._address()
             client = Propexo(url, token, requests_per_minute=rate, on_request=_log_request)
             self._remote = self._stack.enter_context(client)
@@ -196,14 +199,14 @@ class World:
         """The local copy of what Propexo showed."""
         if self._snapshot is None:
             path = state_folder(self.config) / f"snapshot-{self.environment.name}.db"
-            self._snapshot = SqliteSnapshot(path, self.remote, identity=self.api_host)
+            self._snapshot = SqliteSnapshot(path, lambda: self.remote, identity=self.api_host)
             self._stack.callback(self._snapshot.close)
         return self._snapshot
 
     @property
     def api_host(self) -> str:
         """What a plan file remembers the other side by; the embedded sandbox takes another port each time."""
-        return "embedded" if self.environment.api == "embedded" else self.remote.host
+        return "embedded" if self.environment.api == "embedded" else host_of(self.environment.api)
 
     @property
     def integrations(self) -> Mapping[str, IntegrationConfig]:

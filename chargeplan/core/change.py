@@ -36,7 +36,7 @@ class Synced(msgspec.Struct, frozen=True):
     transaction_date: date | None
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """What happens to one line. ``amount`` is in cents; ``charge_key`` is the CHARGE of the key (``parking/12``).
 
     ``key_plan`` and ``key_charge`` are what the line is known by; ``period_key`` is the PERIOD of the key as text.
@@ -73,7 +73,7 @@ class Change(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class Total(msgspec.Struct, frozen=True):
+class Total(msgspec.Struct, frozen=True, gc=False):
     """How many and how much; the amount is the sum in cents, credits negative."""
 
     count: int = 0
@@ -127,8 +127,17 @@ class PeriodTotals(msgspec.Struct, frozen=True):
     totals: dict[str, int]
 
 
+class Unlisted(msgspec.Struct, frozen=True):
+    """What a plan counts without listing it: unchanged lines by property id and charge code, skips by reason."""
+
+    unchanged: dict[str, dict[str, Total]] = msgspec.field(default_factory=dict)
+    skips: dict[str, int] = msgspec.field(default_factory=dict)
+
+
 class ChangeSet(msgspec.Struct, frozen=True):
     """What a plan run found: changes in canonical order, skips, allocations, guards and diagnostics.
+
+    ``unlisted`` counts the unchanged lines and skips that are not among them: those of a plan that was not asked for them.
 
     ``previous_totals`` maps (property id, charge code name) to the cents that were on the ledgers in the period before, for review.
     ``before`` has the same over all properties for the periods before the window that were read, oldest first; the last of
@@ -148,6 +157,7 @@ class ChangeSet(msgspec.Struct, frozen=True):
     property_names: dict[str, str] = msgspec.field(default_factory=dict)
     previous_totals: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     before: tuple[PeriodTotals, ...] = ()
+    unlisted: Unlisted = Unlisted()
 
     @property
     def errored(self) -> bool:
@@ -164,7 +174,30 @@ class ChangeSet(msgspec.Struct, frozen=True):
         totals: dict[str, Total] = {}
         for change in self.changes:
             totals[change.action] = totals.get(change.action, Total()).plus(change.amount)
+        for codes in self.unlisted.unchanged.values():
+            for counted in codes.values():
+                before = totals.get("unchanged", Total())
+                totals["unchanged"] = Total(before.count + counted.count, before.amount + counted.amount)
         return totals
+
+    def skipped(self) -> dict[str, int]:
+        """How many skips, by reason."""
+        found = dict(self.unlisted.skips)
+        for skip in self.skips:
+            found[skip.reason] = found.get(skip.reason, 0) + 1
+        return found
+
+    def unchanged_money(self) -> dict[str, dict[str, int]]:
+        """The cents of unchanged lines by property id and charge code name."""
+        found = {
+            property_id: {code: each.amount for code, each in codes.items()}
+            for property_id, codes in self.unlisted.unchanged.items()
+        }
+        for change in self.changes:
+            if change.action == "unchanged":
+                codes = found.setdefault(change.property_id, {})
+                codes[change.charge_code] = codes.get(change.charge_code, 0) + (change.amount or 0)
+        return found
 
     def to_post(self) -> tuple[Change, ...]:
         """The changes that apply posts."""

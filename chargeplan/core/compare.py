@@ -31,7 +31,7 @@ from chargeplan.core.money import format_money, round_ratio
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
 from chargeplan.core.posted import Evidence, PostedPart, service_of
-from chargeplan.core.posting import Posting
+from chargeplan.core.steady import Steady
 
 _STATUS_ACTION = {
     "visible": "unchanged",
@@ -45,10 +45,11 @@ _Order = tuple[str, str, int, int, date, tuple[tuple[int, int, str], ...], int, 
 
 
 class PlannedProperty(msgspec.Struct, frozen=True):
-    """One plan's expansion in one property."""
+    """One plan's expansion in one property, and what was told without it."""
 
     plan: Plan
     expansion: Expansion
+    steady: Steady = msgspec.field(default_factory=Steady)
 
 
 class Comparison(msgspec.Struct, frozen=True):
@@ -66,23 +67,21 @@ def compare(
     evidence: Evidence,
     integration: IntegrationConfig,
     window: Days,
-    loaded: Sequence[Plan] | None = None,
 ) -> Comparison:
     """Compare every plan of a property with what is recorded and observed.
 
-    ``loaded`` are all plans of the project, those included that are not compared now: what the journal posted under
-    the key of none of them may be a duplicate. Without it everything in the journal counts as ours.
     ``unexplained`` in the result counts synced charges with references of these plans that the journal does not know.
     """
-    duplicates = _ForeignCharges(planned, observed, evidence, loaded)
+    scene = _Scene(evidence, _ForeignCharges(planned, observed, evidence), integration, window)
     changes: list[tuple[_Order, Change]] = []
     skips: list[Skip] = []
     diagnostics = list(_shared_ownership(planned, observed))
     for each in planned:
         diagnostics += each.expansion.diagnostics
+        changes += _steady_changes(each.plan, each.steady, scene)
         closed: list[Change] = []
         for bills in each.expansion.households:
-            found = list(_household_changes(each.plan, bills, evidence, duplicates, integration, window))
+            found = list(_household_changes(each.plan, bills, scene))
             kept = [(order, change) for order, change in found if not _closed(each.plan, change, closed)]
             changes += kept
             told = any(day in window for day in bills.elsewhere) or any(
@@ -99,65 +98,72 @@ def compare(
         if each.plan.closed_period == "error":
             diagnostics += _closed_problems(each.plan, closed)
     changes.sort(key=lambda pair: pair[0])
-    unexplained = len(duplicates.ours_unrecorded)
+    diagnostics += scene.problems
+    unexplained = len(scene.foreign.ours_unrecorded)
     return Comparison(tuple(change for _, change in changes), tuple(skips), tuple(diagnostics), unexplained)
 
 
-def _household_changes(
-    plan: Plan,
-    bills: HouseholdBills,
-    evidence: Evidence,
-    foreign: _ForeignCharges,
-    integration: IntegrationConfig,
-    window: Days,
-) -> Iterator[tuple[_Order, Change]]:
+class _Scene(msgspec.Struct):
+    """What every bill of a property is compared with; ``problems`` collects what is wrong with the texts of lines to post."""
+
+    evidence: Evidence
+    foreign: _ForeignCharges
+    integration: IntegrationConfig
+    window: Days
+    problems: dict[Diagnostic, None] = msgspec.field(default_factory=dict)
+
+
+def _steady_changes(plan: Plan, steady: Steady, scene: _Scene) -> Iterator[tuple[_Order, Change]]:
+    for household, line in steady.new:
+        scene.problems.update(dict.fromkeys(line.problems))
+        change = _change("create", None, line)
+        yield _order(plan, change, household, 0), change
+
+
+def _household_changes(plan: Plan, bills: HouseholdBills, scene: _Scene) -> Iterator[tuple[_Order, Change]]:
     places: dict[str, int] = {}
     for bill in bills.bills:
         place = places.setdefault(bill.key.resident_id, len(places))
-        for change in _bill_changes(plan, bill, evidence, foreign, integration, window):
-            yield (
-                (
-                    plan.name,
-                    change.charge,
-                    bills.order,
-                    place,
-                    change.transaction_date,
-                    natural(change.item or ""),
-                    change.part,
-                    change.reference,
-                ),
-                change,
-            )
+        for change in _bill_changes(plan, bill, scene):
+            yield _order(plan, change, bills.order, place), change
 
 
-def _bill_changes(
-    plan: Plan,
-    bill: Bill,
-    evidence: Evidence,
-    foreign: _ForeignCharges,
-    integration: IntegrationConfig,
-    window: Days,
-) -> Iterator[Change]:
+def _order(plan: Plan, change: Change, household: int, place: int) -> _Order:
+    """The canonical order (interface.md, *The plan document*); ``place`` is the resident's in the household."""
+    return (
+        plan.name,
+        change.charge,
+        household,
+        place,
+        change.transaction_date,
+        natural(change.item or ""),
+        change.part,
+        change.reference,
+    )
+
+
+def _bill_changes(plan: Plan, bill: Bill, scene: _Scene) -> Iterator[Change]:
+    evidence, window = scene.evidence, scene.window
     key = _known_key(bill, evidence)
     posted = evidence.parts(bill, key)
     if not posted:
         for line in bill.lines:
             if line.natural_date in window:
-                yield _new(line, evidence, foreign)
+                yield _new(line, scene)
         return
     in_window = any(day in window for day in _dates(bill))
     by_part = {each.part: each for each in posted}
     if in_window:
         yield from _standing_parts(bill, posted, window)
     if _blocked(posted) or bill.held or not bill.correctable:
-        yield from _missing(bill, by_part, key, window, evidence, foreign, only_held=_blocked(posted))
+        yield from _missing(bill, by_part, key, scene, only_held=_blocked(posted))
         return
     if _agree(bill, by_part):
-        yield from _missing(bill, by_part, key, window, evidence, foreign, only_held=False)
+        yield from _missing(bill, by_part, key, scene, only_held=False)
         return
     difference = _difference(bill, posted, in_window=in_window)
     if difference:
-        yield _corrected(plan, bill, key, posted, difference, evidence, integration)
+        yield _corrected(plan, bill, key, posted, difference, scene)
 
 
 def _known_key(bill: Bill, evidence: Evidence) -> Key:
@@ -234,28 +240,22 @@ def _as_posted(line: Line, each: PostedPart) -> Line:
 
 
 def _missing(
-    bill: Bill,
-    posted: dict[int, PostedPart],
-    key: Key,
-    window: Days,
-    evidence: Evidence,
-    foreign: _ForeignCharges,
-    *,
-    only_held: bool,
+    bill: Bill, posted: dict[int, PostedPart], key: Key, scene: _Scene, *, only_held: bool
 ) -> Iterator[Change]:
     for number, line in _numbered(bill):
-        if number in posted or line.natural_date not in window or (only_held and not line.hold):
+        if number in posted or line.natural_date not in scene.window or (only_held and not line.hold):
             continue
         moved = key.with_part(number)
-        yield _new(msgspec.structs.replace(line, key=moved, reference=moved.reference), evidence, foreign)
+        yield _new(msgspec.structs.replace(line, key=moved, reference=moved.reference), scene)
 
 
-def _new(line: Line, evidence: Evidence, foreign: _ForeignCharges) -> Change:
+def _new(line: Line, scene: _Scene) -> Change:
+    scene.problems.update(dict.fromkeys(line.problems))
     if line.hold:
         return _change("hold", line.hold, line)
-    if duplicate := foreign.take(line):
+    if duplicate := scene.foreign.take(line):
         return _change("hold", "probable_duplicate", line, synced=duplicate, detail=_named(duplicate))
-    return _change("create", None, line, detail=evidence.refusal(line.reference))
+    return _change("create", None, line, detail=scene.evidence.refusal(line.reference))
 
 
 def _named(charge: SyncedCharge) -> str:
@@ -305,10 +305,9 @@ def _corrected(
     key: Key,
     posted: Sequence[PostedPart],
     difference: int,
-    evidence: Evidence,
-    integration: IntegrationConfig,
+    scene: _Scene,
 ) -> Change:
-    first = posted[0]
+    first, evidence, integration = posted[0], scene.evidence, scene.integration
     moved_out = bill.last_lived is not None and bill.last_lived < bill.period.last
     reason = "moved_out" if moved_out else "amount" if bill.lines else "not_due"
     original = _as_posted(bill.lines[0] if bill.lines else bill.draft, first)
@@ -407,25 +406,14 @@ class _ForeignCharges:
     """Charges of owned codes that no loaded plan posted: each may be the duplicate of one line."""
 
     def __init__(
-        self,
-        planned: Sequence[PlannedProperty],
-        observed: ObservedProperty,
-        evidence: Evidence,
-        loaded: Sequence[Plan] | None,
+        self, planned: Sequence[PlannedProperty], observed: ObservedProperty, evidence: Evidence
     ) -> None:
-        names = _loaded_names(loaded)
-        recorded = {each.reference for each in evidence.postings.values() if _is_ours(each, names)}
-        ours = recorded | {
+        self.ours_unrecorded = evidence.unrecorded and evidence.unrecorded & {
             reference
             for each in planned
             for bills in each.expansion.households
             for bill in bills.bills
             for reference in _references(bill, evidence)
-        }
-        self.ours_unrecorded = {
-            reference
-            for reference in evidence.by_reference
-            if reference in ours and reference not in evidence.postings
         }
         codes = {code.id: code.name for code in observed.charge_codes}
         self._owned = {
@@ -435,12 +423,8 @@ class _ForeignCharges:
             if {code_id, name} & set(each.plan.owns)
         }
         self._by_resident: dict[tuple[str | None, str | None], list[SyncedCharge]] = {}
-        for charge in sorted(observed.charges, key=lambda each: (each.transaction_date or date.min, each.id)):
-            if (
-                charge.reference not in ours
-                and not ((claim := evidence.claimed_by(charge.id)) and claim.reference in ours)
-                and (charge.amount or 0) > 0
-            ):
+        for charge in evidence.strangers:
+            if charge.reference not in self.ours_unrecorded:
                 self._by_resident.setdefault((charge.resident_id, charge.charge_code_id), []).append(charge)
 
     def take(self, line: Line) -> SyncedCharge | None:
@@ -464,17 +448,6 @@ class _ForeignCharges:
 def _same_period(day: date, line: Line) -> bool:
     """A line that is dated outside its service period has its like there too."""
     return day in line.period or day in {line.natural_date, line.transaction_date}
-
-
-def _loaded_names(loaded: Sequence[Plan] | None) -> frozenset[tuple[str, str]] | None:
-    """What the lines of the loaded plans are known by: plan and charge, enabled or not."""
-    if loaded is None:
-        return None
-    return frozenset((charge.key_plan, charge.key_charge) for plan in loaded for charge in plan.charges)
-
-
-def _is_ours(posting: Posting, names: frozenset[tuple[str, str]] | None) -> bool:
-    return names is None or (posting.key_plan, posting.key_charge.partition("/")[0]) in names
 
 
 def _references(bill: Bill, evidence: Evidence) -> Iterator[str]:

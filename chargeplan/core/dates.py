@@ -18,7 +18,7 @@ ONE_DAY = timedelta(days=1)
 DateUnit = Literal["days", "weeks", "months", "years"]
 
 
-class Days(msgspec.Struct, frozen=True, order=True):
+class Days(msgspec.Struct, frozen=True, order=True, gc=False):
     """The days from ``first`` through ``last``, both inclusive. ``FIRST_DAY`` and ``LAST_DAY`` stand for open ends."""
 
     first: date

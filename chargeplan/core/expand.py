@@ -6,7 +6,7 @@ Every household is considered by every enabled charge and ends with bills or one
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import date
 from fractions import Fraction
 
@@ -18,7 +18,8 @@ from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.costs import Period, Portion, costed, counts, exact_cost, is_stub
 from chargeplan.core.dates import ALWAYS, LAST_DAY, ONE_DAY, Days
 from chargeplan.core.diagnostic import Diagnostic, Place, error, warning
-from chargeplan.core.household import Household, Standing, households, natural, overlaps, standing
+from chargeplan.core.household import Household, Standing, households, natural, standing
+from chargeplan.core.household import overlaps as overlapping
 from chargeplan.core.key import Key
 from chargeplan.core.late_fees import LateDay, PriceOf, due_on, late_days
 from chargeplan.core.line import AllocationReport, Skip, UnitShare
@@ -60,7 +61,8 @@ from chargeplan.core.writer import Writer
 class Setting(msgspec.Struct, frozen=True):
     """What a property is planned with.
 
-    ``window`` are the transaction dates asked for; ``lookback`` is the first date for which corrections are looked for; ``late_charges`` maps a synced charge's id to the charge of this plan that posted it.
+    ``window`` are the transaction dates asked for; ``lookback`` is the first date for which corrections are looked for; ``late_charges`` maps a synced charge's id to the charge of this plan that posted it. ``everyone`` are the property's households where
+    the caller has worked them out.
     """
 
     plan: Plan
@@ -71,11 +73,12 @@ class Setting(msgspec.Struct, frozen=True):
     window: Days
     lookback: date
     late_charges: Mapping[str, str] = msgspec.field(default_factory=dict)
+    everyone: tuple[Household, ...] | None = None
 
 
 def expand(setting: Setting, only: frozenset[str] = frozenset()) -> Expansion:
     """The bills of every enabled charge of the plan (or of those named in ``only``) in one property."""
-    return _Expander(setting).run(only)
+    return Expander(setting).run(only)
 
 
 class _Living(msgspec.Struct, frozen=True):
@@ -95,16 +98,19 @@ class _NotBilledError(Exception):
         self.hold = hold
 
 
-class _Expander:
+class Expander:
+    """One plan in one property: the parts of the expansion that others use too are public."""
+
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         self.plan = setting.plan
-        self.everyone = households(setting.observed)
+        self.everyone = households(setting.observed) if setting.everyone is None else setting.everyone
         residents = {each.id: each for each in setting.observed.residents}
         self.facts = Facts(setting.names, residents, setting.observed.fees, setting.plan.tables)
         self.codes = _codes_by_name(setting.observed.charge_codes)
         self.diagnostics: dict[Diagnostic, None] = {}
         self.allocations: dict[tuple[str, Days, Allocate], AllocationReport] = {}
+        self.told: Mapping[str, Collection[int]] = {}
         self.done: dict[str, tuple[HouseholdBills, ...]] = {}
         self.watched: dict[LateFee, frozenset[str]] = {}
         self.shares: dict[tuple[object, ...], dict[int, int] | None] = {}
@@ -117,7 +123,11 @@ class _Expander:
                 self.by_resident.setdefault(member.resident_id, []).append(j)
         self.overlap_days: dict[tuple[str, ...], dict[int, tuple[Days, ...]]] = {}
 
-    def run(self, only: frozenset[str]) -> Expansion:
+    def run(
+        self, only: frozenset[str] = frozenset(), told: Mapping[str, Collection[int]] | None = None
+    ) -> Expansion:
+        """The expansion, less the households (by position) that are ``told`` of a charge already."""
+        self.told = told or {}
         for charge in self.plan.charges:
             if charge.enabled and (not only or charge.id in only):
                 self.bills_of(charge)
@@ -150,7 +160,10 @@ class _Expander:
             if charge.enabled:
                 self._check_codes(charge)
                 self._check_roster(charge)
-            self.done[charge.id] = tuple(self._household(charge, i) for i in range(len(self.everyone)))
+            told = self.told.get(charge.id, ())
+            self.done[charge.id] = tuple(
+                self._household(charge, i) for i in range(len(self.everyone)) if i not in told
+            )
         return self.done[charge.id]
 
     # --- one household ---------------------------------------------------------------------------------------------
@@ -254,7 +267,7 @@ class _Expander:
         chosen = [
             Subject(household, each, alone)
             for each in people
-            if self._selects_person(charge, household, each, alone=alone)
+            if self.selects_person(charge, household, each, alone=alone)
         ]
         if not chosen:
             raise _NotBilledError("not_selected", hold=False)
@@ -263,13 +276,14 @@ class _Expander:
         listed = [
             msgspec.structs.replace(subject, row=row)
             for subject in chosen
-            for row in self._rows(charge, charge.roster, subject)
+            for row in self.rows(charge, charge.roster, subject)
         ]
         if not listed:
             raise _NotBilledError("not_on_roster", hold=False)
         return listed
 
-    def _selects_person(self, charge: Charge, household: Household, resident_id: str, *, alone: bool) -> bool:
+    def selects_person(self, charge: Charge, household: Household, resident_id: str, *, alone: bool) -> bool:
+        """Whether the charge is for the household, or for a resident of it ``alone``, as far as people go."""
         if excepts_person(charge.who, resident_id):
             return False
         ids = [resident_id] if alone else [each.resident_id for each in household.members()]
@@ -277,7 +291,8 @@ class _Expander:
             charge.who, [self.facts.residents[each] for each in ids if each in self.facts.residents]
         )
 
-    def _rows(self, charge: Charge, roster: Table, subject: Subject) -> tuple[Row, ...]:
+    def rows(self, charge: Charge, roster: Table, subject: Subject) -> tuple[Row, ...]:
+        """The roster's rows for the subject, in file order."""
         if roster.key == "lease_id":
             return rows_for(roster, self.setting.names, [lease.id for lease in subject.household.leases])
         if roster.key == "unit":
@@ -296,7 +311,7 @@ class _Expander:
     ) -> Iterator[Bill]:
         charge = variant.charge
         billable = None if where.kind == "skip" else self._billable(charge, subject)
-        for period in self._periods(charge, subject):
+        for period in self.periods(charge, subject):
             if period.days.first not in variant.starts:
                 continue
             if (
@@ -316,7 +331,7 @@ class _Expander:
 
     def _billable(self, charge: Charge, subject: Subject) -> Days | None:
         """The days for which the charge may bill the subject, over all periods."""
-        lived = self._lived(charge, subject)
+        lived = self.lived(charge, subject)
         limits = self.plan.effective
         if charge.schedule is not None:
             begins = date_at(charge.schedule.first, subject) if charge.schedule.first else limits.first
@@ -326,7 +341,7 @@ class _Expander:
             limits = Days(max(limits.first, begins), min(limits.last, through or LAST_DAY))
         return lived.common(limits) if lived and limits.count else None
 
-    def _lived(self, charge: Charge, subject: Subject) -> Days | None:
+    def lived(self, charge: Charge, subject: Subject) -> Days | None:
         """The occupied days, less the edge days that are not billed and what follows the lease's end where billing stops."""
         occupied = subject.occupied
         if occupied is None:
@@ -340,7 +355,8 @@ class _Expander:
             last = min(last, end)
         return Days(first, last) if first <= last else None
 
-    def _periods(self, charge: Charge, subject: Subject) -> Iterator[Period]:
+    def periods(self, charge: Charge, subject: Subject) -> Iterator[Period]:
+        """The service periods that the charge bills, from the lookback through the window."""
         if charge.once is not None:
             yield from self._single_period(charge.once, subject)
             return
@@ -414,16 +430,17 @@ class _Expander:
     ) -> str | None:
         if where.kind == "hold":
             return where.reason
-        if any(days.common(billed) for days in self._overlaps(charge.who.lease_status).get(i, ())):
+        if any(days.common(billed) for days in self.overlaps(charge.who.lease_status).get(i, ())):
             return "overlapping_households"
         end = subject.household.leases[-1].end
         if charge.after_lease_end.mode == "hold" and end is not None and period.first > end:
             return "lease_ended"
         return None
 
-    def _overlaps(self, listed: tuple[str, ...]) -> dict[int, tuple[Days, ...]]:
+    def overlaps(self, listed: tuple[str, ...]) -> dict[int, tuple[Days, ...]]:
+        """By position, the days on which another household lives in the unit; ``listed`` are a selector's lease statuses."""
         if listed not in self.overlap_days:
-            self.overlap_days[listed] = overlaps(self.everyone, listed)
+            self.overlap_days[listed] = overlapping(self.everyone, listed)
         return self.overlap_days[listed]
 
     def _portions(
@@ -446,11 +463,11 @@ class _Expander:
 
     def _segments(self, charge: Charge, subject: Subject, period: Period, billed: Days) -> list[Segment]:
         def base(lease: Lease) -> int | Fraction | None:
-            return self._base(charge.amount, subject, lease, period, billed)
+            return self.base(charge.amount, subject, lease, period, billed)
 
         return segments(charge, subject, base, period.days, billed)
 
-    def _base(
+    def base(
         self, amount: Amount | None, subject: Subject, lease: Lease, period: Period, billed: Days
     ) -> int | Fraction | None:
         """The amount for a whole period before steps and proration, in exact cents; ``None`` where it is missing."""
@@ -693,7 +710,7 @@ class _Expander:
         elif reason is None and not portions:
             reason = "no_billed_days"
         key = self._key(charge, subject, period.text)
-        write = self._writer(variant, subject, period, key)
+        write = self.writer(variant, subject, period, key)
         whole = charge.prorate.method == "none" and len(portions) == 1
         lines = [
             write.line(n, each, hold, whole=whole or each.days == period.days)
@@ -701,7 +718,7 @@ class _Expander:
             if each.cents != 0
         ]
         draft = write.line(0, Portion(billed or period.days, 0), None, whole=True, silent=True)
-        lived = None if reason == "never_moved_in" else self._lived(charge, subject)
+        lived = None if reason == "never_moved_in" else self.lived(charge, subject)
 
         def cost_of(days: Days) -> int | None:
             try:
@@ -789,7 +806,7 @@ class _Expander:
         days = Days(day.day, day.day)
         text = f"{due_on(late)}/{late.reference or late.id}"
         key = self._key(variant.charge, subject, text, day.number)
-        write = self._writer(variant, subject, Period(days, text, day.number, None, day.day), key)
+        write = self.writer(variant, subject, Period(days, text, day.number, None, day.day), key)
         if variant.waived:
             draft = write.line(0, Portion(days, 0), None, whole=True, silent=True)
             return Bill(variant.charge, key, days, (), draft, "waived", correctable=False)
@@ -895,12 +912,11 @@ class _Expander:
                     each.resident_id for lease in observed.leases for each in lease.residents
                 )
 
-    def _writer(self, variant: Variant, subject: Subject, period: Period, key: Key) -> Writer:
+    def writer(self, variant: Variant, subject: Subject, period: Period, key: Key) -> Writer:
+        """What writes the lines of one period."""
         setting = self.setting
         code = self.code_of(variant.charge)
-        return Writer(
-            setting.plan, setting.integration, self.facts, code, self.problem, variant, subject, period, key
-        )
+        return Writer(setting.plan, setting.integration, self.facts, code, variant, subject, period, key)
 
     def problem(self, diagnostic: Diagnostic) -> None:
         """Note a problem once."""

@@ -48,13 +48,16 @@ class PropertyFacts(msgspec.Struct, frozen=True):
     """What guards need to know of a property beside its changes.
 
     ``before`` is what stood on the ledgers under the plan's codes in the period before, ``now`` what will in this one, in
-    cents; ``residents_gone`` where charges are known but nobody lives there any more.
+    cents; ``residents_gone`` where charges are known but nobody lives there any more. ``billed`` are the units and leases of
+    lines that the plan counts without listing them, ``missed`` the leases of skips that it counts, with their reason.
     """
 
     name: str
     before: int
     now: int
     residents_gone: bool
+    billed: frozenset[tuple[str, str]] = frozenset()
+    missed: frozenset[tuple[str, str]] = frozenset()
 
 
 def read_allowance(text: str, reason: str) -> Allowed:
@@ -195,7 +198,7 @@ def _coverage(
     if guards.min_coverage is None:
         return
     for property_id, facts in properties.items():
-        billed = {
+        billed = facts.billed | {
             (c.unit_id, c.lease_id) for c in changes if c.property_id == property_id and c.action != "hold"
         }
         units_billed = {unit for unit, _ in billed}
@@ -203,9 +206,8 @@ def _coverage(
             c.unit_id for c in changes if c.property_id == property_id and c.action == "hold"
         } - units_billed
         leases_billed = {lease for _, lease in billed}
-        missed = {
-            s.lease_id for s in skips if s.property_id == property_id and s.reason not in _NOT_MEANT
-        } - leases_billed
+        skipped = facts.missed | {(s.lease_id, s.reason) for s in skips if s.property_id == property_id}
+        missed = {lease for lease, reason in skipped if reason not in _NOT_MEANT} - leases_billed
         meant = len(units_billed) + len(held) + len(missed)
         if meant == 0:
             continue

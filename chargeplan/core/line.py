@@ -7,7 +7,7 @@ from datetime import date
 import msgspec
 
 from chargeplan.core.dates import Days
-from chargeplan.core.diagnostic import Place
+from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.key import Key
 
 
@@ -26,11 +26,12 @@ class OverrideUsed(msgspec.Struct, frozen=True):
     line: int
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One dated amount for one household or resident.
 
     ``period`` is the whole service period on the schedule's grid, ``service`` the days that are billed.
-    ``natural_date`` is the date before a closed period shifted it to ``transaction_date``.
+    ``natural_date`` is the date before a closed period shifted it to ``transaction_date``. ``problems`` are those of its
+    texts; they count only where the line is written, not where it stands on the ledger already.
     """
 
     key: Key
@@ -53,9 +54,10 @@ class Line(msgspec.Struct, frozen=True):
     place: Place
     override: OverrideUsed | None = None
     hold: str | None = None
+    problems: tuple[Diagnostic, ...] = ()
 
 
-class Skip(msgspec.Struct, frozen=True):
+class Skip(msgspec.Struct, frozen=True, gc=False):
     """Why a household has no line of a charge (plan-language.md, *Nothing is silent*)."""
 
     plan: str

@@ -35,7 +35,7 @@ class Property(msgspec.Struct, frozen=True):
     code: str | None = None
 
 
-class Unit(msgspec.Struct, frozen=True):
+class Unit(msgspec.Struct, frozen=True, gc=False):
     """An apartment, or a bed of one."""
 
     id: str
@@ -51,7 +51,7 @@ class Unit(msgspec.Struct, frozen=True):
     market_rent: int | None = None
 
 
-class LeaseResident(msgspec.Struct, frozen=True):
+class LeaseResident(msgspec.Struct, frozen=True, gc=False):
     """A person on a lease, with dates of their own where the system keeps them. ``kind`` is ``None`` where unknown."""
 
     resident_id: str
@@ -60,7 +60,7 @@ class LeaseResident(msgspec.Struct, frozen=True):
     move_out: date | None = None
 
 
-class Lease(msgspec.Struct, frozen=True):
+class Lease(msgspec.Struct, frozen=True, gc=False):
     """A lease. ``status`` is Propexo's normalized status; ``residents`` are in the lease's order."""
 
     id: str
@@ -79,7 +79,7 @@ class Lease(msgspec.Struct, frozen=True):
     residents: tuple[LeaseResident, ...] = ()
 
 
-class Resident(msgspec.Struct, frozen=True):
+class Resident(msgspec.Struct, frozen=True, gc=False):
     """A person. ``pets`` does not count service animals."""
 
     id: str
@@ -109,14 +109,14 @@ class Fee(msgspec.Struct, frozen=True):
     floor_plan_id: str | None = None
 
 
-class Allocation(msgspec.Struct, frozen=True):
+class Allocation(msgspec.Struct, frozen=True, gc=False):
     """A part of a payment that went to a charge."""
 
     amount: int | None
     payment_id: str | None
 
 
-class SyncedCharge(msgspec.Struct, frozen=True):
+class SyncedCharge(msgspec.Struct, frozen=True, gc=False):
     """A charge on a resident's ledger as the last sync saw it; a credit has a negative amount."""
 
     id: str

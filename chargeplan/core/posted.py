@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Literal
 
 import msgspec
@@ -17,7 +18,8 @@ from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
 from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
-from chargeplan.core.posting import FREE, Posting
+from chargeplan.core.plan import Plan
+from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
 
 # Who has the first claim to a charge without a reference: what is on the ledger, what may be, what should come there.
 _CLAIMS = {"posted": 0, "intended": 1, "unknown": 1, "queued": 2, "accepted": 2}
@@ -42,24 +44,56 @@ class PostedPart(msgspec.Struct, frozen=True):
 class Evidence:
     """The journal's postings and the synced charges of one property, matched with one another.
 
+    ``loaded`` are all plans of the project: what the journal posted under the key of none of them may be a duplicate,
+    as may what nobody recorded. Such ``strangers`` are positive charges, by date and id. Without ``loaded`` everything
+    in the journal counts as ours. ``whole`` reads the postings of which ``postings`` has briefs, should one be looked
+    into. ``unrecorded`` are references of synced charges that the journal does not know.
+
     By reference first; then, for postings that are queued or accepted, by content: the same resident, code and amount,
     dated within the service period widened by the integration's tolerance. One synced charge settles one posting.
     """
 
     def __init__(
-        self, observed: ObservedProperty, postings: Iterable[Posting], integration: IntegrationConfig
+        self,
+        observed: ObservedProperty,
+        postings: Iterable[Posting | Brief],
+        integration: IntegrationConfig,
+        loaded: Sequence[Plan] | None = None,
+        whole: Callable[[], Iterable[Posting]] = tuple,
     ) -> None:
-        self.postings: dict[str, Posting] = {each.reference: each for each in postings}
-        self.by_reference: dict[str, list[SyncedCharge]] = defaultdict(list)
-        for charge in observed.charges:
-            if charge.reference:
-                self.by_reference[charge.reference].append(charge)
+        self.postings: dict[str, Posting | Brief] = {each.reference: each for each in postings}
+        self._read_whole = whole
+        self.by_reference = _by_reference(observed.charges)
         self.matched = match_by_content(
             self.postings.values(), observed.charges, self.by_reference, integration
         )
         self._claims = {each.charge_id: each for each in self.postings.values() if each.charge_id}
         self._claims |= {charge.id: self.postings[reference] for reference, charge in self.matched.items()}
-        self._removed = removed_upstream(observed)
+        self.removed = removed_upstream(observed)
+        self.unrecorded = self.by_reference.keys() - self.postings.keys()
+        self.strangers = self._strangers(observed.charges, loaded)
+
+    def _strangers(
+        self, charges: Iterable[SyncedCharge], loaded: Sequence[Plan] | None
+    ) -> tuple[SyncedCharge, ...]:
+        names = _loaded_names(loaded)
+        found: list[SyncedCharge] = []
+        for charge in charges:
+            posting = self.postings.get(charge.reference or "")
+            if posting is not None and _is_ours(posting, names):
+                continue
+            claim = self._claims.get(charge.id)
+            if not (claim is not None and _is_ours(claim, names)) and (charge.amount or 0) > 0:
+                found.append(charge)
+        return tuple(sorted(found, key=lambda each: (each.transaction_date or date.min, each.id)))
+
+    @cached_property
+    def _whole(self) -> Mapping[str, Posting]:
+        return {each.reference: each for each in self._read_whole()}
+
+    def _posting(self, reference: str) -> Posting | None:
+        found = self.postings.get(reference)
+        return self._whole[reference] if isinstance(found, Brief) else found
 
     def knows(self, reference: str) -> bool:
         """Whether journal or snapshot has ever seen the reference."""
@@ -68,20 +102,20 @@ class Evidence:
     def refusal(self, reference: str) -> str:
         """Why the line was refused when it was last sent, or nothing."""
         posting = self.postings.get(reference)
-        return (posting.error or "") if posting is not None and posting.state == "refused" else ""
+        return (posting.error or "") if isinstance(posting, Posting) and posting.state == "refused" else ""
 
     def part(self, key: Key, reference: str) -> PostedPart | None:
         """What became of the line with that key; ``None`` where it is not posted."""
-        posting = self.postings.get(reference)
+        posting = self._posting(reference)
         found = self.by_reference.get(reference) or self._settled(reference, posting)
         if found:
-            still = [each for each in found if each.id not in self._removed]
+            still = [each for each in found if each.id not in self.removed]
             status: Status = "visible" if still else "removed_upstream"
             amount = sum(_amount_of(each, posting) for each in still or found)
             return PostedPart(key.part, key, reference, status, amount, (still or found)[0], posting)
         if posting is None or posting.state in FREE:
             return None
-        if posting.state in {"visible", "posted"}:
+        if posting.state in SETTLED:
             return PostedPart(key.part, key, reference, "visible", posting.amount, None, posting)
         status = "in_flight" if posting.state in {"queued", "accepted"} else "unknown"
         return PostedPart(key.part, key, reference, status, posting.amount, None, posting)
@@ -121,9 +155,28 @@ class Evidence:
             number += 1
         return each_key
 
-    def claimed_by(self, charge_id: str) -> Posting | None:
-        """The posting that a synced charge without its reference settled."""
-        return self._claims.get(charge_id)
+
+def _loaded_names(loaded: Sequence[Plan] | None) -> frozenset[tuple[str, str]] | None:
+    """What the lines of the loaded plans are known by: plan and charge, enabled or not."""
+    if loaded is None:
+        return None
+    return frozenset((charge.key_plan, charge.key_charge) for plan in loaded for charge in plan.charges)
+
+
+def _is_ours(posting: Posting | Brief, names: frozenset[tuple[str, str]] | None) -> bool:
+    return names is None or (posting.key_plan, posting.key_charge.partition("/")[0]) in names
+
+
+def _by_reference(charges: Iterable[SyncedCharge]) -> dict[str, list[SyncedCharge]]:
+    found: dict[str, list[SyncedCharge]] = {}
+    for charge in charges:
+        reference = charge.reference
+        if reference:
+            if reference in found:
+                found[reference].append(charge)
+            else:
+                found[reference] = [charge]
+    return found
 
 
 def _amount_of(charge: SyncedCharge, posting: Posting | None) -> int:
@@ -134,7 +187,7 @@ def _amount_of(charge: SyncedCharge, posting: Posting | None) -> int:
 
 
 def match_by_content(
-    postings: Iterable[Posting],
+    postings: Iterable[Posting | Brief],
     charges: Sequence[SyncedCharge],
     by_reference: Mapping[str, Sequence[SyncedCharge]],
     integration: IntegrationConfig,
@@ -145,19 +198,39 @@ def match_by_content(
     Nor is one that may be the charge of a like posting whose outcome is unknown: that proves neither of the two, and
     what a person said is posted comes first.
     """
+    # Those seen by their reference, nearly all, keep their charges out of the pool and have no say in the rest.
+    taken: set[str] = set()
+    unseen: list[Posting | Brief] = []
+    for each in postings:
+        if each.reference not in by_reference:
+            unseen.append(each)
+        elif each.charge_id:
+            taken.add(each.charge_id)
+    if not unseen:
+        return {}
     by_id = {charge.id: charge for charge in charges}
-    waiting = sorted(
-        postings,
-        key=lambda each: (_CLAIMS.get(each.state, len(_CLAIMS)), each.transaction_date, each.reference),
+    unseen.sort(
+        key=lambda each: (_CLAIMS.get(each.state, len(_CLAIMS)), each.transaction_date, each.reference)
     )
-    matched = {
-        each.reference: by_id[each.charge_id]
-        for each in waiting
-        if each.charge_id in by_id and each.reference not in by_reference
+    matched = {each.reference: by_id[each.charge_id] for each in unseen if each.charge_id in by_id}
+    taken |= {charge.id for charge in matched.values()} | {
+        each.charge_id for each in unseen if each.charge_id
     }
-    taken = {charge.id for charge in matched.values()} | {
-        each.charge_id for each in waiting if each.charge_id
-    }
+    waiting = [
+        each
+        for each in unseen
+        if isinstance(each, Posting) and each.state in _CLAIMS and each.reference not in matched
+    ]
+    return matched | _paired(waiting, charges, taken, integration.date_tolerance)
+
+
+def _paired(
+    waiting: Sequence[Posting], charges: Sequence[SyncedCharge], taken: set[str], tolerance: int
+) -> dict[str, SyncedCharge]:
+    """Each posting that waits with a charge like it that nobody else has."""
+    if not waiting:
+        return {}
+    matched: dict[str, SyncedCharge] = {}
     pool: dict[tuple[str | None, str | None, int | None], list[SyncedCharge]] = defaultdict(list)
     for charge in sorted(charges, key=lambda each: (each.transaction_date or date.max, each.id)):
         if charge.id not in taken and not is_reference(charge.reference):
@@ -165,16 +238,10 @@ def match_by_content(
     fits: tuple[Callable[[SyncedCharge, Posting, int], bool], ...] = (_of_that_day, _within)
     for fit in fits:
         for posting in waiting:
-            if (
-                posting.state not in _CLAIMS
-                or posting.reference in by_reference
-                or posting.reference in matched
-            ):
+            if posting.reference in matched:
                 continue
             candidates = pool[posting.resident_id, posting.charge_code_id, posting.amount]
-            found = next(
-                (each for each in candidates if fit(each, posting, integration.date_tolerance)), None
-            )
+            found = next((each for each in candidates if fit(each, posting, tolerance)), None)
             if found is not None:
                 candidates.remove(found)
                 matched[posting.reference] = found
@@ -202,6 +269,9 @@ def removed_upstream(observed: ObservedProperty) -> frozenset[str]:
     A charge that was last seen no later than an earlier sync's end was missed by the last one; where no earlier sync is
     known, a neighbour must have been seen an hour later than it, which no single sync explains.
     """
+    # Nearly always the last sync saw all of them.
+    if len({each.last_seen for each in observed.charges if each.last_seen}) < 2:
+        return frozenset()
     seen = sorted(
         (each.transaction_date, _moment(each.last_seen))
         for each in observed.charges

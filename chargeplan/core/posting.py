@@ -23,9 +23,10 @@ State = Literal[
 LIVE: frozenset[str] = frozenset({"intended", "queued", "accepted", "visible", "posted", "unknown"})
 OPEN: frozenset[str] = frozenset({"intended", "queued", "accepted", "unknown"})
 FREE: frozenset[str] = frozenset({"withdrawn", "refused", "not_posted"})
+SETTLED: frozenset[str] = frozenset({"visible", "posted"})
 
 
-class Posting(msgspec.Struct, frozen=True):
+class Posting(msgspec.Struct, frozen=True, gc=False):
     """A line that was (or was about to be) sent. Money in cents, moments RFC 3339 UTC.
 
     ``charge`` is the plan's charge id, ``key_charge`` what its key says; ``period`` is the PERIOD of its key;
@@ -68,6 +69,30 @@ class Posting(msgspec.Struct, frozen=True):
     charge_id: str | None = None
     since: str = ""
     id: int = 0
+
+
+class Brief(msgspec.Struct, frozen=True, gc=False):
+    """A posting that was seen on the ledger, as far as telling that its line stands needs it.
+
+    Nearly all postings of a journal are; the whole of one is read when it is asked for. Fields as in `Posting`.
+    """
+
+    reference: str
+    key_plan: str
+    key_charge: str
+    unit_id: str
+    resident_id: str
+    period: str
+    part: int
+    service_first: date
+    service_last: date
+    transaction_date: date
+    amount: int
+    charge_code_id: str
+    charge_code: str
+    state: State
+    charge_id: str | None
+    id: int
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import functools
 from collections.abc import Callable, Iterable
 from datetime import date
 
@@ -13,6 +14,7 @@ from chargeplan.core.plan import Charge
 from chargeplan.core.subject import Facts, Subject
 
 
+@functools.lru_cache(maxsize=1024)
 def period_label(days: Days) -> str:
     """``August 2027`` for a calendar month, else ``2027-08-15 to 2027-09-14``."""
     first, last = days.first, days.last

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 
 import msgspec
@@ -28,7 +27,6 @@ class Writer(msgspec.Struct):
     integration: IntegrationConfig
     facts: Facts
     code: ChargeCode | None
-    problem: Callable[[Diagnostic], None]
     variant: Variant
     subject: Subject
     period: Period
@@ -83,15 +81,17 @@ class Writer(msgspec.Struct):
         try:
             description, notes = charge.description.render(values), charge.notes.render(values)
         except TemplateError as problem:
-            self.problem(error(f"charge `{charge.id}`: {problem.message}", problem.hint, charge.place))
-            return line
-        for what, text, most in (
-            ("description", description, integration.max_description),
-            ("notes", notes, integration.max_notes),
-        ):
-            if len(text) > most:
-                self.problem(_too_long(charge, what, text, most))
-        return msgspec.structs.replace(line, description=description, notes=notes)
+            told = error(f"charge `{charge.id}`: {problem.message}", problem.hint, charge.place)
+            return msgspec.structs.replace(line, problems=(told,))
+        problems = tuple(
+            _too_long(charge, what, text, most)
+            for what, text, most in (
+                ("description", description, integration.max_description),
+                ("notes", notes, integration.max_notes),
+            )
+            if len(text) > most
+        )
+        return msgspec.structs.replace(line, description=description, notes=notes, problems=problems)
 
 
 def _too_long(charge: Charge, what: str, text: str, most: int) -> Diagnostic:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
 
-from chargeplan.core.change import Change, ChangeSet, ObservedMark, PeriodTotals, PropertyDigest
+from chargeplan.core.change import (
+    Change,
+    ChangeSet,
+    ObservedMark,
+    PeriodTotals,
+    PropertyDigest,
+    Total,
+    Unlisted,
+)
 from chargeplan.core.compare import PlannedProperty, compare
 from chargeplan.core.config import Config, IntegrationConfig, Project
 from chargeplan.core.dates import Days, add_months, add_period
 from chargeplan.core.diagnostic import Diagnostic, error, warning
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.expand import Setting, expand
+from chargeplan.core.expand import Expander, Setting
 from chargeplan.core.guard import Allowed, PropertyFacts, guard_plan
-from chargeplan.core.household import households
+from chargeplan.core.household import Household, households
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
 from chargeplan.core.plan import Charge, FromPath, Plan
 from chargeplan.core.posted import Evidence
 from chargeplan.core.select import names_of
 from chargeplan.core.shard import Shard
+from chargeplan.core.steady import Recorded, Steady, steady_lines
 from chargeplan.flow.ports import Journal, Snapshot, Vendors
 
 # Service periods reach beyond the dates of their lines; operators date what they post late.
@@ -31,12 +40,16 @@ _MARGIN = timedelta(days=45)
 LATE_MONTHS = 6
 # A reviewer compares with at most so many periods before; those that are read anyway, and no more.
 _PERIODS_BEFORE = 6
+_STANDING = frozenset({"create", "correct", "in_flight", "unknown", "unchanged"})
 
 Progress = Callable[[str], None]
 
 
 class PlanRequest(msgspec.Struct, frozen=True):
-    """What to plan: dates, filters (empty: all; ``shard``: None for all), and how to read."""
+    """What to plan: dates, filters (empty: all; ``shard``: None for all), how to read, and whether to list everything.
+
+    A plan that lists everything lists what is unchanged or skipped too.
+    """
 
     as_of: date
     window: Days
@@ -47,6 +60,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     offline: bool = False
     allowed: tuple[Allowed, ...] = ()
     shard: Shard | None = None
+    listing_all: bool = False
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -110,7 +124,10 @@ class _Run:
         self.before: dict[int, dict[str, int]] = {}
         self.periods_before = _PERIODS_BEFORE
         self.unrecorded = 0
-        self.found: list[tuple[str, Sequence[Change], Sequence[Skip]]] = []
+        self.changes: list[Change] = []
+        self.skips: list[Skip] = []
+        self.unchanged: dict[str, dict[str, Total]] = {}
+        self.skipped: dict[str, int] = {}
         self.matched_properties: set[str] = set()
 
     def check_filters(self) -> None:
@@ -216,40 +233,56 @@ class _Run:
         self.progress(f"planning {each.name}")
         config = self.project.config
         observed = self.snapshot.property(integration.id, each.id, self._reading_window(plans))
-        postings = self.journal.postings(integration.id, each.id)
-        evidence = Evidence(observed, postings, integration)
+        since = self._reading_window(plans).first
+        postings = self.journal.briefs(integration.id, each.id, since)
+        evidence = Evidence(
+            observed,
+            postings,
+            integration,
+            self.project.plans,
+            lambda: self.journal.postings(integration.id, each.id, since),
+        )
+        everyone = households(observed)
         names = names_of(each, config.property_alias(each.id))
+        recorded = None if self.request.listing_all else Recorded(evidence)
         planned = [
-            PlannedProperty(
-                plan,
-                expand(
-                    Setting(
-                        plan,
-                        integration,
-                        names,
-                        observed,
-                        self.request.as_of,
-                        self.request.window,
-                        self.lookback,
-                        _late(plan, evidence, observed),
-                    )
+            _planned(
+                Setting(
+                    plan,
+                    integration,
+                    names,
+                    observed,
+                    self.request.as_of,
+                    self.request.window,
+                    self.lookback,
+                    _late(plan, evidence, observed),
+                    everyone,
                 ),
+                recorded,
             )
             for plan in plans
         ]
-        comparison = compare(
-            planned, observed, evidence, integration, self.request.window, loaded=self.project.plans
-        )
+        comparison = compare(planned, observed, evidence, integration, self.request.window)
         self.diagnostics += comparison.diagnostics
         self.unrecorded += comparison.unexplained
-        changes = [change for change in comparison.changes if self._asked(change.plan, change.charge)]
-        skips = [skip for skip in comparison.skips if self._asked(skip.plan, skip.charge)]
         self.allocations += [
             a for p in planned for a in p.expansion.allocations if self._asked(a.plan, a.charge)
         ]
-        self.found.append((each.name, changes, skips))
-        self._note(integration, each, observed, evidence, changes)
-        self._note_before(observed, evidence, changes, self._reading_window(plans).first)
+        found = _Found(listing_all=self.request.listing_all)
+        found.take(
+            [change for change in comparison.changes if self._asked(change.plan, change.charge)],
+            [skip for skip in comparison.skips if self._asked(skip.plan, skip.charge)],
+        )
+        for one in planned:
+            asked = frozenset(c.id for c in one.plan.charges if self._asked(one.plan.name, c.id))
+            found.take_steady(one.steady, asked)
+        self.changes += found.changes
+        self.skips += found.skips
+        if found.unchanged:
+            self.unchanged[each.id] = found.unchanged
+        for reason, count in found.skipped.items():
+            self.skipped[reason] = self.skipped.get(reason, 0) + count
+        self._note(integration, each, observed, evidence, everyone, found, since)
 
     def _asked(self, plan: str, charge: str) -> bool:
         return (not self.request.plans or plan in self.request.plans) and (
@@ -262,32 +295,48 @@ class _Run:
         each: Property,
         observed: ObservedProperty,
         evidence: Evidence,
-        changes: Sequence[Change],
+        everyone: Sequence[Household],
+        found: _Found,
+        read_from: date,
     ) -> None:
         """What guards, reviewers and the plan file need to know of the property."""
-        postings = tuple(evidence.postings.values())
-        totals = _stood(_period_before(self.request.window, 1), observed, evidence, changes)
+        totals = self._note_before(observed, evidence, found.codes, read_from)
         self.previous[each.id] = totals
-        standing = ("create", "correct", "in_flight", "unknown", "unchanged")
-        now = sum(change.amount or 0 for change in changes if change.action in standing)
-        occupied = [h.occupied for h in households(observed)]
+        occupied = [household.occupied for household in everyone]
         nobody = not any(days and self.request.as_of in days for days in occupied)
-        gone = nobody and bool(observed.charges or postings)
-        self.facts[each.id] = PropertyFacts(each.name, sum(totals.values()), now, gone)
-        self.states.append(PropertyDigest(integration.id, each.id, _digest(observed), _digest(postings)))
+        gone = nobody and bool(observed.charges or evidence.postings)
+        self.facts[each.id] = PropertyFacts(
+            each.name, sum(totals.values()), found.now, gone, frozenset(found.billed), frozenset(found.missed)
+        )
+        recorded = [(p.id, p.reference, p.state, p.amount, p.charge_id) for p in evidence.postings.values()]
+        self.states.append(PropertyDigest(integration.id, each.id, _digest(observed), _digest(recorded)))
 
     def _note_before(
-        self, observed: ObservedProperty, evidence: Evidence, changes: Sequence[Change], read_from: date
-    ) -> None:
-        """Add the property to the periods before. A period that was not read whole of every property is told of none."""
-        for number in range(1, self.periods_before + 1):
-            period = _period_before(self.request.window, number)
-            if period.first < read_from:
-                self.periods_before = number - 1
-                return
-            totals = self.before.setdefault(number, {})
-            for code, cents in _stood(period, observed, evidence, changes).items():
-                totals[code] = totals.get(code, 0) + cents
+        self, observed: ObservedProperty, evidence: Evidence, codes: Mapping[str, str], read_from: date
+    ) -> dict[str, int]:
+        """Add the property to the periods before; what stood on its ledgers in the last of them, by code.
+
+        A period that was not read whole of every property is told of none.
+        """
+        read = [
+            number
+            for number in range(1, self.periods_before + 1)
+            if self._period_before(number).first >= read_from
+        ]
+        self.periods_before = len(read)
+        # The last is always looked at: guards compare with it.
+        periods = [self._period_before(number) for number in (read or [1])]
+        found = _stood(periods, observed, evidence, codes)
+        for number, totals in zip(read, found, strict=False):
+            before = self.before.setdefault(number, {})
+            for code, cents in totals.items():
+                before[code] = before.get(code, 0) + cents
+        return found[0]
+
+    def _period_before(self, number: int) -> Days:
+        """The ``number``-th month before the window, counted back from the window's first day."""
+        first = self.request.window.first
+        return Days(add_months(first, -number), add_months(first, 1 - number) - timedelta(days=1))
 
     def result(self, plan_id: str, environment: str) -> Planned:
         for name in self.request.properties:
@@ -304,8 +353,7 @@ class _Run:
                     f"They count as unchanged. `apply` refuses until `chargeplan journal rebuild --as-of {self.request.as_of}` has taken them in.",
                 )
             )
-        changes = tuple(change for _, found, _ in self.found for change in found)
-        skips = tuple(skip for _, _, found in self.found for skip in found)
+        changes, skips = tuple(self.changes), tuple(self.skips)
         config = self.project.config
         guards = guard_plan(config.guards, changes, skips, self.facts, self.request.allowed, config.approvals)
         change_set = ChangeSet(
@@ -322,11 +370,71 @@ class _Run:
             property_names={property_id: facts.name for property_id, facts in self.facts.items()},
             previous_totals=self.previous,
             before=tuple(
-                PeriodTotals(_period_before(self.request.window, number), self.before.get(number, {}))
+                PeriodTotals(self._period_before(number), self.before.get(number, {}))
                 for number in range(self.periods_before, 0, -1)
             ),
+            unlisted=Unlisted(self.unchanged, self.skipped),
         )
         return Planned(change_set, tuple(self.states), self.unrecorded)
+
+
+def _planned(setting: Setting, recorded: Recorded | None) -> PlannedProperty:
+    """The expansion of a plan in a property; with ``recorded`` what is steady is told the short way."""
+    expander = Expander(setting)
+    steady = steady_lines(expander, recorded) if recorded is not None else Steady()
+    return PlannedProperty(setting.plan, expander.run(told=steady.told), steady)
+
+
+class _Found:
+    """What a property's plans came to: what is listed, and what is counted only."""
+
+    def __init__(self, *, listing_all: bool) -> None:
+        self.listing_all = listing_all
+        self.changes: list[Change] = []
+        self.skips: list[Skip] = []
+        self.codes: dict[str, str] = {}
+        self.unchanged: dict[str, Total] = {}
+        self.skipped: dict[str, int] = {}
+        self.billed: set[tuple[str, str]] = set()
+        self.missed: set[tuple[str, str]] = set()
+        self.now = 0
+        """Cents that are, or will be, on the ledgers for the window."""
+
+    def take(self, changes: Sequence[Change], skips: Sequence[Skip]) -> None:
+        """Take in what the comparison found."""
+        for change in changes:
+            self.codes[change.charge_code_id] = change.charge_code
+            self.now += (change.amount or 0) if change.action in _STANDING else 0
+            if change.action != "unchanged" or self.listing_all:
+                self.changes.append(change)
+                continue
+            self._count(change.charge_code, 1, change.amount or 0)
+            self.billed.add((change.unit_id, change.lease_id))
+        if self.listing_all:
+            self.skips += skips
+            return
+        self._skip([(skip.lease_id, skip.reason) for skip in skips])
+
+    def take_steady(self, steady: Steady, asked: Collection[str]) -> None:
+        """Take in what was told the short way of the charges asked for."""
+        for charge_id, stands in steady.stands.items():
+            if charge_id in asked and stands.count:
+                self.codes[stands.code_id] = stands.code
+                self.now += stands.amount
+                self._count(stands.code, stands.count, stands.amount)
+                self.billed |= stands.homes
+        for charge_id, skips in steady.skips.items():
+            if charge_id in asked:
+                self._skip(skips)
+
+    def _count(self, code: str, count: int, amount: int) -> None:
+        before = self.unchanged.get(code, Total())
+        self.unchanged[code] = Total(before.count + count, before.amount + amount)
+
+    def _skip(self, skips: Sequence[tuple[str, str]]) -> None:
+        for _, reason in skips:
+            self.skipped[reason] = self.skipped.get(reason, 0) + 1
+        self.missed.update(skips)
 
 
 def _reads_fees(charge: Charge) -> bool:
@@ -338,6 +446,8 @@ def _reads_fees(charge: Charge) -> bool:
 
 def _late(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> Mapping[str, str]:
     """Which charge of the plan posted each synced charge, for late fees; a renamed charge is known by its old key."""
+    if not any(charge.late_fee for charge in plan.charges):
+        return {}
     ids = {(charge.key_plan, charge.key_charge): charge.id for charge in plan.charges}
     found: dict[str, str] = {}
     for reference, posting in evidence.postings.items():
@@ -351,34 +461,32 @@ def _late(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> Mapping
     return {each.id: found[each.id] for each in observed.charges if each.id in found}
 
 
-def _period_before(window: Days, number: int) -> Days:
-    """The ``number``-th month before the window, counted back from the window's first day."""
-    return Days(add_months(window.first, -number), add_months(window.first, 1 - number) - timedelta(days=1))
-
-
 def _stood(
-    period: Days, observed: ObservedProperty, evidence: Evidence, changes: Sequence[Change]
-) -> dict[str, int]:
-    """What stood on the property's ledgers in a period under the codes of the changes: cents by the code's name.
+    periods: Sequence[Days], observed: ObservedProperty, evidence: Evidence, codes: Mapping[str, str]
+) -> list[dict[str, int]]:
+    """What stood on the property's ledgers in each period under the codes (name by id): cents by the code's name.
 
     Postings that are on their way, and not seen yet, count too.
     """
-    codes = {change.charge_code_id: change.charge_code for change in changes}
-    totals: dict[str, int] = {}
+    found: list[dict[str, int]] = [{} for _ in periods]
+    by_day: dict[date, dict[str, int] | None] = {}
+
+    def add(day: date, name: str, cents: int) -> None:
+        if day not in by_day:
+            by_day[day] = next((found[n] for n, period in enumerate(periods) if day in period), None)
+        totals = by_day[day]
+        if totals is not None:
+            totals[name] = totals.get(name, 0) + cents
+
     for charge in observed.charges:
-        if charge.charge_code_id in codes and charge.transaction_date and charge.transaction_date in period:
-            name = codes[charge.charge_code_id or ""]
-            totals[name] = totals.get(name, 0) + (charge.amount or 0)
+        if charge.transaction_date and charge.charge_code_id in codes:
+            add(charge.transaction_date, codes[charge.charge_code_id or ""], charge.amount or 0)
     for posting in evidence.postings.values():
-        seen = posting.reference in evidence.by_reference or posting.reference in evidence.matched
-        if (
-            posting.state in {"queued", "accepted"}
-            and not seen
-            and posting.charge_code_id in codes
-            and posting.transaction_date in period
-        ):
-            totals[posting.charge_code] = totals.get(posting.charge_code, 0) + posting.amount
-    return totals
+        if posting.state not in {"queued", "accepted"} or posting.charge_code_id not in codes:
+            continue
+        if posting.reference not in evidence.by_reference and posting.reference not in evidence.matched:
+            add(posting.transaction_date, posting.charge_code, posting.amount)
+    return found
 
 
 def _digest(value: object) -> str:

@@ -11,7 +11,7 @@ import msgspec
 
 from chargeplan.core.dates import Days
 from chargeplan.core.observed import Integration, ObservedProperty, Property, ReadCost
-from chargeplan.core.posting import Batch, JobStatus, Outcome, Posting, State, WriteLogEntry
+from chargeplan.core.posting import Batch, Brief, JobStatus, Outcome, Posting, State, WriteLogEntry
 
 
 class ChargeRequest(msgspec.Struct, frozen=True):
@@ -103,8 +103,12 @@ class Vendors(Protocol):
 class Journal(Protocol):
     """The durable record. Every method that writes has committed, durably, when it returns."""
 
-    def postings(self, integration_id: str, property_id: str) -> Sequence[Posting]:
-        """The latest posting of each reference of the property."""
+    def postings(self, integration_id: str, property_id: str, since: date | None = None) -> Sequence[Posting]:
+        """The latest posting of each reference of the property; with ``since`` those that may matter from that day on."""
+        ...
+
+    def briefs(self, integration_id: str, property_id: str, since: date) -> Sequence[Posting | Brief]:
+        """The same, but of those seen on the ledger what `Brief` has: many times faster."""
         ...
 
     def open_postings(self) -> Sequence[Posting]:

@@ -42,7 +42,8 @@ def found_postings(
 
 def _plan(project: Project, request: PlanRequest, snapshot: Snapshot, journal: Journal) -> Sequence[Change]:
     first = add_months(request.window.first, -_MONTHS_BACK)
-    wide = msgspec.structs.replace(request, window=Days(first, request.window.last + timedelta(days=31)))
+    days = Days(first, request.window.last + timedelta(days=31))
+    wide = msgspec.structs.replace(request, window=days, listing_all=True)
     planned = make_plan(project, wide, snapshot, journal, _AnyVendor(), plan_id="rebuild", environment="")
     return planned.change_set.changes
 

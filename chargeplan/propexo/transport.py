@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import ssl
 import threading
 from collections.abc import Callable, Iterable, Mapping
 
@@ -14,7 +15,7 @@ from chargeplan import __version__
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import Denied, Invalid, Lost, NotSent, Outcome, Queued, Throttled, TooLarge
 from chargeplan.propexo import outcomes
-from chargeplan.propexo.address import base_address, is_loopback
+from chargeplan.propexo.address import base_address, host_of, is_loopback
 from chargeplan.propexo.pacing import EndedError, Pacer
 
 ATTEMPTS = 4
@@ -57,13 +58,15 @@ class Transport:
         self._on_request = on_request
         self._lock = threading.Lock()
         self.requests = 0
+        # One for all: building a TLS context reads every root certificate.
+        tls = httpx.create_ssl_context(trust_env=False)
         reads = httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
-        self._reads = _client(reads, httpx.Limits())
+        self._reads = _client(tls, reads, httpx.Limits())
         # A write opens a connection of its own. One that is kept alive may have been closed by the other side just
         # now; the write would then fail after its first byte, and be unknown for no good reason.
         writes = httpx.Timeout(post_timeout, connect=_CONNECT_SECONDS)
-        self._writes = _client(writes, httpx.Limits(max_keepalive_connections=0))
-        self._strangers = _client(reads, httpx.Limits(max_keepalive_connections=0))
+        self._writes = _client(tls, writes, httpx.Limits(max_keepalive_connections=0))
+        self._strangers = _client(tls, reads, httpx.Limits(max_keepalive_connections=0))
 
     def __repr__(self) -> str:
         return f"Transport({str(self._base)!r})"
@@ -71,7 +74,7 @@ class Transport:
     @property
     def host(self) -> str:
         """The configured host, with its port where that is not the usual one."""
-        return self._base.netloc.decode("ascii")
+        return host_of(str(self._base))
 
     def fingerprint(self, salt: str) -> str:
         """64 bits that tell token and host from others: too few to find the token by, and salted."""
@@ -224,9 +227,9 @@ def _token_header(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-def _client(timeout: httpx.Timeout, limits: httpx.Limits) -> httpx.Client:
+def _client(tls: ssl.SSLContext, timeout: httpx.Timeout, limits: httpx.Limits) -> httpx.Client:
     # trust_env would let variables of the environment send the token through a proxy, or take it from .netrc.
     headers = {"User-Agent": _AGENT, "Accept": "application/json"}
     return httpx.Client(
-        timeout=timeout, limits=limits, headers=headers, trust_env=False, follow_redirects=False
+        verify=tls, timeout=timeout, limits=limits, headers=headers, trust_env=False, follow_redirects=False
     )

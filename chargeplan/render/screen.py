@@ -306,7 +306,7 @@ def _skips(paper: Paper, change_set: ChangeSet, summary: Summary, *, whole: bool
     if not summary.skips or not (whole or not is_settled(change_set, summary)):
         return []
     total = sum(summary.skips.values())
-    note = "; --all lists them" if change_set.skips and not whole else ""
+    note = "; --all lists them" if (change_set.skips or change_set.unlisted.skips) and not whole else ""
     title = f"Skipped: {count_of(total, 'time')} that a charge has no line for a household{note}"
     rows = [
         Row((f"{count:,}", reason, why_skipped(reason)))

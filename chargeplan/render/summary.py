@@ -33,21 +33,10 @@ def summarize(change_set: ChangeSet) -> Summary:
     """The summary of a change set that lists everything."""
     found = change_set.totals()
     totals: dict[str, Total] = {action: found[action] for action in ACTIONS if action in found}
-    if change_set.skips:
-        totals["skip"] = Total(len(change_set.skips))
-    skips: dict[str, int] = {}
-    for skip in change_set.skips:
-        skips[skip.reason] = skips.get(skip.reason, 0) + 1
-    return Summary(totals, skips, _unchanged_money(change_set))
-
-
-def _unchanged_money(change_set: ChangeSet) -> dict[str, dict[str, int]]:
-    money: dict[str, dict[str, int]] = {}
-    for change in change_set.changes:
-        if change.action == "unchanged":
-            codes = money.setdefault(change.property_id, {})
-            codes[change.charge_code] = codes.get(change.charge_code, 0) + (change.amount or 0)
-    return money
+    skips = change_set.skipped()
+    if skips:
+        totals["skip"] = Total(sum(skips.values()))
+    return Summary(totals, skips, change_set.unchanged_money())
 
 
 def is_settled(change_set: ChangeSet, summary: Summary) -> bool:

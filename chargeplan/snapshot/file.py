@@ -8,11 +8,12 @@ from pathlib import Path
 
 from chargeplan.core.errors import ChargeplanError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x43504C53
 """``CPLS``: says that a SQLite file is a copy of ours, which may be deleted."""
 _BUSY_SECONDS = 30.0
 
+# Charges lie in the file as planning reads them: a property's, by date. One without a date has an empty one.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS source (host TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS integration (
@@ -33,11 +34,11 @@ CREATE TABLE IF NOT EXISTS link (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS link_resident ON link (resident_id);
 CREATE TABLE IF NOT EXISTS charge (
-    id TEXT PRIMARY KEY, integration_id TEXT NOT NULL, property_id TEXT NOT NULL, resident_id TEXT, charge_code_id TEXT,
-    amount INTEGER, transaction_date TEXT, reference TEXT, description TEXT, lease_id TEXT, unit_id TEXT, due_date TEXT,
-    open_amount INTEGER, paid_amount INTEGER, created_at TEXT NOT NULL, last_seen TEXT
+    id TEXT NOT NULL UNIQUE, integration_id TEXT NOT NULL, property_id TEXT NOT NULL, resident_id TEXT, charge_code_id TEXT,
+    amount INTEGER, transaction_date TEXT NOT NULL, reference TEXT, description TEXT, lease_id TEXT, unit_id TEXT, due_date TEXT,
+    open_amount INTEGER, paid_amount INTEGER, created_at TEXT NOT NULL, last_seen TEXT,
+    PRIMARY KEY (property_id, transaction_date, id)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS charge_place ON charge (property_id, transaction_date);
 CREATE INDEX IF NOT EXISTS charge_date ON charge (integration_id, transaction_date);
 CREATE INDEX IF NOT EXISTS charge_reference ON charge (integration_id, reference) WHERE reference IS NOT NULL;
 CREATE TABLE IF NOT EXISTS allocation (

@@ -47,15 +47,11 @@ class Refresh:
         self._id = integration_id
         self._now = now
         self._known = self._load()
-        self._progress = self._load_progress()
+        self._progress = load_progress(connection, integration_id)
         self._dropped: list[tuple[str, Days | None]] = []
         self._checked: Days | None = None
         self._full = False
         self._integration: observed.Integration | None = None
-
-    def covered(self) -> Days | None:
-        """The transaction dates of which the copy has every charge."""
-        return self._at(CHARGES).covered
 
     def read(self, window: Days, *, full: bool, fees: bool, payments: bool) -> None:
         """Read what is missing or may have changed, aside."""
@@ -151,8 +147,8 @@ class Refresh:
             staging.stage(self._connection, self._id, kind, mine)
             if read.mode == "stale":
                 staging.mark_stale(self._connection, mine)
-            for each in mine:
-                watermark = reading.later(watermark, each.updated_at)
+            for moment in {each.updated_at for each in mine}:
+                watermark = reading.later(watermark, moment)
         # A stale read shows rows by their age, not what changed meanwhile; its watermark would still be true of them.
         self._set(kind, watermark=watermark)
 
@@ -176,7 +172,7 @@ class Refresh:
 
         So the next refresh reads again whatever changed since the earlier of both watermarks.
         """
-        for kind, theirs in self._load_progress().items():
+        for kind, theirs in load_progress(self._connection, self._id).items():
             if kind in self._progress:
                 self._set(kind, watermark=reading.earlier(self._at(kind).watermark, theirs.watermark))
 
@@ -222,8 +218,8 @@ class Refresh:
         ).fetchone()
         return _Known(*row) if row else _Known()
 
-    def _load_progress(self) -> dict[str, Progress]:
-        rows = self._connection.execute(
-            "SELECT kind, body FROM progress WHERE integration_id = ?", (self._id,)
-        )
-        return {kind: msgspec.json.decode(body, type=Progress) for kind, body in rows.fetchall()}
+
+def load_progress(connection: sqlite3.Connection, integration_id: str) -> dict[str, Progress]:
+    """How far each list of the integration was read."""
+    rows = connection.execute("SELECT kind, body FROM progress WHERE integration_id = ?", (integration_id,))
+    return {kind: msgspec.json.decode(body, type=Progress) for kind, body in rows.fetchall()}

@@ -17,15 +17,12 @@ from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.key import is_reference
 from chargeplan.snapshot import staging
 from chargeplan.snapshot.file import discard, open_copy
-from chargeplan.snapshot.refresh import Refresh
+from chargeplan.snapshot.reading import CHARGES, Progress
+from chargeplan.snapshot.refresh import Refresh, load_progress
 
 
 class Source(Protocol):
     """Where rows come from: Propexo's client."""
-
-    @property
-    def host(self) -> str:
-        """The host that the copy is of."""
 
     @property
     def requests(self) -> int:
@@ -45,7 +42,8 @@ class Source(Protocol):
 class SqliteSnapshot:
     """The copy in the file ``path``. Safe to share between threads and processes.
 
-    ``identity`` says what the copy is of where the host's name does not (a sandbox takes another port each time).
+    ``identity`` says what it is a copy of: the host, or another name where that changes (a sandbox takes another port
+    each time). ``connect`` gives the source when the first refresh needs it, and not before.
 
     Raises:
         ChargeplanError: the path can't be used, or holds another database.
@@ -54,14 +52,14 @@ class SqliteSnapshot:
     def __init__(
         self,
         path: Path,
-        source: Source,
+        connect: Callable[[], Source],
         *,
-        identity: str | None = None,
+        identity: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._path = path
-        self._source = source
-        self._identity = identity or source.host
+        self._connect = connect
+        self._identity = identity
         self._now = now
         self._lock = threading.RLock()
         self._connection = open_copy(path, self._identity)
@@ -85,16 +83,17 @@ class SqliteSnapshot:
         Raises:
             ChargeplanError: something could not be read; the copy is as it was.
         """
-        requests, records = self._source.requests, self._source.records
+        source = self._connect()
+        requests, records = source.requests, source.records
         with self._lock:
             try:
-                self._refresh(integration_id, window, full=full, fees=fees, payments=payments)
+                self._refresh(source, integration_id, window, full=full, fees=fees, payments=payments)
             except sqlite3.OperationalError as error:
                 raise self._broken(error) from error
             except sqlite3.DatabaseError:
                 self._rebuild()
-                self._refresh(integration_id, window, full=True, fees=fees, payments=payments)
-        return observed.ReadCost(self._source.requests - requests, self._source.records - records)
+                self._refresh(source, integration_id, window, full=True, fees=fees, payments=payments)
+        return observed.ReadCost(source.requests - requests, source.records - records)
 
     def integration(self, integration_id: str) -> observed.Integration:
         """The integration as last read.
@@ -160,8 +159,10 @@ class SqliteSnapshot:
         )
         return [reference for (reference,) in rows if is_reference(reference)]
 
-    def _refresh(self, integration_id: str, window: Days, *, full: bool, fees: bool, payments: bool) -> None:
-        run = Refresh(self._connection, self._source, integration_id, self._now())
+    def _refresh(
+        self, source: Source, integration_id: str, window: Days, *, full: bool, fees: bool, payments: bool
+    ) -> None:
+        run = Refresh(self._connection, source, integration_id, self._now())
         try:
             run.read(window, full=full, fees=fees, payments=payments)
             run.write()
@@ -174,7 +175,7 @@ class SqliteSnapshot:
         self._connection = open_copy(self._path, self._identity)
 
     def _check_window(self, integration_id: str, window: Days) -> None:
-        covered = Refresh(self._connection, self._source, integration_id, self._now()).covered()
+        covered = load_progress(self._connection, integration_id).get(CHARGES, Progress()).covered
         if covered is None:
             raise _never_read(f"The integration {integration_id} was")
         if window.first < covered.first or window.last > covered.last:
@@ -221,8 +222,17 @@ class SqliteSnapshot:
         allocations: dict[str, list[observed.Allocation]] = {}
         for charge_id, amount, payment_id in self._rows(_ALLOCATIONS, span):
             allocations.setdefault(charge_id, []).append(observed.Allocation(amount, payment_id))
-        for row in self._rows(_CHARGES, span):
-            yield _charge(row, property_id, tuple(allocations.get(row[0], ())))
+        days = _Days()
+        # Positional, in the order of the struct's fields: this loop runs for every charge of a portfolio.
+        for (
+            charge_id, resident_id, code_id, amount, dated, reference, description, lease_id, unit_id, due, open_amount,
+            paid_amount, created_at, last_seen,
+        ) in self._rows(_CHARGES, span):  # fmt: skip
+            parts = tuple(allocations[charge_id]) if charge_id in allocations else ()
+            yield observed.SyncedCharge(
+                charge_id, property_id, resident_id, code_id, amount, days[dated], reference, description, lease_id,
+                unit_id, days[due], open_amount, paid_amount, created_at, last_seen, parts,
+            )  # fmt: skip
 
     def _payments(self, property_id: str, window: Days) -> Iterator[observed.Payment]:
         span = (property_id, window.first.isoformat(), window.last.isoformat())
@@ -230,8 +240,9 @@ class SqliteSnapshot:
             "SELECT id, date FROM payment WHERE property_id = ? AND date BETWEEN ? AND ? ORDER BY date, id",
             span,
         )
+        days = _Days()
         for payment_id, day in rows:
-            yield observed.Payment(payment_id, property_id, _day(day))
+            yield observed.Payment(payment_id, property_id, days[day])
 
     def _rows(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
         with self._lock:
@@ -273,31 +284,13 @@ _ALLOCATIONS = """SELECT a.charge_id, a.amount, a.payment_id FROM charge c JOIN 
     WHERE c.property_id = ? AND c.transaction_date BETWEEN ? AND ? ORDER BY a.charge_id, a.position"""
 
 
-def _charge(
-    row: tuple[Any, ...], property_id: str, allocations: tuple[observed.Allocation, ...]
-) -> observed.SyncedCharge:
-    return observed.SyncedCharge(
-        id=row[0],
-        property_id=property_id,
-        resident_id=row[1],
-        charge_code_id=row[2],
-        amount=row[3],
-        transaction_date=_day(row[4]),
-        reference=row[5],
-        description=row[6],
-        lease_id=row[7],
-        unit_id=row[8],
-        due_date=_day(row[9]),
-        open_amount=row[10],
-        paid_amount=row[11],
-        created_at=row[12],
-        last_seen=row[13],
-        allocations=allocations,
-    )
+class _Days(dict[str | None, date | None]):
+    """Dates by their text: a property's charges have few."""
 
-
-def _day(text: str | None) -> date | None:
-    return None if text is None else date.fromisoformat(text)
+    def __missing__(self, text: str | None) -> date | None:
+        found = None if text is None else date.fromisoformat(text)
+        self[text] = found
+        return found
 
 
 def _never_read(what: str) -> ChargeplanError:

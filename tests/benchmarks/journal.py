@@ -26,7 +26,7 @@ import psycopg
 from chargeplan.core.posting import Batch, Posting
 from chargeplan.journal import SqlJournal, open_journal
 from chargeplan.journal.server import is_address
-from tests.journal.builders import posting
+from tests.journal.builders import DAY, posting
 from tests.postgres import new_schema, running
 
 RUNNERS = (1, 2, 4, 8)
@@ -219,7 +219,8 @@ def read(kind: str, target: str, count: int) -> None:
             "open it": lambda: open_journal(target, create=False).close(),
             "status (a thousand are open)": journal.open_postings,
             "history --since (the last batch)": lambda: list(journal.history(last)),
-            "a property before a plan": lambda: journal.postings("i1", "property-7"),
+            "a property before a plan": lambda: journal.briefs("i1", "property-7", DAY),
+            "a property, all of it": lambda: journal.postings("i1", "property-7"),
             "one line": lambda: journal.find("CP-new-7-7"),
         }.items():
             print(f"{kind}, {count:,} postings: {what}: {milliseconds(work):.1f} ms")

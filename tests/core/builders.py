@@ -5,6 +5,7 @@ Dates are ISO text, money is written in dollars as text (``"1,000.00"``); everyt
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
@@ -18,7 +19,7 @@ from chargeplan.core.compare import Comparison, PlannedProperty, compare
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days, RelativeDate, add_months
 from chargeplan.core.diagnostic import Place
-from chargeplan.core.expand import Setting, expand
+from chargeplan.core.expand import Expander, Setting, expand
 from chargeplan.core.line import Line, Skip
 from chargeplan.core.money import format_money, parse_money
 from chargeplan.core.observed import (
@@ -35,6 +36,7 @@ from chargeplan.core.plan import Charge, Fixed, FromPath, Once, Path, Plan, Row,
 from chargeplan.core.posted import Evidence
 from chargeplan.core.posting import Posting
 from chargeplan.core.select import Names
+from chargeplan.core.steady import Recorded, steady_lines
 from chargeplan.flow.applying import posting_of
 
 PLACE = Place("plans/oak.yaml", 7)
@@ -268,14 +270,49 @@ class World:
         )
 
     def compare(self, window: tuple[str, str] = AUGUST, **rest: Any) -> Comparison:
-        planned = [
-            PlannedProperty(
-                each, expand(setting(each, self.seen, window, integration=self.integration, **rest))
-            )
-            for each in self.plans
+        settings = [
+            setting(each, self.seen, window, integration=self.integration, **rest) for each in self.plans
         ]
-        evidence = Evidence(self.seen, self.postings.values(), self.integration)
-        return compare(planned, self.seen, evidence, self.integration, days(*window), self.loaded)
+        evidence = Evidence(self.seen, self.postings.values(), self.integration, self.loaded)
+        planned = [PlannedProperty(each.plan, expand(each)) for each in settings]
+        found = compare(planned, self.seen, evidence, self.integration, days(*window))
+        self._is_the_same_the_short_way(settings, evidence, found, days(*window))
+        return found
+
+    def _is_the_same_the_short_way(
+        self, settings: list[Setting], evidence: Evidence, long: Comparison, window: Days
+    ) -> None:
+        """What `steady` tells without bills is what is told with them: a law that every test of a comparison checks."""
+        planned = []
+        for each in settings:
+            expander = Expander(each)
+            steady = steady_lines(expander, Recorded(evidence))
+            planned.append(PlannedProperty(each.plan, expander.run(told=steady.told), steady))
+        short = compare(planned, self.seen, evidence, self.integration, window)
+        stands = Counter[str]()
+        skips = Counter((each.plan, each.charge, each.lease_id, each.reason) for each in short.skips)
+        for plan in planned:
+            for each in plan.steady.stands.values():
+                stands[each.code] += each.count
+                stands[f"{each.code}, cents"] += each.amount
+            for charge, leases in plan.steady.skips.items():
+                skips.update((plan.plan.name, charge, lease, reason) for lease, reason in leases)
+        for change in short.changes:
+            if change.action == "unchanged":
+                stands[change.charge_code] += 1
+                stands[f"{change.charge_code}, cents"] += change.amount or 0
+        wanted = Counter[str]()
+        for change in long.changes:
+            if change.action == "unchanged":
+                wanted[change.charge_code] += 1
+                wanted[f"{change.charge_code}, cents"] += change.amount or 0
+        assert [c for c in short.changes if c.action != "unchanged"] == [
+            c for c in long.changes if c.action != "unchanged"
+        ]
+        assert +stands == +wanted
+        assert skips == Counter((each.plan, each.charge, each.lease_id, each.reason) for each in long.skips)
+        assert set(short.diagnostics) == set(long.diagnostics)
+        assert short.unexplained == long.unexplained
 
     def changes(self, window: tuple[str, str] = AUGUST, **rest: Any) -> list[tuple[str, str, str]]:
         """Action, date, and the amount or the reason of a hold."""

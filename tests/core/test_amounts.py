@@ -362,7 +362,8 @@ def test_texts_name_the_whole_service_period_and_the_days_billed() -> None:
 
 
 def test_an_overlong_text_is_an_error_that_shows_it() -> None:
-    (problem,) = expanded(rent_plan(description=Text("x" * 101))).diagnostics
+    (line,) = lines(rent_plan(description=Text("x" * 101)))
+    (problem,) = line.problems
     assert problem.is_error
     assert "101 characters" in problem.summary
 

@@ -99,7 +99,9 @@ def posting(month, folder):
     house.config("guards: {max_total: 100.00}\n")
     month.plan(codes=(6,))
     month.run("apply", "--auto-approve", "--as-of", AS_OF, "--period", "2027-08", codes=(6,))
+    approved(month, folder)
     house.config()
+    month.plan("--out", house.planfile)
     with (
         open_journal(str(house.folder / ".chargeplan" / "x.db"), create=False) as journal,
         journal.lock(INTEGRATION, [OAK], purpose="apply", timeout=0),
@@ -115,6 +117,17 @@ def posting(month, folder):
     month.plan("--out", house.planfile)
     month.run("apply", house.planfile, codes=(3, 4))
     month.run("apply", house.planfile, codes=(0, 3, 4))
+
+
+def approved(month, folder):
+    """A rule of two people; what they approved is not posted here."""
+    made = month.run("approve", "--new-key", folder / "ada.key", "--as", "ada")
+    people = f'[{{name: ada, key: "{made["key"]}"}}]'
+    month.house.config(f"approvals: {{required: 1, above: 100.00, approvers: {people}}}\n")
+    month.plan("--out", month.house.planfile)
+    month.run("apply", month.house.planfile, codes=(6,))
+    month.run("approve", month.house.planfile, "--key", folder / "ada.key", "--yes")
+    month.run("show", month.house.planfile)
 
 
 def after_posting(month, folder):

@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from chargeplan.core.config import Approvals, Approver, Environment, Guards, IntegrationConfig, Posting, PropertyConfig
+from chargeplan.core.config import (
+    Approvals,
+    Approver,
+    Environment,
+    Guards,
+    IntegrationConfig,
+    Posting,
+    PropertyConfig,
+)
 from chargeplan.core.diagnostic import Place
 from chargeplan.loading.project import load_config
 from tests.loading.helpers import told

@@ -42,6 +42,30 @@ def test_rendered(source, text):
     assert template.render({name: VALUES[name] for name in template.uses}) == text
 
 
+PIECES = st.one_of(
+    st.text("ab <>&%-", max_size=4),
+    st.sampled_from(
+        [
+            "{{ plan }}",
+            "{{ amount }}",
+            "{{ amount | money }}",
+            "{{ roster['unit space'] }}",
+            "{{line.prorated}}",
+        ]
+    ),
+)
+
+
+@given(st.lists(PIECES, max_size=6))
+def test_a_plain_template_reads_as_jinja_reads_it(pieces):
+    source = "".join(pieces)
+    template = compile_template(source, roster=COLUMNS)
+    values = {name: VALUES[name] for name in template.uses}
+    # A condition that always holds takes the way through Jinja.
+    by_jinja = compile_template("{% if true %}" + source + "{% endif %}", roster=COLUMNS)
+    assert template.render(values) == by_jinja.render(values)
+
+
 def test_uses_are_the_dotted_names():
     template = compile_template(
         "{{ period.label }} {{ roster['unit space'] }} {{ amount|money }} {{ period.label }}", roster=COLUMNS

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from chargeplan.core import observed
 from chargeplan.core.errors import ChargeplanError
@@ -116,3 +118,47 @@ def test_only_resman_is_postable_and_the_others_say_why_not():
 )
 def test_a_failure_is_a_refusal_only_where_every_reason_is_known(errors, nothing):
     assert vendor("RESMAN").nothing_written(errors) is nothing
+
+
+# --- charges, the short way ----------------------------------------------------------------------------------------
+
+_ODD = st.sampled_from(
+    [None, "", "x", 7, 7.0, 7.5, True, [], {}, ["y"], "2027-08-01", "2027-08-01T05:00:00Z", "2027-13-01"]
+)
+_CHARGE_KEYS = (
+    "id", "property_id", "integration_id", "updated_at", "resident_id", "charge_code_id", "amount_in_cents",
+    "transaction_date", "reference_number", "description", "lease_id", "unit_id", "due_date", "amount_open_in_cents",
+    "amount_paid_in_cents", "created_at", "last_seen", "allocations",
+)  # fmt: skip
+_ALLOCATIONS = st.lists(
+    st.fixed_dictionaries({}, optional={"amount_in_cents": _ODD, "resident_payment_id": _ODD, "more": _ODD}),
+    max_size=2,
+)
+
+
+def _usual(key):
+    if key.endswith("cents"):
+        return st.sampled_from([None, 0, 1500])
+    if key.endswith("date"):
+        return st.sampled_from([None, "2027-08-01", "2027-08-01T05:00:00Z"])
+    return _ALLOCATIONS if key == "allocations" else st.sampled_from(["a", "b"])
+
+
+@settings(max_examples=500)
+@given(
+    st.fixed_dictionaries({key: _usual(key) for key in _CHARGE_KEYS}),
+    st.dictionaries(st.sampled_from([*_CHARGE_KEYS, "custom"]), _ODD, max_size=2),
+    st.sets(st.sampled_from(_CHARGE_KEYS), max_size=3),
+)
+def test_a_charge_reads_the_same_the_short_way(row, odd, missing):
+    row = {key: value for key, value in (row | odd).items() if key not in missing}
+
+    def read(how):
+        try:
+            return how()
+        except wire.MalformedError as error:
+            return str(error)
+
+    assert read(lambda: wire.records("resident-charges", [row])[0]) == read(
+        lambda: wire.record("resident-charges", row)
+    )

@@ -51,7 +51,7 @@ def world(request, tmp_path):
         serve(box) as served,
         Propexo(served.url, "t0ken", requests_per_minute=2000) as client,
     ):
-        copy = SqliteSnapshot(tmp_path / "copy.db", client)
+        copy = SqliteSnapshot(tmp_path / "copy.db", lambda: client, identity=client.host)
         yield box, client, copy
         copy.close()
 

@@ -138,7 +138,9 @@ def opened(tmp_path, clock):
     copies = []
 
     def make(source, path=tmp_path / "deep" / "copy.db", **options):
-        copies.append(SqliteSnapshot(path, source, now=lambda: clock[0], **options))
+        copies.append(
+            SqliteSnapshot(path, lambda: source, now=lambda: clock[0], **{"identity": source.host, **options})
+        )
         return copies[-1]
 
     yield make

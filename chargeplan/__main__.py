@@ -1,0 +1,5 @@
+"""``python -m chargeplan``."""
+
+from chargeplan.cli.main import main
+
+main()

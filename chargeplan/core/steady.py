@@ -1,0 +1,404 @@
+"""Steady lines: whole periods of households that nothing happens to, told without writing their bills.
+
+Nearly every line of nearly every month is one: the same people, a whole period, an amount that is as it was posted, or that
+is posted for the first time. What is told here is what :mod:`expand` and :mod:`compare` would tell of the same household
+and charge, only shorter (a law in the tests), and whatever is not plainly so is left to them: a household that moves,
+shares its unit or has no clear status, a charge with steps, shares, overrides for the household or rows of its own, a
+posting that was refused, removed, corrected or of another amount.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+import msgspec
+
+from chargeplan.core.costs import Period, Portion
+from chargeplan.core.dates import ALWAYS, LAST_DAY, ONE_DAY, Days, RelativeDate
+from chargeplan.core.expand import Expander
+from chargeplan.core.household import Household, standing
+from chargeplan.core.key import Key
+from chargeplan.core.line import Line
+from chargeplan.core.money import round_half_away
+from chargeplan.core.observed import ChargeCode, SyncedCharge
+from chargeplan.core.plan import Allocate, Charge, Fixed, FromPath, Percent, Plan, Schedule, Spread
+from chargeplan.core.posted import Evidence
+from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
+from chargeplan.core.recurrence import grid_of
+from chargeplan.core.select import override_fits, selects_unit
+from chargeplan.core.subject import Subject
+from chargeplan.core.variants import Variant
+
+_Place = tuple[str, str, str, str, str]
+"""Plan, charge, unit, resident and period of a key."""
+
+
+class Recorded:
+    """What the journal has of a property, by key: the first parts, and the places that have more than those."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.first: dict[_Place, Posting | Brief] = {}
+        self.branched: set[_Place] = set()
+        self.people: set[tuple[str, str]] = set()
+        for each in evidence.postings.values():
+            place = (each.key_plan, each.key_charge, each.unit_id, each.resident_id, each.period)
+            if each.part == 0:
+                self.first[place] = each
+            else:
+                self.branched.add(place)
+            self.people.add((each.unit_id, each.resident_id))
+        self.strangers = {(each.resident_id, each.charge_code_id) for each in evidence.strangers}
+
+
+class Stands(msgspec.Struct):
+    """The lines of one charge that stand as they should: how many, their cents, the units and leases they are of."""
+
+    code_id: str
+    code: str
+    count: int = 0
+    amount: int = 0
+    homes: set[tuple[str, str]] = msgspec.field(default_factory=set)
+
+
+class Steady(msgspec.Struct):
+    """What was told of one plan in one property, by charge id.
+
+    ``told`` are the positions of the households that the expansion need not look at. ``new`` are lines to create, with
+    the household's position. ``skips`` are the leases of those who have no line, with the reason.
+    """
+
+    told: dict[str, set[int]] = msgspec.field(default_factory=dict)
+    stands: dict[str, Stands] = msgspec.field(default_factory=dict)
+    new: list[tuple[int, Line]] = msgspec.field(default_factory=list)
+    skips: dict[str, list[tuple[str, str]]] = msgspec.field(default_factory=dict)
+
+
+class _Home(msgspec.Struct, frozen=True):
+    """A household that is billed, alone in its unit under its key, and for whom nobody else's key has a line.
+
+    ``known`` says whether the journal has anything under its unit and resident.
+    """
+
+    order: int
+    household: Household
+    resident_id: str
+    occupied: Days
+    known: bool
+
+
+class _Spell(msgspec.Struct, frozen=True):
+    """A service period of a charge, the same for every household; ``when`` its lines are dated: -1 before, 0 in, 1 after the window."""
+
+    period: Period
+    first: date
+    last: date
+    text: str
+    when: int
+    near: bool
+
+
+class _Found(msgspec.Struct):
+    """What one household's periods came to."""
+
+    standing: list[int] = msgspec.field(default_factory=list)
+    new: list[Line] = msgspec.field(default_factory=list)
+    lease_ids: list[str] = msgspec.field(default_factory=list)
+    near: bool = False
+
+
+def steady_lines(expander: Expander, recorded: Recorded) -> Steady:
+    """Every household and charge of the plan that is plainly steady."""
+    found = Steady()
+    # A reference that only the ledger knows can be any line's.
+    if recorded.evidence.unrecorded:
+        return found
+    homes: dict[tuple[str, ...], list[_Home]] = {}
+    for charge in expander.plan.charges:
+        code = expander.code_of(charge)
+        if code is None or not _is_plain(charge, expander.plan):
+            continue
+        listed = charge.who.lease_status
+        if listed not in homes:
+            homes[listed] = list(_homes(expander, recorded, listed))
+        _Rule(expander, recorded, charge, code, found).tell(homes[listed])
+    return found
+
+
+def _is_plain(charge: Charge, plan: Plan) -> bool:
+    """Whether the charge has the same periods for everybody, and amounts that only the household's own values make."""
+    schedule = charge.schedule
+    if schedule is None or charge.once is not None or charge.late_fee is not None or not charge.enabled:
+        return False
+    dates = (schedule.first, schedule.through, schedule.anchor)
+    if any(isinstance(each, RelativeDate) for each in dates) or not _has_grid(schedule):
+        return False
+    shared = isinstance(charge.amount, (Allocate, Spread)) or (
+        isinstance(charge.amount, Percent) and isinstance(charge.amount.of, str)
+    )
+    return not (
+        shared
+        or charge.steps
+        or charge.split is not None
+        or charge.who.resident == "all"
+        or (charge.roster is not None and charge.roster.key == "lease_id")
+        or charge.prorate.stub == "second"
+        or _is_read_by_another(charge, plan)
+    )
+
+
+def _has_grid(schedule: Schedule) -> bool:
+    anchor = schedule.anchor or schedule.first
+    return grid_of(schedule, anchor if isinstance(anchor, date) else None) is not None
+
+
+def _is_read_by_another(charge: Charge, plan: Plan) -> bool:
+    """Whether another charge of the plan is a percentage of this one, or a fee for its being late."""
+    for other in plan.charges:
+        amounts = [other.amount, *(each.changes.get("amount") for each in other.overrides)]
+        if any(isinstance(each, Percent) and each.of == charge.id for each in amounts):
+            return True
+        fees = [other.late_fee, *(each.changes.get("late_fee") for each in other.overrides)]
+        if any(fee is not None and charge.id in fee.charges for fee in fees):  # type: ignore[attr-defined]
+            return True
+    return False
+
+
+def _homes(expander: Expander, recorded: Recorded, listed: tuple[str, ...]) -> Iterator[_Home]:
+    crowded = expander.overlaps(listed)
+    for i, household in enumerate(expander.everyone):
+        occupied = household.occupied
+        if occupied is None or i in crowded or standing(household, listed).kind != "billed":
+            continue
+        unit_id, resident_id = household.unit.id, household.key_resident
+        keys = [each.key_resident for each in expander.by_unit[unit_id]]
+        if keys.count(resident_id) > 1:
+            continue
+        others = [each.resident_id for each in household.members() if each.resident_id != resident_id]
+        if any((unit_id, each) in recorded.people for each in others if each not in keys):
+            continue
+        yield _Home(i, household, resident_id, occupied, (unit_id, resident_id) in recorded.people)
+
+
+class _Rule:
+    """One plain charge, household by household."""
+
+    def __init__(
+        self, expander: Expander, recorded: Recorded, charge: Charge, code: ChargeCode, found: Steady
+    ) -> None:
+        self.expander, self.recorded, self.charge, self.code, self.found = (
+            expander,
+            recorded,
+            charge,
+            code,
+            found,
+        )
+        self.code_name = code.name or code.id
+        self.limits = _limits(charge, expander.plan.effective)
+        self.whole_days = charge.prorate.move_in_day and charge.prorate.move_out_day
+        self.whole_days = self.whole_days and charge.after_lease_end.mode != "stop"
+        self.spells: list[_Spell] | None = None
+        self.stands = found.stands.setdefault(charge.id, Stands(code.id, self.code_name))
+
+    def tell(self, homes: Iterable[_Home]) -> None:
+        """Note what is plain of each household."""
+        told = self.found.told.setdefault(self.charge.id, set())
+        for home in homes:
+            if self._told(home):
+                told.add(home.order)
+
+    def _told(self, home: _Home) -> bool:
+        charge, household, expander = self.charge, home.household, self.expander
+        # First of all: an override may change who is charged.
+        if charge.overrides:
+            members = [each.resident_id for each in household.members()]
+            names = expander.setting.names
+            if any(override_fits(each, names, household.unit, members) for each in charge.overrides):
+                return False
+        if not self._is_selected(home):
+            return self._skipped(home, "not_selected")
+        subject = Subject(household, home.resident_id, alone=False)
+        if charge.roster is not None:
+            rows = expander.rows(charge, charge.roster, subject)
+            if not rows:
+                return self._skipped(home, "not_on_roster")
+            if len(rows) > 1 or rows[0].item:
+                return False
+            subject = msgspec.structs.replace(subject, row=rows[0])
+        lived = home.occupied if self.whole_days else expander.lived(charge, subject)
+        if lived is None or self.limits is None:
+            return False
+        found = self._periods(home, subject, lived)
+        return found is not None and self._noted(home, found)
+
+    def _is_selected(self, home: _Home) -> bool:
+        charge = self.charge
+        return selects_unit(charge.who, home.household.unit) and (
+            not (charge.who.has or charge.who.except_residents)
+            or self.expander.selects_person(charge, home.household, home.resident_id, alone=False)
+        )
+
+    def _skipped(self, home: _Home, reason: str) -> bool:
+        self.found.skips.setdefault(self.charge.id, []).append((home.household.leases[-1].id, reason))
+        return True
+
+    def _noted(self, home: _Home, found: _Found) -> bool:
+        if not found.standing and not found.new:
+            return self._skipped(home, "not_in_window" if found.near else "no_billed_days")
+        if found.standing:
+            stands = self.stands
+            stands.count += len(found.standing)
+            stands.amount += sum(found.standing)
+            stands.homes.update((home.household.unit.id, lease_id) for lease_id in found.lease_ids)
+        self.found.new += [(home.order, line) for line in found.new]
+        return True
+
+    def _periods(self, home: _Home, subject: Subject, lived: Days) -> _Found | None:
+        """What the household's periods come to, or ``None`` where one of them is not plain."""
+        if self.spells is None:
+            self.spells = list(self._spells(subject))
+        charge, household, limits = self.charge, home.household, self.limits
+        assert limits is not None
+        recorded, found = self.recorded, _Found()
+        unit_id, plan_key, charge_key = household.unit.id, charge.key_plan, charge.key_charge
+        first, last = max(lived.first, limits.first), min(lived.last, limits.last)
+        end = household.leases[-1].end
+        lasts = LAST_DAY if end is None or charge.after_lease_end.mode == "continue" else end
+        for spell in self.spells:
+            posting = None
+            if home.known:
+                place = (plan_key, charge_key, unit_id, home.resident_id, spell.text)
+                if place in recorded.branched:
+                    return None
+                posting = recorded.first.get(place)
+            if last < spell.first or spell.last < first:
+                if posting is not None:
+                    return None
+                continue
+            if spell.first < first or last < spell.last or lasts < spell.last:
+                return None
+            plain = (
+                self._in_window(home, subject, spell, posting, found)
+                if spell.when == 0
+                else self._elsewhere(home, subject, spell, posting, found)
+            )
+            if not plain:
+                return None
+        return found
+
+    def _elsewhere(
+        self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | Brief | None, found: _Found
+    ) -> bool:
+        """Whether a period whose line is dated before or after the window has nothing to tell."""
+        if posting is not None and not (spell.when < 0 and self._is_served(posting, spell)):
+            return False
+        if spell.near:
+            found.near = True
+            return (self._cents(home.household, subject, spell) or 0) > 0
+        return True
+
+    def _is_served(self, posting: Posting | Brief, spell: _Spell) -> bool:
+        """Whether a period before the window was posted whole, or not at all: then no day of it can have changed."""
+        charges = self._seen(posting)
+        if charges is None:
+            return posting.state in FREE or (
+                posting.amount != 0
+                and posting.service_first == spell.first
+                and posting.service_last == spell.last
+            )
+        return (
+            len(charges) == 1
+            and charges[0].amount not in {None, 0}
+            and posting.service_first == spell.first
+            and posting.service_last == spell.last
+        )
+
+    def _in_window(
+        self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | Brief | None, found: _Found
+    ) -> bool:
+        """Whether the period's line stands as it should or is plainly new; it is then noted."""
+        cents = self._cents(home.household, subject, spell)
+        if cents is None or cents <= 0:
+            return False
+        if posting is not None:
+            if not self._stands(posting, cents):
+                return False
+            found.standing.append(cents)
+            found.lease_ids.append(home.household.lease_on(spell.first).id)
+            return True
+        if (home.resident_id, self.code.id) in self.recorded.strangers:
+            return False
+        line = self._line(home, subject, spell, cents)
+        closed = self.expander.plan.closed_through
+        if closed is not None and line.transaction_date <= closed:
+            return False
+        found.new.append(line)
+        return True
+
+    def _stands(self, posting: Posting | Brief, cents: int) -> bool:
+        evidence = self.recorded.evidence
+        if posting.charge_code_id != self.code.id or posting.charge_code != self.code_name:
+            return False
+        charges = self._seen(posting)
+        if charges is None:
+            return posting.state in SETTLED and posting.amount == cents
+        charge = charges[0]
+        amount = posting.amount if charge.amount is None else charge.amount
+        return len(charges) == 1 and amount == cents and charge.id not in evidence.removed
+
+    def _seen(self, posting: Posting | Brief) -> Sequence[SyncedCharge] | None:
+        evidence = self.recorded.evidence
+        charges = evidence.by_reference.get(posting.reference)
+        if charges is None and posting.reference in evidence.matched:
+            return [evidence.matched[posting.reference]]
+        return charges
+
+    def _cents(self, household: Household, subject: Subject, spell: _Spell) -> int | None:
+        """The amount of a whole period; ``None`` where it is missing, or may change within it."""
+        amount, leases = self.charge.amount, household.leases
+        if isinstance(amount, Fixed):
+            return amount.cents
+        if len(leases) == 1:
+            lease = leases[0]
+        else:
+            lease = household.lease_on(spell.first)
+            if self.charge.split_mid_period and household.lease_on(spell.last) is not lease:
+                return None
+        if isinstance(amount, FromPath) and amount.path.root == "lease":
+            return lease.rent if amount.path.name == "rent" else lease.market_rent
+        exact = self.expander.base(amount, subject, lease, spell.period, spell.period.days)
+        return None if exact is None else round_half_away(exact)
+
+    def _line(self, home: _Home, subject: Subject, spell: _Spell, cents: int) -> Line:
+        charge = self.charge
+        key = Key(
+            self.expander.setting.integration.id,
+            charge.key_plan,
+            charge.key_charge,
+            home.household.unit.id,
+            home.resident_id,
+            spell.text,
+        )
+        write = self.expander.writer(Variant(ALWAYS, charge, None, waived=False), subject, spell.period, key)
+        return write.line(0, Portion(spell.period.days, cents), None, whole=True)
+
+    def _spells(self, subject: Subject) -> Iterator[_Spell]:
+        window, schedule = self.expander.setting.window, self.charge.schedule
+        assert schedule is not None
+        for period in self.expander.periods(self.charge, subject):
+            first, last = period.days.first, period.days.last
+            dated = last + ONE_DAY if schedule.arrears else first
+            when = 0 if dated in window else -1 if dated < window.first else 1
+            near = when == 0 or period.days.common(window) is not None
+            yield _Spell(period, first, last, period.text, when, near)
+
+
+def _limits(charge: Charge, effective: Days) -> Days | None:
+    """The days that the charge's own dates and its plan's leave; ``None`` where that is none."""
+    schedule = charge.schedule
+    assert schedule is not None
+    first = schedule.first if isinstance(schedule.first, date) else effective.first
+    through = schedule.through if isinstance(schedule.through, date) else LAST_DAY
+    limits = Days(max(effective.first, first), min(effective.last, through))
+    return limits if limits.count else None

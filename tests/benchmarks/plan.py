@@ -1,0 +1,90 @@
+"""How planning grows: N lines against ten months of synced charges, beside the least that it can cost.
+
+    python -m tests.benchmarks.plan --lines 1000 10000 100000 --runs 5
+
+For each size twice: 1 % of the month's lines missing, and all of them (the first month). Every figure is the median of the
+runs; floor and plan take turns in the same run. The result is checked: count and cents of both are the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.measure import Figures, medians, run
+from tests.benchmarks.portfolio import AS_OF, CHARGES, UNITS, Portfolio
+
+_FLOOR = str(Path(__file__).with_name("floor.py"))
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--lines", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    words.add_argument("--runs", type=int, default=5)
+    words.add_argument("--months", type=int, default=10, help="of synced charges, the planned month included")
+    words.add_argument("--folder", type=Path, help="keep the portfolios here and use them again")
+    asked = words.parse_args()
+    with tempfile.TemporaryDirectory() as aside:
+        where = asked.folder or Path(aside)
+        for gap, months, title in ((100, asked.months, "1 % missing"), (1, 1, "first month, all new")):
+            print(f"\n{title}, {months} months\n")
+            print("    lines   synced |  plan wall    CPU  peak MB | floor CPU |  CPU ratio | growth")
+            before: tuple[int, float] | None = None
+            for lines in asked.lines:
+                figures, floor, portfolio = measured(where, lines, months, gap, asked.runs)
+                growth = ""
+                if before is not None:
+                    growth = f"{math.log(figures.cpu / before[1]) / math.log(lines / before[0]):.2f}"
+                before = (lines, figures.cpu)
+                synced = portfolio.lines * (months - 1) + (
+                    portfolio.lines - portfolio.lines * 2 // UNITS if gap > 1 else 0
+                )
+                print(
+                    f"{lines:9,} {synced:8,} | {figures.wall:8.2f} s {figures.cpu:6.2f} {figures.peak:8.0f} |"
+                    f" {floor.cpu:7.2f} s | {figures.cpu / floor.cpu:8.2f} x | {growth:>6}",
+                    flush=True,
+                )
+
+
+def measured(where: Path, lines: int, months: int, gap: int, runs: int) -> tuple[Figures, Figures, Portfolio]:
+    """The medians of planning a portfolio, and of the floor."""
+    portfolio = Portfolio(max(1, lines // (UNITS * len(CHARGES))), months, gap)
+    project = where / f"{lines}-{months}-{gap}"
+    if not (project / "portfolio.json").is_file():
+        portfolio.build(project)
+    command = [
+        sys.executable,
+        "-m",
+        "chargeplan",
+        "plan",
+        "--offline",
+        "--as-of",
+        str(AS_OF),
+        "--out",
+        "month.plan",
+    ]
+    plans, floors = [], []
+    for _ in range(runs):
+        plans.append(run(command, project))
+        floors.append(run([sys.executable, _FLOOR, str(project), "floor.jsonl"], project))
+        check(project / "month.plan", json.loads(floors[-1].out))
+    return medians(plans), medians(floors), portfolio
+
+
+def check(plan: Path, floor: dict[str, int]) -> None:
+    """Both came to the same lines and money."""
+    footer = json.loads(plan.read_bytes().rsplit(b"\n", 2)[-2])
+    create = footer["totals"].get("create", {"count": 0, "amount": 0})
+    unchanged = footer["totals"].get("unchanged", {"count": 0, "amount": 0})
+    found = (create["count"], create["amount"], unchanged["count"])
+    wanted = (floor["count"], floor["cents"], floor["standing"])
+    if found != wanted:
+        raise SystemExit(f"the plan has {found}, the floor {wanted}")
+
+
+if __name__ == "__main__":
+    main()
