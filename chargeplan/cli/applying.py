@@ -71,6 +71,7 @@ class ApplyWords(msgspec.Struct, frozen=True):
     wait: bool
     deadline: float | None
     lock_timeout: float
+    approvals: Path | None
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -112,6 +113,12 @@ class Target(msgspec.Struct, frozen=True):
     show_default=True,
     metavar="SECONDS",
     help="Wait for another run.",
+)
+@click.option(
+    "--approvals",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Where the plan file's approvals are; default: PLANFILE.approvals.",
 )
 @common()
 def apply(*, common: Common, planfile: Path | None, **options: Any) -> int:
@@ -158,6 +165,8 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
         raise ChargeplanError(
             "A plan file says itself what it covers.", hint="Leave out the options of `plan`.", code="usage"
         )
+    if planfile is None and words.approvals is not None:
+        raise ChargeplanError("Approvals are of a plan file.", hint="Give the PLANFILE too.", code="usage")
     if asked.offline:
         raise ChargeplanError(
             "What is posted has to be compared with the ledgers as they are now.",
@@ -181,7 +190,7 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
         if deadline is not None:
             world.remote.end_at(deadline, stopping)
         target = (
-            _saved_target(world, project, planfile, saved, allowed)
+            _saved_target(world, project, planfile, saved, allowed, words.approvals)
             if planfile and saved
             else _fresh_target(common, world, project, asked, words, allowed, warnings)
         )
@@ -233,7 +242,12 @@ def _allowances(words: ApplyWords) -> tuple[Allowed, ...]:
 
 
 def _saved_target(
-    world: wiring.World, project: Project, path: Path, saved: PlanFile, allowed: tuple[Allowed, ...]
+    world: wiring.World,
+    project: Project,
+    path: Path,
+    saved: PlanFile,
+    allowed: tuple[Allowed, ...],
+    given: Path | None,
 ) -> Target:
     """A plan file, once it is certain that it was made for this place and from these files, and approved as they ask for.
 
@@ -271,7 +285,9 @@ def _saved_target(
             hint="Correct them and plan again.",
         )
     # What was used before was approved before; nobody has to approve again that a stopped run goes on.
-    approvals = () if used else refuse_unapproved(project.config.approvals, saved, path, world.clock.now())
+    approvals = (
+        () if used else refuse_unapproved(project.config.approvals, saved, path, given, world.clock.now())
+    )
     options = header.origin.options
     request = PlanRequest(
         header.as_of,

@@ -351,8 +351,10 @@ def _refuse_inside(path: Path, root: Path) -> None:
 # --- asked by apply ------------------------------------------------------------------------------------------------
 
 
-def refuse_unapproved(approvals: Approvals, saved: PlanFile, path: Path, now: str) -> tuple[Evidence, ...]:
-    """The approvals of the plan file that count, where it needs some.
+def refuse_unapproved(
+    approvals: Approvals, saved: PlanFile, path: Path, given: Path | None, now: str
+) -> tuple[Evidence, ...]:
+    """The approvals of the plan file at ``path`` that count, where it needs some; they are in ``given``, or beside it.
 
     Raises:
         GuardRefusedError: there are too few. No option overrides that.
@@ -362,7 +364,7 @@ def refuse_unapproved(approvals: Approvals, saved: PlanFile, path: Path, now: st
     if guard is None:
         return ()
     subject = subject_of(saved)
-    verdict = _verdict(approvals, subject, beside(path), datetime.fromisoformat(now))
+    verdict = _verdict(approvals, subject, given or beside(path), datetime.fromisoformat(now))
     if verdict.missing:
         said = refusal(approvals, verdict, guard.value or 0)
         raise GuardRefusedError(

@@ -102,6 +102,7 @@ _IGNORE = """\
 .chargeplan/
 *.plan
 *.plan.gz
+*.approvals
 chargeplan-run/
 """
 

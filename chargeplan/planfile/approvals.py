@@ -71,8 +71,7 @@ def add_approval(path: Path, approval: Approval, signer: Signer) -> None:
     signature = base64.b64encode(signer.sign(_signed_bytes(approval))).decode()
     entry = msgspec.json.encode(_Entry(approval, fingerprint(signer.public), signature))
     try:
-        # The line end before it: what a torn write left does not swallow it. Empty lines are nothing.
-        _append(path, b"\n" + entry + b"\n" if path.exists() else entry + b"\n")
+        _append(path, entry + b"\n")
     except OSError as error:
         raise ChargeplanError(
             f"The approval can't be saved to {path}: {error.strerror or error}.",
@@ -83,11 +82,16 @@ def add_approval(path: Path, approval: Approval, signer: Signer) -> None:
 
 def _append(path: Path, line: bytes) -> None:
     # Not blocking, for a pipe of that name would wait for a reader for ever.
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        size = found.st_size
+        if not stat.S_ISREG(found.st_mode):
             raise OSError("not a regular file")
+        # What a torn write left must not swallow the line.
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            line = b"\n" + line
         if os.write(descriptor, line) != len(line):
             raise OSError("the disk is full")
         os.fsync(descriptor)

@@ -11,14 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from tests.benchmarks.measure import Figures, medians, run
-from tests.benchmarks.portfolio import AS_OF, CHARGES, UNITS, Portfolio
 
 _FLOOR = str(Path(__file__).with_name("floor.py"))
+_OF_A_PROPERTY = 1_000
 
 
 def main() -> None:
@@ -35,14 +36,12 @@ def main() -> None:
             print("    lines   synced |  plan wall    CPU  peak MB | floor CPU |  CPU ratio | growth")
             before: tuple[int, float] | None = None
             for lines in asked.lines:
-                figures, floor, portfolio = measured(where, lines, months, gap, asked.runs)
+                figures, floor = measured(where, lines, months, gap, asked.runs)
                 growth = ""
                 if before is not None:
                     growth = f"{math.log(figures.cpu / before[1]) / math.log(lines / before[0]):.2f}"
                 before = (lines, figures.cpu)
-                synced = portfolio.lines * (months - 1) + (
-                    portfolio.lines - portfolio.lines * 2 // UNITS if gap > 1 else 0
-                )
+                synced = lines * (months - 1) + (lines - lines // gap)
                 print(
                     f"{lines:9,} {synced:8,} | {figures.wall:8.2f} s {figures.cpu:6.2f} {figures.peak:8.0f} |"
                     f" {floor.cpu:7.2f} s | {figures.cpu / floor.cpu:8.2f} x | {growth:>6}",
@@ -50,12 +49,24 @@ def main() -> None:
                 )
 
 
-def measured(where: Path, lines: int, months: int, gap: int, runs: int) -> tuple[Figures, Figures, Portfolio]:
-    """The medians of planning a portfolio, and of the floor."""
-    portfolio = Portfolio(max(1, lines // (UNITS * len(CHARGES))), months, gap)
+def measured(where: Path, lines: int, months: int, gap: int, runs: int) -> tuple[Figures, Figures]:
+    """The medians of planning a portfolio, and of the floor.
+
+    The portfolio is made by another process: a child's peak memory is never less than its parent's when it began.
+    """
     project = where / f"{lines}-{months}-{gap}"
     if not (project / "portfolio.json").is_file():
-        portfolio.build(project)
+        make = [sys.executable, "-m", "tests.benchmarks.portfolio", str(project)]
+        made = [
+            *make,
+            "--properties",
+            str(max(1, lines // _OF_A_PROPERTY)),
+            "--months",
+            str(months),
+            "--gap",
+            str(gap),
+        ]
+        subprocess.run(made, check=True)
     command = [
         sys.executable,
         "-m",
@@ -63,7 +74,7 @@ def measured(where: Path, lines: int, months: int, gap: int, runs: int) -> tuple
         "plan",
         "--offline",
         "--as-of",
-        str(AS_OF),
+        "2027-08-02",
         "--out",
         "month.plan",
     ]
@@ -72,7 +83,7 @@ def measured(where: Path, lines: int, months: int, gap: int, runs: int) -> tuple
         plans.append(run(command, project))
         floors.append(run([sys.executable, _FLOOR, str(project), "floor.jsonl"], project))
         check(project / "month.plan", json.loads(floors[-1].out))
-    return medians(plans), medians(floors), portfolio
+    return medians(plans), medians(floors)
 
 
 def check(plan: Path, floor: dict[str, int]) -> None:

@@ -2,10 +2,13 @@
 
 Properties have 200 units, each with one household and five monthly charges: a thousand lines a property and month. The
 month that is planned is August 2027.
+
+    python -m tests.benchmarks.portfolio FOLDER --properties 10 --months 10 --gap 100
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -22,7 +25,6 @@ from chargeplan.snapshot.store import SqliteSnapshot
 INTEGRATION = "resman-bench"
 UNITS = 200
 MONTH = date(2027, 8, 1)
-AS_OF = date(2027, 8, 2)
 SYNC = "2027-08-02T04:10:00Z"
 CHARGES: tuple[tuple[str, int | None], ...] = (
     ("rent", None),
@@ -247,3 +249,19 @@ def _posting(prop: int, unit: int, name: str, cents: int, first: date) -> Postin
         charge_id=f"charge-{reference}",
         plan_id=f"plan-{first:%Y%m}",
     )
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("folder", type=Path)
+    words.add_argument("--properties", type=int, required=True)
+    words.add_argument("--months", type=int, default=10, help="that were billed, the planned one included")
+    words.add_argument(
+        "--gap", type=int, default=100, help="of so many households one was not billed for the planned month"
+    )
+    asked = words.parse_args()
+    Portfolio(asked.properties, asked.months, asked.gap).build(asked.folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chargeplan.core.change import Total
-from chargeplan.core.statement import Statement, statement_of
+from chargeplan.core.statement import Approved, Statement, statement_of
 
 
 def event(kind: str, at: str = "2027-08-02T10:00:00.000Z", actor: str = "kim", **data: Any) -> dict[str, Any]:
@@ -156,3 +156,15 @@ def test_the_days_are_inclusive_and_later_events_still_settle() -> None:
     assert [each.plan_id for each in statement.controls] == ["p1"]
     assert statement.controls[0].balanced
     assert september not in statement.events
+
+
+def test_the_people_who_approved_are_told_with_key_and_signature() -> None:
+    given = {
+        "approver": "pat", "approved_at": "2027-08-02T09:00:00Z", "expires_at": "2027-08-05T09:00:00Z", "reason": "looked",
+    }  # fmt: skip
+    entry = {"approval": given, "key": "SHA256:k", "signature": "c2ln"}
+    (control,) = whole(applied(1, 100, approvals=[entry])).controls
+    assert control.approvals == (
+        Approved("pat", "2027-08-02T09:00:00Z", "2027-08-05T09:00:00Z", "looked", "SHA256:k", "c2ln"),
+    )
+    assert whole(applied(1, 100)).controls[0].approvals == ()

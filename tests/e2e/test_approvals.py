@@ -160,6 +160,24 @@ def test_what_the_journal_keeps_is_what_was_signed(office, house):
     assert event["data"]["facts"]["approvals"] == [entry]
 
 
+def test_approvals_may_come_from_elsewhere(office, house):
+    """Two people approve on two machines; their files are put together for the pipeline."""
+    office.requires(2)
+    house.saved()
+    for name in ("ada", "ben"):
+        assert office.approve(name, "--out", office.keys / f"{name}.json").code == 0
+    both = office.keys / "both"
+    both.write_bytes((office.keys / "ada.json").read_bytes() + (office.keys / "ben.json").read_bytes())
+    assert "none is given" in office.refused()
+    assert house.apply("--approvals", office.keys / "ada.json").code == 6
+    assert house.apply("--approvals", both).code == 0
+
+
+def test_approvals_without_a_plan_file_are_a_mistake(office, house):
+    office.requires(1)
+    assert house.run("apply", "--auto-approve", *MONTH, "--approvals", office.key("ada"), "--json").code == 1
+
+
 # --- what plan and show say ----------------------------------------------------------------------------------------
 
 

@@ -61,8 +61,10 @@ CHARGE = """\
 """
 NOTHING_SENT = {1, 5, 6, 7}  # exit codes that say so
 EVERY_STATE = ("unposted", "posted", "rejected", "deleted")
-# A fault of a POST whose 429 does not make the test wait, and one more that a soak can't have: the request never arrives.
-POST_FAULTS = FAULTS | {"429": {"status": 429, "work": False, "retry_after": 0}}
+# Not the one that makes the program wait; the soak has it.
+POST_FAULTS = {name: fault for name, fault in FAULTS.items() if name != "429"}
+# What goes wrong with the requests of an apply, and after how many that go well.
+WRONG = st.lists(st.tuples(st.sampled_from(sorted(POST_FAULTS)), st.integers(0, 1)), max_size=2)
 
 
 class Copy:
@@ -145,14 +147,16 @@ class Histories(RuleBasedStateMachine):
         result = self._run(copy, "plan", "--as-of", self.as_of, "--out", copy.house.planfile)
         assert result.code == 0, result
 
-    @rule(who=st.sampled_from((0, 0, 1)))
-    def apply_saved(self, who: int) -> None:
+    @rule(who=st.sampled_from((0, 0, 1)), wrong=WRONG)
+    def apply_saved(self, who: int, wrong: list[tuple[str, int]]) -> None:
         copy = self.copies[who]
         if copy.house.planfile.exists():
+            self._go_wrong(wrong)
             self._apply(copy, copy.house.planfile)
 
-    @rule(who=st.sampled_from((0, 0, 1)))
-    def apply(self, who: int) -> None:
+    @rule(who=st.sampled_from((0, 0, 1)), wrong=WRONG)
+    def apply(self, who: int, wrong: list[tuple[str, int]]) -> None:
+        self._go_wrong(wrong)
         self._apply(self.copies[who], "--auto-approve", "--as-of", self.as_of)
 
     @rule(who=st.sampled_from((0, 0, 1)), step=st.sampled_from(STEPS), count=st.integers(1, 2))
@@ -185,10 +189,6 @@ class Histories(RuleBasedStateMachine):
             self.months.append(self.as_of.replace(day=1))
 
     # --- the other side -------------------------------------------------------------------------------------------
-
-    @rule(name=st.sampled_from(sorted(POST_FAULTS)), skip=st.integers(0, 1))
-    def something_will_go_wrong(self, name: str, skip: int) -> None:
-        self.state.add_faults(Fault(method="POST", path=BATCH, skip=skip, **POST_FAULTS[name]))
 
     @rule(posting_date=st.sampled_from((None, None, 3)))
     def approve(self, posting_date: int | None) -> None:
@@ -346,6 +346,11 @@ class Histories(RuleBasedStateMachine):
             f"{' '.join(map(str, words))[:90]} -> {result.code} {result.last[:150]} {result.err.strip()[:300] if result.code else ''}"
         )
         return result
+
+    def _go_wrong(self, wrong: list[tuple[str, int]]) -> None:
+        self.state.clear_faults()
+        for name, skip in wrong:
+            self.state.add_faults(Fault(method="POST", path=BATCH, skip=skip, **POST_FAULTS[name]))
 
     def _apply(self, copy: Copy, *words) -> None:
         before = self._entries(*EVERY_STATE)

@@ -364,6 +364,32 @@ def test_reasons_are_escaped() -> None:
     assert "hacked=1" in text
 
 
+def approved(word: str) -> list[dict[str, Any]]:
+    """The same month, approved by somebody who writes that word wherever they may."""
+    events = journal()
+    given = {
+        "approver": word,
+        "approved_at": "2027-08-02T09:00:00Z",
+        "expires_at": "2027-08-05T09:00:00Z",
+        "reason": word,
+    }
+    events[0]["data"]["facts"]["approvals"] = [{"approval": given, "key": "SHA256:k", "signature": "c2ln"}]
+    return events
+
+
+def test_who_approved_stands_beside_the_plan() -> None:
+    assert "the digest was given 2027-08-02 09:00 pat : pat SHA256:k p1 sha256:d1" in told(approved("pat"))
+
+
+def test_what_an_approver_writes_is_escaped() -> None:
+    text = statement_html(statement_of(approved(EVIL), None, None), environment="x")
+    assert "<img" not in text
+    rows = records_csv(
+        list(statement_rows(statement_of(approved("=cmd()"), None, None))), CSV_KEYS
+    ).splitlines()
+    assert rows[1].endswith(",'=cmd() 2027-08-02T09:00:00Z SHA256:k (=cmd())")
+
+
 def test_the_csv_ends_with_the_control_totals() -> None:
     rows = records_csv(list(statement_rows(statement_of(journal()[:-1], None, None))), CSV_KEYS).splitlines()
     assert rows[0] == "at,kind,actor,plan_id,batch_id,count,amount,digest,approval,reason,approved_by"
