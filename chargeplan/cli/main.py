@@ -63,8 +63,27 @@ _HELP = {
 }
 
 
+# Options of every command, and whether each takes a value: people write them before the command too.
+_EVERYWHERE = {
+    "--config": True,
+    "--env": True,
+    "--color": True,
+    "--log-level": True,
+    "--log-format": True,
+    "--quiet": False,
+    "-q": False,
+    "--json": False,
+}
+
+
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is asked for."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`chargeplan --color always plan` means what `chargeplan plan --color always` does."""
+        before = _common_before(args)
+        rest = args[len(before) :]
+        return super().parse_args(ctx, [*rest, *before] if rest and rest[0] in COMMANDS else args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The commands in the order of a month's work."""
@@ -83,6 +102,18 @@ class LazyGroup(click.Group):
         """List the commands without loading them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, _HELP[name]) for name in COMMANDS])
+
+
+def _common_before(args: Sequence[str]) -> list[str]:
+    """The options of every command that stand before the first other word, with their values."""
+    found: list[str] = []
+    while len(found) < len(args):
+        word = args[len(found)]
+        name, has_value, _ = word.partition("=")
+        if name not in _EVERYWHERE or (has_value and not _EVERYWHERE[name]):
+            break
+        found += args[len(found) : len(found) + (2 if _EVERYWHERE[name] and not has_value else 1)]
+    return found
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
