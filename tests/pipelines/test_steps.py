@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from chargeplan.core.approval import write_key
 from chargeplan.journal import open_journal
+from chargeplan.planfile.approvals import write_new_key
 from chargeplan.sandbox.faults import Fault
 from tests.e2e.house import BATCH, TODAY
 from tests.pipelines.codehost import BOT, TOKEN, served
@@ -122,6 +124,25 @@ def test_apply_needs_the_plan_file(step):
 def test_nothing_to_post_is_a_good_end(step):
     ran = step.run("apply.sh", CHARGEPLAN_HAS_CHANGES="false")
     assert (ran.code, step.outputs) == (0, {"outcome": "nothing"})
+
+
+def test_apply_takes_the_approvals_that_people_signed(step, tmp_path):
+    key = tmp_path / "ada.key"
+    public = write_key(write_new_key(key, ""))
+    approvers = f"approvals: {{required: 1, approvers: [{{name: ada, key: '{public}'}}]}}\nguards:"
+    step.project.edit("chargeplan.yaml", "guards:", approvers)
+    step.run("plan.sh", GITHUB_ACTOR="kim")
+    digest, plan = step.outputs["digest"], Path(step.outputs["plan_file"])
+    refused = step.run("apply.sh", CHARGEPLAN_DIGEST=digest)
+    assert refused.code == 6, refused.log
+    assert step.project.posted() == []
+    signed = step.project.run("approve", plan, "--key", key, "--out", tmp_path / "signed", "--yes")
+    assert signed.returncode == 0, signed.stderr
+    ran = step.run(
+        "apply.sh", CHARGEPLAN_DIGEST=digest, CHARGEPLAN_APPROVALS=(tmp_path / "signed").read_text()
+    )
+    assert ran.code == 0, ran.log
+    assert len(step.project.posted()) > 0
 
 
 def test_an_earlier_try_never_passes_for_this_one(step):

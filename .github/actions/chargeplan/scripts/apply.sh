@@ -23,6 +23,11 @@ fi
 require_lasting_journal
 
 words=("$file" --env "$environment" --digest "$CHARGEPLAN_DIGEST" --auto-approve --json)
+# Signed approvals come as text: the plan's artifact was made before they were.
+if [ -n "${CHARGEPLAN_APPROVALS:-}" ]; then
+  printf '%s\n' "$CHARGEPLAN_APPROVALS" >"$work/approvals"
+  words+=(--approvals "$work/approvals")
+fi
 [ -z "${CHARGEPLAN_DEADLINE:-}" ] || words+=(--deadline "$CHARGEPLAN_DEADLINE")
 [ -z "${CHARGEPLAN_LOCK_TIMEOUT:-}" ] || words+=(--lock-timeout "$CHARGEPLAN_LOCK_TIMEOUT")
 # Several guards are told apart by spaces: allow="max_total=650000.00 max_charges=6000".
