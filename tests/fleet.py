@@ -93,7 +93,8 @@ class Fleet(Soak):
             ended = finish(runner, timeout=120)
             assert ended.code in ENDINGS, ended
             self.killed += ended.code == -9
-            self.happened[f"runner ended with {ended.code}"] += 1
+            why = f" ({ended.json['code']})" if ended.code == 1 else ""
+            self.happened[f"runner ended with {ended.code}{why}"] += 1
         for timer in trouble:
             if timer is not None:
                 timer.join()
@@ -102,7 +103,7 @@ class Fleet(Soak):
         """What each runner is told."""
         mode = draw.choice(("one plan file", "plans of their own", "shards"))
         self.happened[mode] += 1
-        end = ("--deadline", "6")
+        end = ("--deadline", "20", "--json")
         if mode == "one plan file":
             planned = house.plan("--out", house.planfile)
             assert planned.code == 0, planned

@@ -12,12 +12,13 @@ from typing import NamedTuple
 
 
 class Figures(NamedTuple):
-    """Seconds of wall and CPU, peak megabytes, and what the command wrote on stdout."""
+    """Seconds of wall and CPU, peak megabytes, and what the command wrote on stdout and stderr."""
 
     wall: float
     cpu: float
     peak: float
     out: str
+    err: str
 
 
 def run(
@@ -38,7 +39,9 @@ def run(
         process.stderr.close()
     if process.returncode not in ends:
         raise SystemExit(f"{command} ended with {process.returncode}: {said.decode()}{out.read_text()}")
-    return Figures(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read_text())
+    return Figures(
+        wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, out.read_text(), said.decode()
+    )
 
 
 def medians(runs: Sequence[Figures]) -> Figures:
@@ -48,4 +51,5 @@ def medians(runs: Sequence[Figures]) -> Figures:
         statistics.median(each.cpu for each in runs),
         statistics.median(each.peak for each in runs),
         runs[-1].out,
+        runs[-1].err,
     )
