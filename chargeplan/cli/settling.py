@@ -77,8 +77,10 @@ def _removed(world: wiring.World) -> list[Posting]:
     for integration_id in world.integrations:
         try:
             properties = world.snapshot.properties(integration_id)
-        except ChargeplanError:
-            # Nothing was read yet, so nothing can be missing from it.
+        except ChargeplanError as problem:
+            # Where nothing was read yet, nothing can be missing from it.
+            if problem.code != "never_read":
+                world.options.say(f"What was removed upstream can't be told. {problem.message}")
             continue
         for each in properties:
             found += _removed_of(world, integration_id, each.id)

@@ -36,6 +36,8 @@ _FIRST_POLL = 0.2
 _LONGEST_POLL = 10.0
 _MOST_TRIES = 3
 _LOOK_UP = 0.1
+# A quarter of a lock's expiry: nobody else can have taken the lock of a run that is as prompt as this.
+_PROMPT_SECONDS = 30.0
 """Seconds between two looks at whether a wait is still wanted: Ctrl-C does not end a sleep by itself."""
 
 
@@ -125,6 +127,17 @@ class _Sent(msgspec.Struct, frozen=True):
     batch_id: str
     part: _Part
     lane: _Lane
+
+
+def _promptly(clock: Clock, intended: float, send: Callable[[], Outcome]) -> Outcome:
+    """Send, unless the run stood still (a sleeping laptop, a stopped process) since the intent was recorded.
+
+    A run that wakes up late may have lost its lock, and a person may have said of its lines that they were not posted.
+    """
+    seconds = clock.monotonic() - intended
+    if seconds > _PROMPT_SECONDS:
+        return NotSent(f"this run stood still for {seconds:.0f} seconds between the intent and the request")
+    return send()
 
 
 class Poster:
@@ -222,7 +235,9 @@ class Poster:
         lane.parts.popleft()
         lane.busy = True
         self.requests += 1
-        under_way.begin(_Sent(batch_id, part, lane), send)
+        under_way.begin(
+            _Sent(batch_id, part, lane), partial(_promptly, self.clock, self.clock.monotonic(), send)
+        )
 
     def _take(self, under_way: Requests[_Sent], timeout: float | None) -> None:
         """Wait for an answer and record what came of the request."""

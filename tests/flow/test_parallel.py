@@ -9,7 +9,9 @@ from collections import Counter
 
 import pytest
 
+from chargeplan.cli.wiring import WallClock
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.flow.requests import Requests
 from chargeplan.journal.store import SqlJournal
 from chargeplan.sandbox.faults import Fault
 from tests.e2e.house import BATCH, finish
@@ -95,6 +97,25 @@ def test_the_document_is_in_the_plans_order_whatever_was_answered_first(house, t
     # The last property's first batch was answered before the first one's second was sent.
     sent = [each.property_id for each in house.ours()]
     assert sent.index(towns[-1]) < max(i for i, place in enumerate(sent) if place == towns[0])
+
+
+def test_a_run_that_stood_still_after_its_intent_does_not_send_late(house, towns, monkeypatch):
+    house.saved()
+    wanted = house.wanted()
+    awake, begin, slept = WallClock.monotonic, Requests.begin, [0.0]
+
+    def stand_still(self, sent, send):
+        slept[0] += 0.0 if slept[0] else 60.0
+        begin(self, sent, send)
+
+    monkeypatch.setattr(WallClock, "monotonic", lambda self: awake(self) + slept[0])
+    monkeypatch.setattr(Requests, "begin", stand_still)
+    assert house.apply().code == 0
+    events = [each for each in house.run("history", "--json").json["events"] if each["kind"] == "recorded"]
+    withdrawn = [each["data"] for each in events if each["data"]["state"] == "withdrawn"]
+    assert len(withdrawn) == 1
+    assert "stood still for 60 seconds" in withdrawn[0]["errors"][0]
+    everything_is_billed_once(house, wanted)
 
 
 # --- how such a run ends -------------------------------------------------------------------------------------------

@@ -305,7 +305,9 @@ def test_a_key_that_others_can_read_is_refused(tmp_path):
         read_private_key(tmp_path / "ada.key", unasked)
 
 
-@pytest.mark.parametrize("content", [b"", b"s3cret", pem(X25519PrivateKey.generate())])
+@pytest.mark.parametrize(
+    "content", [b"", b"s3cret", pem(X25519PrivateKey.generate())], ids=["empty", "text", "x25519"]
+)
 def test_what_is_no_signing_key_is_refused_and_not_repeated(content):
     with pytest.raises(ChargeplanError) as caught:
         read_private(content, unasked)
