@@ -49,13 +49,15 @@ def chromium():
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(tmp_path_factory):
     path = chromium()
     if path is None:
         assert not REQUIRED, "a browser is required, and none is here"
         pytest.skip("there is no Chromium: install it, or name one with CHARGEPLAN_BROWSER")
     with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=path, args=_OPTIONS)
+        # It writes into its home, which is not to be the tests'.
+        environ = {**os.environ, "HOME": str(tmp_path_factory.mktemp("browser"))}
+        opened = playwright.chromium.launch(executable_path=path, args=_OPTIONS, env=environ)
         yield opened
         opened.close()
 

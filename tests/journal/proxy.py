@@ -131,7 +131,11 @@ def _connected(where: tuple[str, int] | str) -> socket.socket:
     if isinstance(where, tuple):
         return socket.create_connection(where)
     server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    server.connect(where)
+    try:
+        server.connect(where)
+    except OSError:
+        server.close()
+        raise
     return server
 
 

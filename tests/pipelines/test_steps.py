@@ -166,7 +166,8 @@ def test_a_cancelled_job_finishes_the_request_under_way_and_records_it(step, num
     step.project.state.add_faults(Fault(method="POST", path=BATCH, delay=2.0))
     (command,) = [each["run"] for each in ACTION["runs"]["steps"] if each["name"] == "Apply"]
     running = subprocess.Popen(
-        step.machine.words(command), cwd=step.project.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        # A shell can't take back that a signal is ignored, as it is for what the tests' own shell runs in the background.
+        ["env", "--default-signal=INT", *step.machine.words(command)], cwd=step.project.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         text=True, env=step.environ(CHARGEPLAN_DIGEST=step.outputs["digest"], GITHUB_ACTION_PATH=str(SCRIPTS.parent)),
     )  # fmt: skip
     while running.poll() is None and step.project.state.waiting_faults():
