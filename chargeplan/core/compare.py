@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import TypeVar
 
 import msgspec
 
@@ -31,6 +32,7 @@ from chargeplan.core.money import format_money, round_ratio
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
 from chargeplan.core.posted import Evidence, PostedPart, service_of
+from chargeplan.core.posting import Posting
 from chargeplan.core.steady import Steady
 
 _STATUS_ACTION = {
@@ -254,14 +256,25 @@ def _new(line: Line, scene: _Scene) -> Change:
     if line.hold:
         return _change("hold", line.hold, line)
     if duplicate := scene.foreign.take(line):
-        return _change("hold", "probable_duplicate", line, synced=duplicate, detail=_named(duplicate))
+        synced = duplicate if isinstance(duplicate, SyncedCharge) else None
+        return _change(
+            "hold", "probable_duplicate", line, synced=synced, detail=_named(duplicate, scene.evidence)
+        )
     return _change("create", None, line, detail=scene.evidence.refusal(line.reference))
 
 
-def _named(charge: SyncedCharge) -> str:
-    amount = format_money(charge.amount or 0)
-    text = f" “{charge.description}”" if charge.description else ""
-    return f"charge {charge.id} of {amount} dated {charge.transaction_date}{text}"
+def _named(found: SyncedCharge | Posting, evidence: Evidence) -> str:
+    amount = format_money(found.amount or 0)
+    text = f" “{found.description}”" if found.description else ""
+    if isinstance(found, Posting):
+        what = f"line {found.reference}, not on the ledger yet,"
+    else:
+        what = f"charge {found.id}"
+    posting = found if isinstance(found, Posting) else evidence.poster_of(found)
+    said = f"{what} of {amount} dated {found.transaction_date}{text}"
+    if posting is None:
+        return said
+    return f"{said}, which was posted for {posting.key_plan}/{posting.key_charge}: if that is this charge's old name, write `moved`"
 
 
 # --- corrections -------------------------------------------------------------------------------------------------
@@ -403,7 +416,11 @@ def _closed_problems(plan: Plan, closed: Sequence[Change]) -> Iterator[Diagnosti
 
 
 class _ForeignCharges:
-    """Charges of owned codes that no loaded plan posted: each may be the duplicate of one line."""
+    """Charges of owned codes that no loaded plan posted: each may be the duplicate of one line.
+
+    So may a posting of ours that no ledger shows yet, under a key that no plan has any more: a charge that was renamed
+    without ``moved``, for example.
+    """
 
     def __init__(
         self, planned: Sequence[PlannedProperty], observed: ObservedProperty, evidence: Evidence
@@ -427,22 +444,28 @@ class _ForeignCharges:
             if charge.reference not in self.ours_unrecorded:
                 self._by_resident.setdefault((charge.resident_id, charge.charge_code_id), []).append(charge)
 
-    def take(self, line: Line) -> SyncedCharge | None:
-        """A foreign charge for the same resident, code and service period; it will not be given again."""
+        self._unseen: dict[tuple[str, str], list[Posting]] = {}
+        for posting in evidence.orphans:
+            self._unseen.setdefault((posting.resident_id, posting.charge_code_id), []).append(posting)
+
+    def take(self, line: Line) -> SyncedCharge | Posting | None:
+        """A foreign charge (or posting) for the same resident, code and service period; it will not be given again."""
         if (line.plan, line.charge_code_id) not in self._owned or (line.amount or 0) <= 0:
             return None
-        candidates = self._by_resident.get((line.key.resident_id, line.charge_code_id), [])
-        found = next(
-            (
-                each
-                for each in candidates
-                if each.transaction_date and _same_period(each.transaction_date, line)
-            ),
-            None,
-        )
-        if found is not None:
-            candidates.remove(found)
-        return found
+        place = (line.key.resident_id, line.charge_code_id)
+        return _taken(self._by_resident.get(place, []), line) or _taken(self._unseen.get(place, []), line)
+
+
+_Foreign = TypeVar("_Foreign", SyncedCharge, Posting)
+
+
+def _taken(candidates: list[_Foreign], line: Line) -> _Foreign | None:
+    """The first candidate of the line's period, which is no candidate any more."""
+    for each in candidates:
+        if each.transaction_date and _same_period(each.transaction_date, line):
+            candidates.remove(each)
+            return each
+    return None
 
 
 def _same_period(day: date, line: Line) -> bool:

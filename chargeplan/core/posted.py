@@ -6,7 +6,7 @@ plan-language.md, *What already exists, and what follows*: presence proves, abse
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Literal
@@ -45,8 +45,8 @@ class Evidence:
     """The journal's postings and the synced charges of one property, matched with one another.
 
     ``loaded`` are all plans of the project: what the journal posted under the key of none of them may be a duplicate,
-    as may what nobody recorded. Such ``strangers`` are positive charges, by date and id. Without ``loaded`` everything
-    in the journal counts as ours. ``whole`` reads the postings of which ``postings`` has briefs, should one be looked
+    as may what nobody recorded. Such ``strangers`` are positive charges, by date and id; ``orphans`` are postings of the
+    kind that no ledger shows yet. Without ``loaded`` everything in the journal counts as ours. ``whole`` reads the postings of which ``postings`` has briefs, should one be looked
     into. ``unrecorded`` are references of synced charges that the journal does not know.
 
     By reference first; then, for postings that are queued or accepted, by content: the same resident, code and amount,
@@ -71,12 +71,20 @@ class Evidence:
         self._claims |= {charge.id: self.postings[reference] for reference, charge in self.matched.items()}
         self.removed = removed_upstream(observed)
         self.unrecorded = self.by_reference.keys() - self.postings.keys()
-        self.strangers = self._strangers(observed.charges, loaded)
+        names = _loaded_names(loaded)
+        self.strangers = self._strangers(observed.charges, names)
+        self.orphans = tuple(self._orphans(names))
+
+    def _orphans(self, names: frozenset[tuple[str, str]] | None) -> Iterator[Posting]:
+        for each in self.postings.values():
+            if isinstance(each, Brief) or each.state in FREE or each.amount <= 0 or _is_ours(each, names):
+                continue
+            if each.reference not in self.by_reference and each.reference not in self.matched:
+                yield each
 
     def _strangers(
-        self, charges: Iterable[SyncedCharge], loaded: Sequence[Plan] | None
+        self, charges: Iterable[SyncedCharge], names: frozenset[tuple[str, str]] | None
     ) -> tuple[SyncedCharge, ...]:
-        names = _loaded_names(loaded)
         found: list[SyncedCharge] = []
         for charge in charges:
             posting = self.postings.get(charge.reference or "")
@@ -98,6 +106,10 @@ class Evidence:
     def knows(self, reference: str) -> bool:
         """Whether journal or snapshot has ever seen the reference."""
         return reference in self.by_reference or reference in self.postings
+
+    def poster_of(self, charge: SyncedCharge) -> Posting | Brief | None:
+        """The posting of ours, under whatever key, that the charge came of."""
+        return self.postings.get(charge.reference or "") or self._claims.get(charge.id)
 
     def refusal(self, reference: str) -> str:
         """Why the line was refused when it was last sent, or nothing."""

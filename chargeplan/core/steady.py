@@ -50,6 +50,7 @@ class Recorded:
                 self.branched.add(place)
             self.people.add((each.unit_id, each.resident_id))
         self.strangers = {(each.resident_id, each.charge_code_id) for each in evidence.strangers}
+        self.strangers |= {(each.resident_id, each.charge_code_id) for each in evidence.orphans}
 
 
 class Stands(msgspec.Struct):

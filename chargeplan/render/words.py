@@ -25,8 +25,8 @@ HOLDS: Final[dict[str, str]] = {
     "no_primary_resident": "the lease has no primary resident: name one at the property system",
     "overlapping_households": "two households live in the unit on the same days: correct the leases' dates at the property system",
     "balance_unknown": "what was open on the days in question is not known: check the ledger, and post the fee by hand",
-    "probable_duplicate": "someone else seems to have posted this charge already: `chargeplan adopt` takes it as this line, "
-    "or reverse it on the ledger",
+    "probable_duplicate": "it seems to be posted already, by someone else or under another name: `chargeplan adopt` takes that "
+    "charge as this line, `moved` in the plan tells of a rename, or reverse it on the ledger",
 }
 
 SKIPS: Final[dict[str, str]] = {

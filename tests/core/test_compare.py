@@ -350,3 +350,43 @@ def test_the_window_may_begin_in_the_middle_of_a_split_period() -> None:
     world.post(late_august)
     assert world.changes(late_august) == [("unchanged", "2027-08-16", "$567.74")]
     assert [each for each, _, _ in world.changes(AUGUST)] == ["unchanged", "unchanged"]
+
+
+# --- a charge that was renamed without a word ----------------------------------------------------------------------
+
+
+def renamed(state: str, *, sync: bool) -> World:
+    """August's rent was posted as `rent`; then the charge is called `base-rent`."""
+    world = World(plan(charge(), owns=("Rent",)), lease())
+    world.loaded = world.plans
+    world.post(state=state, sync=sync)
+    world.plans[:] = [plan(charge("base-rent"), owns=("Rent",))]
+    return world
+
+
+@pytest.mark.parametrize("state", ["queued", "accepted", "unknown", "intended", "posted"])
+def test_what_is_under_way_under_the_old_name_holds_the_line(state: str) -> None:
+    (change,) = renamed(state, sync=False).compare().changes
+    assert (change.action, change.reason, change.synced) == ("hold", "probable_duplicate", None)
+    assert "posted for oak/rent" in change.detail
+    assert "`moved`" in change.detail
+
+
+def test_what_stands_under_the_old_name_is_told_as_ours() -> None:
+    (change,) = renamed("accepted", sync=True).compare().changes
+    assert (change.action, change.reason) == ("hold", "probable_duplicate")
+    assert change.synced is not None
+    assert "posted for oak/rent" in change.detail
+
+
+@pytest.mark.parametrize("state", ["refused", "withdrawn", "not_posted"])
+def test_what_was_never_written_under_the_old_name_holds_nothing(state: str) -> None:
+    assert [each.action for each in renamed(state, sync=False).compare().changes] == ["create"]
+
+
+def test_one_line_under_way_holds_one_line() -> None:
+    world = World(plan(charge(), owns=("Rent",)), lease())
+    world.loaded = world.plans
+    world.post(state="accepted", sync=False)
+    world.plans[:] = [plan(charge("base-rent"), charge("other-rent"), owns=("Rent",))]
+    assert sorted(each.action for each in world.compare().changes) == ["create", "hold"]
