@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -182,7 +183,7 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
             hint="The one given belongs to another plan: look at this one with `chargeplan show`, or plan again.",
             code="digest_mismatch",
         )
-    if saved is not None and common.env is None:
+    if saved is not None and common.env is None and not os.environ.get("CHARGEPLAN_ENV"):
         common = msgspec.structs.replace(common, env=saved.header.environment)
     project, warnings = _project(common, stale=saved is not None)
     as_of = saved.header.as_of if saved else request_of(asked, project.config, wiring.WallClock()).as_of
@@ -200,6 +201,7 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
         if target.approvals:
             names = ", ".join(each.approval.approver for each in target.approvals if each.approval)
             common.say(f"Approved by {names}.")
+        common.say(f"Posting to {world.api_host}, environment `{world.environment.name}`.")
         run = _Run(common, world, project, target, words, stopping, deadline)
         return run.apply()
 
@@ -226,7 +228,7 @@ def _approval(words: ApplyWords, saved: PlanFile | None) -> str:
 
 
 def _allowances(words: ApplyWords) -> tuple[Allowed, ...]:
-    if words.allow and not words.reason:
+    if words.allow and not (words.reason or "").strip():
         raise ChargeplanError(
             "--allow needs --reason.",
             hint='Say why, as in --reason "new building"; it is recorded.',

@@ -179,21 +179,20 @@ def read_window(period: str | None, first: str | None, through: str | None) -> D
             raise ChargeplanError(
                 "--period goes without --from and --through.", hint="Give one or the other.", code="usage"
             )
-        start = (
-            read_date(f"{period}-01" if len(period) == 7 else "", "--period") if len(period) == 7 else None
-        )
-        if start is None:
+        try:
+            start = date.fromisoformat(f"{period}-01")
+        except ValueError:
             raise ChargeplanError(
                 f"--period: `{period}` is no month.", hint="Write it as 2027-08.", code="usage"
-            )
+            ) from None
         return Days(start, date.fromordinal(add_months(start, 1).toordinal() - 1))
     if first is None and through is None:
         return None
-    start, end = read_date(first, "--from"), read_date(through, "--through")
-    if start is None or end is None:
+    begins, ends = read_date(first, "--from"), read_date(through, "--through")
+    if begins is None or ends is None:
         raise ChargeplanError(
             "--from and --through go together.", hint="Give both, or --period.", code="usage"
         )
-    if end < start:
+    if ends < begins:
         raise ChargeplanError("--through is before --from.", hint="Both are inclusive.", code="usage")
-    return Days(start, end)
+    return Days(begins, ends)

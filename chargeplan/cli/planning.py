@@ -158,7 +158,9 @@ def plan(
     else:
         _say_cost(common, change_set)
         common.show(plan_screen(change_set, color=common.colored, width=common.width, all=everything))
-    if out is not None and not change_set.errored:
+    if out is not None and change_set.errored:
+        common.say(f"Nothing was saved to {out}: the plan has errors.")
+    elif out is not None:
         common.say(f"Saved to {out}. {_way_on(out, change_set)}")
     return _exit_code(change_set, detailed=detailed_exitcode)
 

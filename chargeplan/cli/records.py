@@ -66,11 +66,13 @@ def history(
 
         click.echo(records_csv(list(statement_rows(statement)), CSV_KEYS), nl=False)
     else:
-        events = statement.events
+        events = [
+            {**each, "amount": "" if each["amount"] is None else format_money(each["amount"])}
+            for each in statement.events
+        ]
+        empty = "Nothing happened in these days." if since or through else "The journal is empty."
         common.show(
-            records_screen(
-                events, _HISTORY_KEYS, empty="The journal is empty.", color=common.colored, width=common.width
-            ),
+            records_screen(events, _HISTORY_KEYS, empty=empty, color=common.colored, width=common.width),
         )
     return 0
 

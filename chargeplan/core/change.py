@@ -40,7 +40,8 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     """What happens to one line. ``amount`` is in cents; ``charge_key`` is the CHARGE of the key (``parking/12``).
 
     ``key_plan`` and ``key_charge`` are what the line is known by; ``period_key`` is the PERIOD of the key as text.
-    ``detail`` says more than ``reason``: the last refusal, the name of the probable duplicate.
+    ``detail`` says more than ``reason``: the last refusal, the name of the probable duplicate. ``stands`` is what the
+    period of a correction or a drift has on the ledger already, in cents, where it belongs to the window.
     """
 
     action: Action
@@ -71,6 +72,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     synced: Synced | None = None
     override: OverrideUsed | None = None
     detail: str = ""
+    stands: int = 0
 
 
 class Total(msgspec.Struct, frozen=True, gc=False):

@@ -165,7 +165,8 @@ def _bill_changes(plan: Plan, bill: Bill, scene: _Scene) -> Iterator[Change]:
         return
     difference = _difference(bill, posted, in_window=in_window)
     if difference:
-        yield _corrected(plan, bill, key, posted, difference, scene)
+        change = _corrected(plan, bill, key, posted, difference, scene)
+        yield msgspec.structs.replace(change, stands=_visible(posted)) if in_window else change
 
 
 def _known_key(bill: Bill, evidence: Evidence) -> Key:
@@ -342,6 +343,10 @@ def _corrected(
     if difference < 0 and not integration.posts_credits:
         return _change("hold", "credit_not_allowed", line, first)
     return _change("correct", reason, line, first, detail=_last_refusal(key, target, evidence))
+
+
+def _visible(posted: Sequence[PostedPart]) -> int:
+    return sum(each.amount for each in posted if each.status == "visible")
 
 
 def _originally_served(posted: Sequence[PostedPart], period: Days) -> Days:

@@ -29,6 +29,7 @@ from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
 from chargeplan.core.plan import Charge, FromPath, Plan
 from chargeplan.core.posted import Evidence
+from chargeplan.core.posting import FREE
 from chargeplan.core.select import names_of
 from chargeplan.core.shard import Shard
 from chargeplan.core.steady import Recorded, Steady, steady_lines
@@ -276,6 +277,8 @@ class _Run:
         for one in planned:
             asked = frozenset(c.id for c in one.plan.charges if self._asked(one.plan.name, c.id))
             found.take_steady(one.steady, asked)
+        if not (self.request.plans or self.request.charges):
+            found.codes = _codes_before(evidence, self._period_before(1)) | found.codes
         self.changes += found.changes
         self.skips += found.skips
         if found.unchanged:
@@ -404,7 +407,7 @@ class _Found:
         """Take in what the comparison found."""
         for change in changes:
             self.codes[change.charge_code_id] = change.charge_code
-            self.now += (change.amount or 0) if change.action in _STANDING else 0
+            self.now += change.stands + ((change.amount or 0) if change.action in _STANDING else 0)
             if change.action != "unchanged" or self.listing_all:
                 self.changes.append(change)
                 continue
@@ -459,6 +462,15 @@ def _late(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> Mapping
         synced += [posting.charge_id] if posting.charge_id else []
         found.update(dict.fromkeys(synced, charge_id))
     return {each.id: found[each.id] for each in observed.charges if each.id in found}
+
+
+def _codes_before(evidence: Evidence, period: Days) -> dict[str, str]:
+    """The codes (name by id) under which lines of ours were dated in a period: no plan may have them any more."""
+    return {
+        posting.charge_code_id: posting.charge_code
+        for posting in evidence.postings.values()
+        if posting.transaction_date in period and posting.state not in FREE
+    }
 
 
 def _stood(

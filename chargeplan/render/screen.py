@@ -151,6 +151,8 @@ def money_rows(change_set: ChangeSet, summary: Summary) -> list[tuple[str, str, 
             posts[key] = (count + 1, amount + (change.amount or 0))
         elif change.action in {"in_flight", "unknown"}:
             placed[key] = placed.get(key, 0) + (change.amount or 0)
+        if change.stands:
+            placed[key] = placed.get(key, 0) + change.stands
     before: dict[tuple[str, str], int] = {}
     for table_, money in ((change_set.previous_totals, before), (summary.unchanged, placed)):
         for property_id, codes in table_.items():

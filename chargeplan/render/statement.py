@@ -53,7 +53,7 @@ _EVENTS_SAID: Final = {
     "migrated": "journal migrated",
 }
 CSV_KEYS: Final = (
-    "at", "kind", "actor", "plan_id", "batch_id", "count", "amount", "digest", "approval", "reason",
+    "at", "kind", "actor", "plan_id", "batch_id", "count", "amount_in_cents", "digest", "approval", "reason",
     "approved_by",
 )  # fmt: skip
 
@@ -184,7 +184,8 @@ def statement_rows(statement: Statement) -> Iterator[dict[str, object]]:
         data = event["data"]
         facts = data.get("facts", {}) if event["kind"] == "consumed" else {}
         yield {
-            **{key: event.get(key) for key in CSV_KEYS[:7]},
+            **{key: event.get(key) for key in CSV_KEYS[:6]},
+            "amount_in_cents": event.get("amount"),
             "digest": data.get("digest"),
             "approval": facts.get("approval"),
             "reason": _reason(data),
@@ -211,6 +212,6 @@ def _control_rows(control: Control) -> Iterable[dict[str, object]]:
             "actor": control.actor,
             "plan_id": control.plan_id,
             "count": total.count,
-            "amount": total.amount,
+            "amount_in_cents": total.amount,
             "digest": control.digest,
         }

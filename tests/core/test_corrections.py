@@ -320,3 +320,19 @@ def test_who_never_moved_in_and_was_never_billed_is_only_skipped() -> None:
     comparison = world.compare(("2027-08-01", "2027-08-31"))
     assert comparison.changes == ()
     assert [skip.reason for skip in comparison.skips] == ["never_moved_in"]
+
+
+def test_a_correction_says_what_stands_already() -> None:
+    world = World(plan(charge(adjusts_drift=True)), lease(rent="1,000.00"))
+    world.post()
+    world.live(lease(rent="1,150.00"))
+    (change,) = world.compare().changes
+    assert (change.action, change.amount, change.stands) == ("correct", 15000, 100000)
+
+
+def test_a_correction_of_an_earlier_period_has_nothing_in_this_one() -> None:
+    world = World(plan(charge(adjusts_drift=True, prorate=Proration("actual"))), lease())
+    world.post(("2027-07-01", "2027-07-31"))
+    world.live(lease(moved_out="2027-07-10"))
+    (change,) = world.compare().changes
+    assert (change.action, change.stands) == ("correct", 0)

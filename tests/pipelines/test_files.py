@@ -128,7 +128,7 @@ def test_no_secret_is_in_the_environment_of_a_step_that_does_not_need_it():
 
 
 def test_they_install_this_version():
-    wanted = f"chargeplan[postgres]=={__version__}"
+    wanted = f"chargeplan[postgres,approvals]=={__version__}"
     assert read_yaml(ACTION / "action.yml")["inputs"]["install"]["default"] == wanted
     assert read_yaml(GITLAB)["variables"]["CHARGEPLAN_INSTALL"] == wanted
 

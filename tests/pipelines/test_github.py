@@ -244,7 +244,7 @@ def test_what_pip_is_told_is_this_version(project):
         "install",
         "--disable-pip-version-check",
         "--quiet",
-        f"chargeplan[postgres]=={__version__}",
+        f"chargeplan[postgres,approvals]=={__version__}",
     ]
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the requirement in CHARGEPLAN_INSTALL: words for pip, as in `chargeplan[postgres]==0.1.0` or `-r requirements.txt`.
+# Install the requirement in CHARGEPLAN_INSTALL: words for pip, as in `chargeplan[postgres,approvals]==0.1.0` or `-r requirements.txt`.
 set -euo pipefail
 
 read -r -a words <<<"$CHARGEPLAN_INSTALL"
