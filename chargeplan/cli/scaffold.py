@@ -136,7 +136,9 @@ def init(*, common: Common, folder: Path | None, ci: str) -> int:
     written = scaffold(root, ci=ci)
     for name in written:
         common.say(f"wrote {root / name}")
-    click.echo(f"A project is in {root}. Next: `chargeplan plan` shows what its sandbox would be billed.")
+    click.echo(
+        f"A project is in {root.absolute()}. Next: `chargeplan plan` shows what its sandbox would be billed."
+    )
     if ci != "none":
         readme = next(name for name in written if name.endswith("chargeplan/README.md"))
         common.say(f"How its pipelines are set up: {root / readme}.")

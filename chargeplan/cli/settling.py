@@ -143,7 +143,16 @@ def _settle(world: wiring.World) -> list[Settled]:
         world.snapshot.refresh(integration_id, neighbourhood(lines, world.config.integration(integration_id)))
     moved += settle_unknown(journal, remote, world.vendors, world.vendor_of, world.clock)
     moved += settle_seen(journal, world.snapshot, world.integrations)
-    return moved
+    return _once(moved)
+
+
+def _once(moved: Sequence[Settled]) -> list[Settled]:
+    """Each posting once, from what it was at first to what it is at last, with the evidence that came last."""
+    found: dict[int, Settled] = {}
+    for each in moved:
+        before = found[each.posting.id].before if each.posting.id in found else each.before
+        found[each.posting.id] = msgspec.structs.replace(each, before=before)
+    return list(found.values())
 
 
 @click.command()
@@ -172,6 +181,8 @@ def resolve(*, common: Common, references: tuple[str, ...], verdict: str | None,
                 world.journal.lock(integration_id, [property_id], purpose="resolve", timeout=0)
             )
         chosen = [_open_posting(world, reference) for reference in dict.fromkeys(references)]
+        if verdict == "not_posted":
+            _warn_of_accepted(common, chosen)
         for each in chosen:
             world.journal.settle(each.id, verdict, reason=reason, actor=_actor())  # type: ignore[arg-type]
         resolved = [msgspec.structs.replace(each, state=verdict) for each in chosen]
@@ -185,6 +196,15 @@ def resolve(*, common: Common, references: tuple[str, ...], verdict: str | None,
             ),
         )
     return 0
+
+
+def _warn_of_accepted(common: Common, chosen: Sequence[Posting]) -> None:
+    accepted = [each.reference for each in chosen if each.state == "accepted"]
+    if accepted:
+        common.say(
+            f"The jobs of {', '.join(accepted)} succeeded: if such a line shows on the ledger after all, and was posted anew, "
+            "the resident is billed twice. `chargeplan plan` will then tell of a drift."
+        )
 
 
 def _check_reason(reason: str) -> None:

@@ -166,6 +166,10 @@ class World:
         """
         if self._journal is None:
             embedded = self.environment.api == "embedded"
+            target = journal_target(self.config, self.environment)
+            if embedded and not target.startswith("postgres") and not Path(target).exists():
+                # In production a missing journal stops the program: this is how the sandbox differs.
+                self.options.say(f"A new journal is made for the sandbox: {target}.")
             self._journal = self._stack.enter_context(
                 journal_of(self.config, self.environment, create=embedded)
             )

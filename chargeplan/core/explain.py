@@ -190,7 +190,12 @@ class Explainer:
         if bill is not None:
             found.append(Fact("service period", _span(bill.period)))
             if bill.billed is not None:
-                found.append(Fact("billed days", f"{_span(bill.billed)} ({bill.billed.count} days)"))
+                found.append(
+                    Fact(
+                        "billed days",
+                        f"{_span(bill.billed)} ({bill.billed.count} {'day' if bill.billed.count == 1 else 'days'})",
+                    )
+                )
             if bill.draft.override is not None:
                 used = bill.draft.override
                 reason = f": {used.reason}" if used.reason else ""
