@@ -201,7 +201,8 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
         if target.approvals:
             names = ", ".join(each.approval.approver for each in target.approvals if each.approval)
             common.say(f"Approved by {names}.")
-        common.say(f"Posting to {world.api_host}, environment `{world.environment.name}`.")
+        if world.environment.name != project.config.environment:
+            common.say(f"Posting to {world.api_host}, environment `{world.environment.name}`.")
         run = _Run(common, world, project, target, words, stopping, deadline)
         return run.apply()
 

@@ -16,7 +16,7 @@ import msgspec
 from chargeplan.core.bill import Bill
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
-from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
+from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference, reference_of
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
 from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
@@ -63,6 +63,7 @@ class Evidence:
     ) -> None:
         self.postings: dict[str, Posting | Brief] = {each.reference: each for each in postings}
         self._read_whole = whole
+        self._integration_id = integration.id
         self.by_reference = _by_reference(observed.charges)
         self.matched = match_by_content(
             self.postings.values(), observed.charges, self.by_reference, integration
@@ -106,6 +107,19 @@ class Evidence:
     def knows(self, reference: str) -> bool:
         """Whether journal or snapshot has ever seen the reference."""
         return reference in self.by_reference or reference in self.postings
+
+    def first_of(self, correction: Posting | Brief) -> Posting | Brief | None:
+        """The posting of the original line of a correction's period."""
+        key = (
+            self._integration_id,
+            correction.key_plan,
+            correction.key_charge,
+            correction.unit_id,
+            correction.resident_id,
+            correction.period,
+            0,
+        )
+        return self.postings.get(reference_of(key))
 
     def poster_of(self, charge: SyncedCharge) -> Posting | Brief | None:
         """The posting of ours, under whatever key, that the charge came of."""

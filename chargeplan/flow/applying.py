@@ -270,7 +270,7 @@ class Poster:
         batch_id, part, lines = sent.batch_id, sent.part, sent.part.lines
         match outcome:
             case Queued(job_id=job_id):
-                noted(partial(self.journal.record, batch_id, "queued", job_id=job_id))
+                self._queued(batch_id, lines, job_id)
                 self._told(len(lines))
             case NotSent(reason=reason):
                 self.journal.record(batch_id, "withdrawn", errors=[reason])
@@ -290,6 +290,13 @@ class Poster:
             case Lost(reason=reason):
                 self._unknown(batch_id, reason)
                 self._told(len(lines))
+
+    def _queued(self, batch_id: str, lines: Sequence[Change], job_id: str) -> None:
+        """The request was taken. Where somebody settled its lines meanwhile, the answer tells more than their word."""
+        if noted(partial(self.journal.record, batch_id, "queued", job_id=job_id)):
+            return
+        references = [change.reference for change in lines]
+        self.journal.record(batch_id, "queued", job_id=job_id, references=references)
 
     def _told(self, lines: int) -> None:
         self.done += lines

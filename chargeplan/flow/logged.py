@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from chargeplan.core.change import Change
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.posting import WriteLogEntry
+from chargeplan.core.posting import LIVE, WriteLogEntry
 from chargeplan.flow.ports import Journal, Remote, Vendors
 
 _RANGE = "month"  # a backup may be old, and a log of our batches is short
@@ -57,4 +57,8 @@ def _wrote_nothing(entry: WriteLogEntry, vendor: str, vendors: Vendors) -> bool:
 
 
 def _known(reference: str, entry: WriteLogEntry, journal: Journal) -> bool:
-    return any(posting.batch_id in entry.batch_ids for posting in journal.find(reference))
+    """Whether the journal has the request as under way or done, or had its job when somebody decided otherwise."""
+    return any(
+        posting.batch_id in entry.batch_ids and (posting.state in LIVE or posting.job_id == entry.job_id)
+        for posting in journal.find(reference)
+    )

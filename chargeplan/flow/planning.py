@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import msgspec
 
 from chargeplan.core.change import (
+    POSTED_BY_APPLY,
     Change,
     ChangeSet,
     ObservedMark,
@@ -17,7 +18,7 @@ from chargeplan.core.change import (
     Total,
     Unlisted,
 )
-from chargeplan.core.compare import PlannedProperty, compare
+from chargeplan.core.compare import Comparison, PlannedProperty, compare
 from chargeplan.core.config import Config, IntegrationConfig, Project
 from chargeplan.core.dates import Days, add_months, add_period
 from chargeplan.core.diagnostic import Diagnostic, error, warning
@@ -25,9 +26,10 @@ from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.expand import Expander, Setting
 from chargeplan.core.guard import Allowed, PropertyFacts, guard_plan
 from chargeplan.core.household import Household, households
+from chargeplan.core.key import FIRST_CORRECTION_PART
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
-from chargeplan.core.plan import Charge, FromPath, Plan
+from chargeplan.core.plan import Charge, FromPath, Once, Plan
 from chargeplan.core.posted import Evidence
 from chargeplan.core.posting import FREE
 from chargeplan.core.select import names_of
@@ -232,38 +234,15 @@ class _Run:
 
     def _property(self, integration: IntegrationConfig, each: Property, plans: Sequence[Plan]) -> None:
         self.progress(f"planning {each.name}")
-        config = self.project.config
         observed = self.snapshot.property(integration.id, each.id, self._reading_window(plans))
-        since = self._reading_window(plans).first
-        postings = self.journal.briefs(integration.id, each.id, since)
-        evidence = Evidence(
-            observed,
-            postings,
-            integration,
-            self.project.plans,
-            lambda: self.journal.postings(integration.id, each.id, since),
-        )
         everyone = households(observed)
-        names = names_of(each, config.property_alias(each.id))
-        recorded = None if self.request.listing_all else Recorded(evidence)
-        planned = [
-            _planned(
-                Setting(
-                    plan,
-                    integration,
-                    names,
-                    observed,
-                    self.request.as_of,
-                    self.request.window,
-                    self.lookback,
-                    _late(plan, evidence, observed),
-                    everyone,
-                ),
-                recorded,
-            )
-            for plan in plans
-        ]
-        comparison = compare(planned, observed, evidence, integration, self.request.window)
+        read_from = self._reading_window(plans).first
+        since = (
+            None if any(_is_known_by_text(charge) for plan in plans for charge in plan.charges) else read_from
+        )
+        planned, comparison, evidence = self._compared(integration, each, plans, observed, everyone, since)
+        if since is not None and self._reaches_back(integration, comparison, evidence):
+            planned, comparison, evidence = self._compared(integration, each, plans, observed, everyone, None)
         self.diagnostics += comparison.diagnostics
         self.unrecorded += comparison.unexplained
         self.allocations += [
@@ -285,7 +264,64 @@ class _Run:
             self.unchanged[each.id] = found.unchanged
         for reason, count in found.skipped.items():
             self.skipped[reason] = self.skipped.get(reason, 0) + count
-        self._note(integration, each, observed, evidence, everyone, found, since)
+        self._note(integration, each, observed, evidence, everyone, found, read_from)
+
+    def _compared(
+        self,
+        integration: IntegrationConfig,
+        each: Property,
+        plans: Sequence[Plan],
+        observed: ObservedProperty,
+        everyone: tuple[Household, ...],
+        since: date | None,
+    ) -> tuple[list[PlannedProperty], Comparison, Evidence]:
+        """The plans of a property compared with what is observed, and recorded from ``since`` on."""
+        evidence = Evidence(
+            observed,
+            self.journal.briefs(integration.id, each.id, since),
+            integration,
+            self.project.plans,
+            lambda: self.journal.postings(integration.id, each.id, since),
+        )
+        names = names_of(each, self.project.config.property_alias(each.id))
+        recorded = None if self.request.listing_all else Recorded(evidence)
+        planned = [
+            _planned(
+                Setting(
+                    plan,
+                    integration,
+                    names,
+                    observed,
+                    self.request.as_of,
+                    self.request.window,
+                    self.lookback,
+                    _late(plan, evidence, observed),
+                    everyone,
+                ),
+                recorded,
+            )
+            for plan in plans
+        ]
+        return planned, compare(planned, observed, evidence, integration, self.request.window), evidence
+
+    def _reaches_back(
+        self, integration: IntegrationConfig, comparison: Comparison, evidence: Evidence
+    ) -> bool:
+        """Whether a posting from before the days that were read has a say: what is planned or observed names it.
+
+        A charge may be approved months late, a fee be posted long before its period or after it.
+        """
+        planned = {change.reference for change in comparison.changes if change.action in POSTED_BY_APPLY}
+        unknown = (planned - evidence.postings.keys()) | evidence.unrecorded
+        if unknown and self.journal.knows_any(unknown):
+            return True
+        strangers = [charge.id for charge in evidence.strangers]
+        if strangers and self.journal.settled_by(integration.id, strangers):
+            return True
+        return any(
+            posting.part >= FIRST_CORRECTION_PART and evidence.first_of(posting) is None
+            for posting in evidence.postings.values()
+        )
 
     def _asked(self, plan: str, charge: str) -> bool:
         return (not self.request.plans or plan in self.request.plans) and (
@@ -379,6 +415,12 @@ class _Run:
             unlisted=Unlisted(self.unchanged, self.skipped),
         )
         return Planned(change_set, tuple(self.states), self.unrecorded)
+
+
+def _is_known_by_text(charge: Charge) -> bool:
+    """Whether lines of the charge are known by a relative date as it is written, which is the same for every year."""
+    dates = [charge.once, *(each.changes.get("once") for each in charge.overrides)]
+    return any(isinstance(each, Once) and not isinstance(each.on, date) for each in dates)
 
 
 def _planned(setting: Setting, recorded: Recorded | None) -> PlannedProperty:

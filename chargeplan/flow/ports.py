@@ -83,6 +83,10 @@ class Snapshot(Protocol):
         """All that is known of one property; charges are those dated within ``window``."""
         ...
 
+    def charges_of(self, integration_id: str, references: Sequence[str]) -> Mapping[str, str]:
+        """The synced charge (its id) of each of the references that the copy has, of any date."""
+        ...
+
     def references(self, integration_id: str) -> Iterable[str]:
         """The reference numbers of ours on the integration's synced charges, of any date in the copy."""
         ...
@@ -107,7 +111,7 @@ class Journal(Protocol):
         """The latest posting of each reference of the property; with ``since`` those that may matter from that day on."""
         ...
 
-    def briefs(self, integration_id: str, property_id: str, since: date) -> Sequence[Posting | Brief]:
+    def briefs(self, integration_id: str, property_id: str, since: date | None) -> Sequence[Posting | Brief]:
         """The same, but of those seen on the ledger what `Brief` has: many times faster."""
         ...
 
@@ -129,6 +133,10 @@ class Journal(Protocol):
 
     def knows_any(self, references: Iterable[str]) -> frozenset[str]:
         """Those of the references that the journal has a posting of."""
+        ...
+
+    def settled_by(self, integration_id: str, charge_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the synced charges that settled a posting."""
         ...
 
     def intend(self, plan_id: str, batch: Batch, postings: Sequence[Posting], *, lock_token: int) -> None:

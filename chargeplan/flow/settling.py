@@ -15,6 +15,7 @@ import msgspec
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.observed import SyncedCharge
 from chargeplan.core.posted import match_by_content
 from chargeplan.core.posting import Posting, State, WriteLogEntry
 from chargeplan.flow.jobs import Job, ended_jobs, job_outcome, time_range
@@ -178,27 +179,13 @@ def _seen(
     property_id: str,
     lines: Sequence[Posting],
 ) -> Iterator[Settled]:
-    try:
-        observed = snapshot.property(integration.id, property_id, neighbourhood(lines, integration))
-    except ChargeplanError as problem:
-        # A plan of another month has not read these days; `reconcile` does.
-        if problem.code != "never_read":
-            raise
-        return
-    charges = observed.charges
-    by_reference: dict[str, list[str]] = defaultdict(list)
-    for charge in charges:
-        if charge.reference:
-            by_reference[charge.reference].append(charge.id)
-    references = {
-        key: [charge for charge in charges if charge.id in ids] for key, ids in by_reference.items()
-    }
-    matched = match_by_content(
-        journal.postings(integration.id, property_id), charges, references, integration
-    )
+    # By reference at any date: what was approved months late proves no less.
+    by_reference = snapshot.charges_of(integration.id, [each.reference for each in lines])
+    unseen = [each for each in lines if each.reference not in by_reference]
+    matched = _matched(journal, snapshot, integration, property_id, unseen) if unseen else {}
     for each in lines:
         if each.reference in by_reference:
-            charge_id, how = by_reference[each.reference][0], "seen on the ledger by its reference"
+            charge_id, how = by_reference[each.reference], "seen on the ledger by its reference"
         elif each.reference in matched and each.state in {"queued", "accepted"}:
             charge_id, how = (
                 matched[each.reference].id,
@@ -210,6 +197,30 @@ def _seen(
             yield Settled(
                 msgspec.structs.replace(each, state="visible", charge_id=charge_id), each.state, how
             )
+
+
+def _matched(
+    journal: Journal,
+    snapshot: Snapshot,
+    integration: IntegrationConfig,
+    property_id: str,
+    lines: Sequence[Posting],
+) -> Mapping[str, SyncedCharge]:
+    """Charges that are like postings of the property, by the postings' references, around the days of ``lines``."""
+    try:
+        observed = snapshot.property(integration.id, property_id, neighbourhood(lines, integration))
+    except ChargeplanError as problem:
+        # A plan of another month has not read these days; `reconcile` does.
+        if problem.code != "never_read":
+            raise
+        return {}
+    references: dict[str, list[SyncedCharge]] = defaultdict(list)
+    for charge in observed.charges:
+        if charge.reference:
+            references[charge.reference].append(charge)
+    return match_by_content(
+        journal.postings(integration.id, property_id), observed.charges, references, integration
+    )
 
 
 def _by_batch(postings: Sequence[Posting], states: set[str]) -> dict[str, list[Posting]]:

@@ -34,7 +34,7 @@ def latest_postings(
 
 
 def latest_briefs(
-    connection: Connection, integration_id: str, property_id: str, since: date
+    connection: Connection, integration_id: str, property_id: str, since: date | None
 ) -> list[Posting | Brief]:
     """The same, but of those seen on the ledger the brief.
 

@@ -123,8 +123,8 @@ class SqlJournal:
                 lambda connection: latest_postings(connection, integration_id, property_id, since)
             )
 
-    def briefs(self, integration_id: str, property_id: str, since: date) -> Sequence[Posting | Brief]:
-        """The same from ``since`` on, but of those seen on the ledger the brief."""
+    def briefs(self, integration_id: str, property_id: str, since: date | None) -> Sequence[Posting | Brief]:
+        """The same, but of those seen on the ledger the brief."""
         with self._sensible():
             return self._database.read(
                 lambda connection: latest_briefs(connection, integration_id, property_id, since)
@@ -137,6 +137,23 @@ class SqlJournal:
     def find(self, reference: str) -> Sequence[Posting]:
         """Every posting of the reference, oldest first."""
         return self._where(_postings.c.reference == reference)
+
+    def settled_by(self, integration_id: str, charge_ids: Sequence[str]) -> frozenset[str]:
+        """Those of the synced charges that settled a posting."""
+        column = _postings.c.charge_id
+
+        def settled(connection: Connection) -> frozenset[str]:
+            return frozenset(
+                str(charge_id)
+                for chunk in _chunks(charge_ids)
+                for charge_id in connection.execute(
+                    select(column).where(
+                        _postings.c.integration_id == integration_id, column.in_(chunk), _postings.c.live == 1
+                    )
+                ).scalars()
+            )
+
+        return self._database.read(settled)
 
     def knows_any(self, references: Iterable[str]) -> frozenset[str]:
         """Those of the references that the journal has a posting of, in whatever state."""

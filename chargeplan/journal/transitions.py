@@ -22,7 +22,8 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     "visible": frozenset(),
     "withdrawn": _TURNED_UP,
     "refused": _TURNED_UP,
-    "not_posted": _TURNED_UP,
+    # An answer that came after a person's word: the request was taken.
+    "not_posted": _TURNED_UP | {"queued"},
 }
 
 # The worst first: what needs a reconciliation, then what was not written, then what is done.

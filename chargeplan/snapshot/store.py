@@ -20,6 +20,9 @@ from chargeplan.snapshot.file import discard, open_copy
 from chargeplan.snapshot.reading import CHARGES, Progress
 from chargeplan.snapshot.refresh import Refresh, load_progress
 
+# SQLite takes at least so many values in one statement.
+_MOST_NAMES = 500
+
 
 class Source(Protocol):
     """Where rows come from: Propexo's client."""
@@ -149,6 +152,19 @@ class SqliteSnapshot:
                 last_completed_sync=syncs[0],
                 previous_sync=syncs[1],
             )
+
+    def charges_of(self, integration_id: str, references: Sequence[str]) -> Mapping[str, str]:
+        """The synced charge (its id) of each of the references that the copy has, of any date; the first by id where several are."""
+        found: dict[str, str] = {}
+        for start in range(0, len(references), _MOST_NAMES):
+            names = tuple(references[start : start + _MOST_NAMES])
+            places = ", ".join("?" * len(names))
+            rows = self._rows(
+                f"SELECT reference, id FROM charge WHERE integration_id = ? AND reference IN ({places}) ORDER BY id DESC",  # noqa: S608 - places only
+                (integration_id, *names),
+            )
+            found |= dict(rows)
+        return found
 
     def references(self, integration_id: str) -> Iterable[str]:
         """The reference numbers of ours on the integration's synced charges, of any date in the copy."""
