@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from functools import cached_property
 from typing import TypeVar
 
 import msgspec
@@ -32,7 +33,7 @@ from chargeplan.core.money import format_money, round_ratio
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
 from chargeplan.core.posted import Evidence, PostedPart, service_of
-from chargeplan.core.posting import Posting
+from chargeplan.core.posting import Brief, Posting
 from chargeplan.core.steady import Steady
 
 _STATUS_ACTION = {
@@ -74,7 +75,8 @@ def compare(
 
     ``unexplained`` in the result counts synced charges with references of these plans that the journal does not know.
     """
-    scene = _Scene(evidence, _ForeignCharges(planned, observed, evidence), integration, window)
+    foreign, twins = _ForeignCharges(planned, observed, evidence), _Twins(planned, evidence)
+    scene = _Scene(evidence, foreign, twins, integration, window)
     changes: list[tuple[_Order, Change]] = []
     skips: list[Skip] = []
     diagnostics = list(_shared_ownership(planned, observed))
@@ -110,6 +112,7 @@ class _Scene(msgspec.Struct):
 
     evidence: Evidence
     foreign: _ForeignCharges
+    twins: _Twins
     integration: IntegrationConfig
     window: Days
     problems: dict[Diagnostic, None] = msgspec.field(default_factory=dict)
@@ -151,7 +154,7 @@ def _bill_changes(plan: Plan, bill: Bill, scene: _Scene) -> Iterator[Change]:
     if not posted:
         for line in bill.lines:
             if line.natural_date in window:
-                yield _new(line, scene)
+                yield _new(bill, line, scene)
         return
     in_window = any(day in window for day in _dates(bill))
     by_part = {each.part: each for each in posted}
@@ -249,10 +252,10 @@ def _missing(
         if number in posted or line.natural_date not in scene.window or (only_held and not line.hold):
             continue
         moved = key.with_part(number)
-        yield _new(msgspec.structs.replace(line, key=moved, reference=moved.reference), scene)
+        yield _new(bill, msgspec.structs.replace(line, key=moved, reference=moved.reference), scene)
 
 
-def _new(line: Line, scene: _Scene) -> Change:
+def _new(bill: Bill, line: Line, scene: _Scene) -> Change:
     scene.problems.update(dict.fromkeys(line.problems))
     if line.hold:
         return _change("hold", line.hold, line)
@@ -261,7 +264,16 @@ def _new(line: Line, scene: _Scene) -> Change:
         return _change(
             "hold", "probable_duplicate", line, synced=synced, detail=_named(duplicate, scene.evidence)
         )
+    if twin := scene.twins.of(bill, line):
+        return _change("hold", "probable_duplicate", line, detail=_twin_named(twin))
     return _change("create", None, line, detail=scene.evidence.refusal(line.reference))
+
+
+def _twin_named(twin: Posting | Brief) -> str:
+    return (
+        f"line {twin.reference} of {format_money(twin.amount)} for {twin.service_first} to {twin.service_last}, posted for the same "
+        f"people under another unit, period or item (now {twin.state.replace('_', ' ')}), and for nothing that is due now"
+    )
 
 
 def _named(found: SyncedCharge | Posting, evidence: Evidence) -> str:
@@ -459,6 +471,47 @@ class _ForeignCharges:
             return None
         place = (line.key.resident_id, line.charge_code_id)
         return _taken(self._by_resident.get(place, []), line) or _taken(self._unseen.get(place, []), line)
+
+
+class _Twins:
+    """Lines of ours, posted for the same people, charge and days under a key that nothing is due under any more.
+
+    A unit that was corrected, people who became another record, a schedule that was moved by some days: each changes the key
+    of a line that stands. What is posted under the old one holds the new one.
+    """
+
+    def __init__(self, planned: Sequence[PlannedProperty], evidence: Evidence) -> None:
+        self._planned, self._evidence = planned, evidence
+
+    def of(self, bill: Bill, line: Line) -> Posting | Brief | None:
+        """The line that is already posted in the place of this one."""
+        if bill.charge.late_fee is not None or (line.amount or 0) <= 0:
+            return None
+        # Of several residents on a lease each has lines of their own: another's is no twin.
+        alone = bill.charge.who.resident == "all" or bill.charge.split is not None
+        who = (line.key.resident_id,) if alone else (line.key.resident_id, line.lease_id)
+        found = self._evidence.others_for(line.key, who, line.service)
+        return next((each for each in found if each.amount > 0 and not self._is_due(each)), None)
+
+    def _is_due(self, posting: Posting | Brief) -> bool:
+        place = (posting.key_plan, posting.key_charge, posting.unit_id, posting.resident_id)
+        return place in self._told or (*place, posting.period) in self._billed
+
+    @cached_property
+    def _billed(self) -> frozenset[tuple[str, str, str, str, str]]:
+        """The keys of all bills, with those under which their households may be known."""
+        return frozenset(
+            (key.plan, key.charge, key.unit_id, key.resident_id, key.period)
+            for each in self._planned
+            for bills in each.expansion.households
+            for bill in bills.bills
+            for key in (bill.key, *bill.alternates)
+        )
+
+    @cached_property
+    def _told(self) -> frozenset[tuple[str, str, str, str]]:
+        """Charges and households of which all that was posted is as it should be."""
+        return frozenset(place for each in self._planned for place in each.steady.places)
 
 
 _Foreign = TypeVar("_Foreign", SyncedCharge, Posting)

@@ -19,7 +19,7 @@ from chargeplan.core.dates import Days
 from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference, reference_of
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
-from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
+from chargeplan.core.posting import FREE, LIVE, SETTLED, Brief, Posting
 
 # Who has the first claim to a charge without a reference: what is on the ledger, what may be, what should come there.
 _CLAIMS = {"posted": 0, "intended": 1, "unknown": 1, "queued": 2, "accepted": 2}
@@ -120,6 +120,34 @@ class Evidence:
             0,
         )
         return self.postings.get(reference_of(key))
+
+    @cached_property
+    def _of_person(self) -> Mapping[tuple[str, str, str], Sequence[Posting | Brief]]:
+        """Live original lines by plan, charge (without its item), and the resident or the lease."""
+        found: dict[tuple[str, str, str], list[Posting | Brief]] = defaultdict(list)
+        for each in self.postings.values():
+            if each.state in LIVE and each.part < FIRST_CORRECTION_PART and not self._is_gone(each):
+                charge = each.key_charge.partition("/")[0]
+                for who in {each.resident_id, each.lease_id} - {""}:
+                    found[each.key_plan, charge, who].append(each)
+        return found
+
+    def _is_gone(self, posting: Posting | Brief) -> bool:
+        charges = self.by_reference.get(posting.reference, ())
+        return bool(charges) and all(each.id in self.removed for each in charges)
+
+    def others_for(self, key: Key, who: Iterable[str], days: Days) -> Iterator[Posting | Brief]:
+        """Live lines of the key's charge under another key, for one of ``who`` (residents, leases) and some of the days."""
+        charge = key.charge.partition("/")[0]
+        for each in (other for one in who for other in self._of_person.get((key.plan, charge, one), ())):
+            same = (each.key_charge, each.unit_id, each.resident_id, each.period) == (
+                key.charge,
+                key.unit_id,
+                key.resident_id,
+                key.period,
+            )
+            if not same and each.service_first <= days.last and days.first <= each.service_last:
+                yield each
 
     def poster_of(self, charge: SyncedCharge) -> Posting | Brief | None:
         """The posting of ours, under whatever key, that the charge came of."""

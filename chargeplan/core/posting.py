@@ -82,6 +82,7 @@ class Brief(msgspec.Struct, frozen=True, gc=False):
     key_charge: str
     unit_id: str
     resident_id: str
+    lease_id: str
     period: str
     part: int
     service_first: date

@@ -66,11 +66,13 @@ class Stands(msgspec.Struct):
 class Steady(msgspec.Struct):
     """What was told of one plan in one property, by charge id.
 
-    ``told`` are the positions of the households that the expansion need not look at. ``new`` are lines to create, with
+    ``told`` are the positions of the households that the expansion need not look at, ``places`` the plan, charge, unit and
+    resident of the keys of those of them that have postings. ``new`` are lines to create, with
     the household's position. ``skips`` are the leases of those who have no line, with the reason.
     """
 
     told: dict[str, set[int]] = msgspec.field(default_factory=dict)
+    places: set[tuple[str, str, str, str]] = msgspec.field(default_factory=set)
     stands: dict[str, Stands] = msgspec.field(default_factory=dict)
     new: list[tuple[int, Line]] = msgspec.field(default_factory=list)
     skips: dict[str, list[tuple[str, str]]] = msgspec.field(default_factory=dict)
@@ -208,6 +210,9 @@ class _Rule:
         for home in homes:
             if self._told(home):
                 told.add(home.order)
+                if home.known:
+                    charge, unit = self.charge, home.household.unit
+                    self.found.places.add((charge.key_plan, charge.key_charge, unit.id, home.resident_id))
 
     def _told(self, home: _Home) -> bool:
         charge, household, expander = self.charge, home.household, self.expander
@@ -331,8 +336,11 @@ class _Rule:
         if (home.resident_id, self.code.id) in self.recorded.strangers:
             return False
         line = self._line(home, subject, spell, cents)
+        others = self.recorded.evidence.others_for(
+            line.key, (line.key.resident_id, line.lease_id), line.service
+        )
         closed = self.expander.plan.closed_through
-        if closed is not None and line.transaction_date <= closed:
+        if any(others) or (closed is not None and line.transaction_date <= closed):
             return False
         found.new.append(line)
         return True

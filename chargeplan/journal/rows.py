@@ -108,12 +108,12 @@ def _postings(rows: Sequence[Any]) -> Iterator[Posting]:
 def _briefs(rows: Sequence[Any]) -> Iterator[Brief]:
     days = _Days()
     for (
-        reference, key_plan, key_charge, unit_id, resident_id, period, part, service_first, service_last, dated, amount,
-        code_id, code, state, charge_id, number,
+        reference, key_plan, key_charge, unit_id, resident_id, lease_id, period, part, service_first, service_last,
+        dated, amount, code_id, code, state, charge_id, number,
     ) in rows:  # fmt: skip
         yield Brief(
-            reference, key_plan, key_charge, unit_id, resident_id, period, part, days[service_first], days[service_last],
-            days[dated], amount, code_id, code, state, charge_id, number,
+            reference, key_plan, key_charge, unit_id, resident_id, lease_id, period, part, days[service_first],
+            days[service_last], days[dated], amount, code_id, code, state, charge_id, number,
         )  # fmt: skip
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from chargeplan.core.plan import Proration, Selector
+from chargeplan.core.observed import Lease
+from chargeplan.core.plan import FromPath, Path, Plan, Proration, Selector
 from tests.core.builders import (
     AUGUST,
     INTEGRATION,
@@ -19,6 +20,7 @@ from tests.core.builders import (
     once,
     plan,
     rent_plan,
+    roster,
     schedule,
     usd,
 )
@@ -390,3 +392,71 @@ def test_one_line_under_way_holds_one_line() -> None:
     world.post(state="accepted", sync=False)
     world.plans[:] = [plan(charge("base-rent"), charge("other-rent"), owns=("Rent",))]
     assert sorted(each.action for each in world.compare().changes) == ["create", "hold"]
+
+
+# --- the same charge under another key -----------------------------------------------------------------------------
+
+
+def again(
+    before: Lease, now: Lease, of: Plan | None = None, then: Plan | None = None
+) -> list[tuple[str, str | None]]:
+    """August was posted and seen; then the lease (or the plan) is another. What the next plan says of it."""
+    world = World(of or plan(charge()), before)
+    world.post()
+    world.live(now)
+    world.plans[:] = [then or of or plan(charge())]
+    return [(each.action, each.reason) for each in world.compare().changes]
+
+
+HELD = [("hold", "probable_duplicate")]
+
+
+def test_a_unit_that_is_corrected_does_not_bill_the_month_again() -> None:
+    assert again(lease(unit="101"), lease(unit="105")) == HELD
+
+
+def test_nor_does_a_resident_who_became_another_record_on_the_same_lease() -> None:
+    assert again(lease("ann"), lease("ann-2")) == HELD
+
+
+def test_nor_does_a_schedule_that_was_moved_by_some_days() -> None:
+    moved = plan(charge(schedule=schedule(day=5)))
+    assert again(lease(), lease(), then=moved) == HELD
+
+
+def test_nor_does_a_roster_that_got_items() -> None:
+    by_unit = roster("unit", {"unit": "101", "space": "7", "fee": "75.00"})
+    by_space = roster("unit", {"unit": "101", "space": "7", "fee": "75.00"}, item="space")
+    amount = FromPath(Path("roster", "fee"))
+    before, then = (plan(charge("parking", amount, roster=each)) for each in (by_unit, by_space))
+    assert again(lease(), lease(), before, then) == HELD
+
+
+def test_another_person_in_the_unit_is_another_matter() -> None:
+    assert again(lease("ann"), lease("bo", name="lease-2")) == [("create", None)]
+
+
+def test_people_who_move_within_the_property_are_billed_in_both_units() -> None:
+    world = World(plan(charge(prorate=Proration("actual"), adjusts_drift=True)), lease(unit="101"))
+    world.post()
+    world.live(
+        lease(unit="101", moved_out="2027-08-15"),
+        lease(name="lease-2", unit="105", start="2027-08-16", moved_in="2027-08-16", rent="2,000.00"),
+    )
+    # 1,000.00 x 16/31 less back, and 2,000.00 x 16/31 for the new unit.
+    assert [(each.action, each.amount) for each in world.compare().changes] == [
+        ("correct", -51613),
+        ("create", 103226),
+    ]
+
+
+def test_the_fee_of_another_resident_of_the_lease_is_no_twin() -> None:
+    each = plan(charge(amount=usd("25.00"), who=Selector(resident="all")))
+    assert again(lease("ann", "bo"), lease("ann", "cy"), each) == [("unchanged", None), ("create", None)]
+
+
+def test_what_was_taken_off_the_ledger_holds_nothing() -> None:
+    world = World(plan(charge()), lease(unit="101"))
+    world.post(sync=False, state="not_posted")
+    world.live(lease(unit="105"))
+    assert [each.action for each in world.compare().changes] == ["create"]
