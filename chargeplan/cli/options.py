@@ -152,6 +152,10 @@ def configure_logging(options: Common) -> None:
     logger.propagate = False
 
 
+# Months and years are counted from a date, so it keeps away from the ends of the calendar.
+_FIRST_YEAR, _LAST_YEAR = 1900, 2999
+
+
 def read_date(text: str | None, option: str) -> date | None:
     """An ISO date of an option.
 
@@ -161,7 +165,10 @@ def read_date(text: str | None, option: str) -> date | None:
     if text is None:
         return None
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
+        if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
+            raise ValueError(text)  # noqa: TRY301 - the same answer as for what is no date
+        return found  # noqa: TRY300
     except ValueError:
         raise ChargeplanError(
             f"{option}: `{text}` is no date.", hint="Write it as 2027-08-01.", code="usage"

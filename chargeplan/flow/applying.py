@@ -129,17 +129,6 @@ class _Sent(msgspec.Struct, frozen=True):
     lane: _Lane
 
 
-def _promptly(clock: Clock, intended: float, send: Callable[[], Outcome]) -> Outcome:
-    """Send, unless the run stood still (a sleeping laptop, a stopped process) since the intent was recorded.
-
-    A run that wakes up late may have lost its lock, and a person may have said of its lines that they were not posted.
-    """
-    seconds = clock.monotonic() - intended
-    if seconds > _PROMPT_SECONDS:
-        return NotSent(f"this run stood still for {seconds:.0f} seconds between the intent and the request")
-    return send()
-
-
 class Poster:
     """Posts the lines of one plan. One object, one run; every request is preceded by a durable intent.
 
@@ -231,13 +220,28 @@ class Poster:
         part = lane.parts[0]
         batch_id = self.new_batch_id()
         send = self._request(batch_id, part.lines)
-        self._intend(batch_id, part.lines)
+        try:
+            self._intend(batch_id, part.lines)
+        except BaseException:
+            self.remote.release()
+            raise
         lane.parts.popleft()
         lane.busy = True
         self.requests += 1
-        under_way.begin(
-            _Sent(batch_id, part, lane), partial(_promptly, self.clock, self.clock.monotonic(), send)
-        )
+        under_way.begin(_Sent(batch_id, part, lane), partial(self._promptly, self.clock.monotonic(), send))
+
+    def _promptly(self, intended: float, send: Callable[[], Outcome]) -> Outcome:
+        """Send, unless the run stood still (a stopped process) since the intent was recorded.
+
+        A run that wakes up late may have lost its lock, and a person may have said of its lines that they were not posted.
+        """
+        seconds = self.clock.monotonic() - intended
+        if seconds > _PROMPT_SECONDS:
+            self.remote.release()
+            return NotSent(
+                f"this run stood still for {seconds:.0f} seconds between the intent and the request"
+            )
+        return send()
 
     def _take(self, under_way: Requests[_Sent], timeout: float | None) -> None:
         """Wait for an answer and record what came of the request."""
@@ -247,8 +251,8 @@ class Poster:
         sent, outcome = answer
         sent.lane.busy = False
         if isinstance(outcome, BaseException):
-            self._unknown(sent.batch_id, "the request ended in an error of this program")
-            raise outcome
+            self._failed(sent, outcome)
+            return
         self._record(sent, outcome)
 
     def _finish(self, under_way: Requests[_Sent]) -> None:
@@ -297,6 +301,14 @@ class Poster:
             return
         references = [change.reference for change in lines]
         self.journal.record(batch_id, "queued", job_id=job_id, references=references)
+
+    def _failed(self, sent: _Sent, problem: BaseException) -> None:
+        """A mistake of this program's own: the request may have been taken, and no other begins."""
+        said = f"a mistake of this program's own ended a request ({type(problem).__name__})"
+        self._unknown(sent.batch_id, said)
+        if not isinstance(problem, Exception):
+            raise problem
+        self.stopped = self.stopped or said
 
     def _told(self, lines: int) -> None:
         self.done += lines

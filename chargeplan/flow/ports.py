@@ -34,6 +34,10 @@ class Remote(Protocol):
         """Keep a place under the rate limit for the next ``post_charges``: 0 where there is one, else the seconds after which to ask again."""
         ...
 
+    def release(self) -> None:
+        """Give back a place that was kept for a request that is not sent."""
+        ...
+
     def post_charges(self, vendor: str, integration_id: str, charges: Sequence[ChargeRequest]) -> Outcome:
         """One request, never repeated by the client; every way it can end is an outcome (design.md, step 3).
 

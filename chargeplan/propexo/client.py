@@ -108,6 +108,10 @@ class Propexo:
         """Keep a place under the rate limit for the next write: 0 where there is one, else seconds after which to ask again."""
         return self._pacer.reserve()
 
+    def release(self) -> None:
+        """Give back a place that was kept for a write that is not sent."""
+        self._pacer.release()
+
     def rows(self, kind: str, params: Mapping[str, str]) -> Iterator[Sequence[wire.Record]]:
         """The pages of a list, each record once. ``kind`` is as the path names it (``resident-charges``).
 

@@ -92,6 +92,11 @@ class Pacer:
             self._reserved += seconds == 0.0
             return seconds
 
+    def release(self) -> None:
+        """Give back a place that was reserved for a request that is not made."""
+        with self._lock:
+            self._reserved = max(0, self._reserved - 1)
+
     def begin(self) -> None:
         """Let a request pass in a place that was reserved, else as ``wait``. It counts from now on.
 

@@ -150,6 +150,10 @@ class Refresh:
             for moment in {each.updated_at for each in mine}:
                 watermark = reading.later(watermark, moment)
         # A stale read shows rows by their age, not what changed meanwhile; its watermark would still be true of them.
+        # Nor is a moment to come one up to which anything was read, whatever a row says.
+        latest = reading.moment(watermark)
+        if latest is not None and latest > self._now:
+            watermark = self._now.isoformat()
         self._set(kind, watermark=watermark)
 
     def _write(self) -> None:
