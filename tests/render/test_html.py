@@ -392,7 +392,9 @@ def test_what_an_approver_writes_is_escaped() -> None:
 
 def test_the_csv_ends_with_the_control_totals() -> None:
     rows = records_csv(list(statement_rows(statement_of(journal()[:-1], None, None))), CSV_KEYS).splitlines()
-    assert rows[0] == "at,kind,actor,plan_id,batch_id,count,amount_in_cents,digest,approval,reason,approved_by"
+    assert (
+        rows[0] == "at,kind,actor,plan_id,batch_id,count,amount_in_cents,digest,approval,reason,approved_by"
+    )
     assert rows[1].endswith("sha256:d1,digest,max_total=70.00: new building,")
     assert [row.split(",")[1:7] for row in rows[-3:]] == [
         ["control_planned", "kim", "p1", "", "2", "7000"],
