@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -150,6 +151,28 @@ def configure_logging(options: Common) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(options.log_level.upper())
     logger.propagate = False
+
+
+def save(path: Path, text: str) -> None:
+    """Write a report: whole or not at all, and for its owner's eyes, as it says who owes what. A device is written as it is.
+
+    Raises:
+        ChargeplanError: it can't be written; what stood there stays.
+    """
+    from chargeplan.planfile.whole import written_whole  # noqa: PLC0415
+
+    try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
+        with written_whole(path) as stream:
+            stream.write(text.encode("utf-8"))
+    except OSError as problem:
+        raise ChargeplanError(
+            f"{path} can't be written: {problem.strerror or problem}.",
+            hint="Name another file, or make the folder writable.",
+            code="not_written",
+        ) from problem
 
 
 # Months and years are counted from a date, so it keeps away from the ends of the calendar.

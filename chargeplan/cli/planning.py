@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.options import Common, common, read_date, read_window
+from chargeplan.cli.options import Common, common, read_date, read_window, save
 from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import ChangeSet
 from chargeplan.core.config import Config, Project
@@ -150,9 +150,9 @@ def plan(
     if json_out is not None or common.as_json:
         document = jsondoc.dump(jsondoc.plan_document(change_set, digest=header.digest, all=everything))
     if json_out is not None:
-        json_out.write_text(document, encoding="utf-8")
+        save(json_out, document)
     if markdown is not None:
-        markdown.write_text(plan_markdown(change_set, digest=header.digest), encoding="utf-8")
+        save(markdown, plan_markdown(change_set, digest=header.digest))
     if common.as_json:
         click.echo(document, nl=False)
     else:
@@ -191,7 +191,7 @@ def _write_report(
         arithmetic=arithmetic(world, project, request, change_set),
         all=everything,
     )
-    path.write_text(report, encoding="utf-8")
+    save(path, report)
 
 
 def _say_cost(common: Common, change_set: ChangeSet) -> None:
@@ -234,9 +234,7 @@ def show(
     summary = Summary(saved.review.totals, saved.review.skips, saved.review.unchanged)
     change_set = saved.change_set
     if markdown is not None:
-        markdown.write_text(
-            plan_markdown(change_set, digest=saved.header.digest, summary=summary), encoding="utf-8"
-        )
+        save(markdown, plan_markdown(change_set, digest=saved.header.digest, summary=summary))
     if html is not None:
         from chargeplan.render.html import plan_html  # noqa: PLC0415 - Jinja2, only where it is used
 
@@ -247,7 +245,7 @@ def show(
             summary=summary,
             all=everything,
         )
-        html.write_text(report, encoding="utf-8")
+        save(html, report)
     if common.as_json:
         document = jsondoc.plan_document(
             change_set, digest=saved.header.digest, all=everything, summary=summary

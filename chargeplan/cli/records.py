@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.options import Common, common, read_date
+from chargeplan.cli.options import Common, common, read_date, save
 from chargeplan.core.config import Config
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
@@ -21,7 +21,6 @@ from chargeplan.flow.rebuilding import found_postings
 from chargeplan.render import jsondoc
 from chargeplan.render.results import records_csv, records_screen
 
-_HISTORY_KEYS = ("at", "kind", "actor", "plan_id", "batch_id", "count", "amount")
 _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat", "expires")
 
 
@@ -57,7 +56,7 @@ def history(
     if html is not None:
         from chargeplan.render.statement import statement_html  # noqa: PLC0415 - Jinja2, only where it is used
 
-        html.write_text(statement_html(statement, environment=environment), encoding="utf-8")
+        save(html, statement_html(statement, environment=environment))
         common.say(f"Wrote {html}.")
     if common.as_json:
         click.echo(jsondoc.dump(jsondoc.history_document(statement)), nl=False)
@@ -66,13 +65,17 @@ def history(
 
         click.echo(records_csv(list(statement_rows(statement)), CSV_KEYS), nl=False)
     else:
-        events = [
-            {**each, "amount": "" if each["amount"] is None else format_money(each["amount"])}
-            for each in statement.events
-        ]
+        from chargeplan.render.statement import SCREEN_KEYS, statement_records  # noqa: PLC0415
+
         empty = "Nothing happened in these days." if since or through else "The journal is empty."
         common.show(
-            records_screen(events, _HISTORY_KEYS, empty=empty, color=common.colored, width=common.width),
+            records_screen(
+                list(statement_records(statement)),
+                SCREEN_KEYS,
+                empty=empty,
+                color=common.colored,
+                width=common.width,
+            ),
         )
     return 0
 

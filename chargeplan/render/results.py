@@ -214,6 +214,9 @@ def _moved_counts(paper: Paper, moved: Sequence[Moved]) -> list[str]:
 # --- history and locks ---------------------------------------------------------------------------------------------
 
 
+_MONEY_KEYS: Final = frozenset({"lines", "amount"})
+
+
 def records_screen(
     records: Sequence[Mapping[str, object]],
     keys: Sequence[str],
@@ -225,7 +228,7 @@ def records_screen(
     """A table of records by their keys, for ``history`` and ``locks``; ``empty`` is said where there is none."""
     paper = Paper(color, width)
     rows = [Row(tuple(_cell(record.get(key)) for key in keys)) for record in records]
-    columns = [Column(key.replace("_", " ").capitalize()) for key in keys]
+    columns = [Column(key.replace("_", " ").capitalize(), right=key in _MONEY_KEYS) for key in keys]
     return _text(table(paper, columns, rows) or [empty])
 
 

@@ -52,6 +52,7 @@ _EVENTS_SAID: Final = {
     "imported": "journal imported",
     "migrated": "journal migrated",
 }
+SCREEN_KEYS: Final = ("at", "what", "lines", "amount", "who", "why", "plan")
 CSV_KEYS: Final = (
     "at", "kind", "actor", "plan_id", "batch_id", "count", "amount_in_cents", "digest", "approval", "reason",
     "approved_by",
@@ -145,6 +146,20 @@ def _lines(statement: Statement) -> Iterator[_Line]:
         together = (each, *rest)
         count, amount = sum(line.count or 0 for line in together), sum(line.amount or 0 for line in together)
         yield _Line(each.at, said, actor, plan_id, count, amount, reason)
+
+
+def statement_records(statement: Statement) -> Iterator[dict[str, str]]:
+    """The events as rows for a screen, under ``SCREEN_KEYS``; lines settled one by one for the same reason are one row."""
+    for each in _lines(statement):
+        yield {
+            "at": each.at[:19].replace("T", " "),
+            "what": each.said,
+            "who": each.actor,
+            "plan": each.plan_id,
+            "lines": "" if each.count is None else f"{each.count:,}",
+            "amount": "" if each.amount is None else format_money(each.amount),
+            "why": each.reason,
+        }
 
 
 def _line(event: Mapping[str, Any]) -> _Line:
