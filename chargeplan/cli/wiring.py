@@ -33,6 +33,9 @@ _EMBEDDED_TOKEN = "sandbox"  # noqa: S105 - the embedded sandbox takes any
 _EMBEDDED_RATE = 100_000
 
 
+_TELLS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
+
+
 class WallClock:
     """Real time."""
 
@@ -45,8 +48,8 @@ class WallClock:
         return datetime.now(ZoneInfo(timezone)).date()
 
     def monotonic(self) -> float:
-        """Seconds that only grow."""
-        return time.monotonic()
+        """Seconds that only grow, also while the machine sleeps, where it can tell."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if _TELLS_SLEEP else time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Wait; a signal's handler runs meanwhile."""
@@ -187,7 +190,9 @@ class World:
             from chargeplan.propexo.client import Propexo  # noqa: PLC0415 - httpx takes a while to import, and `status` asks nothing
 
             url, token, rate = self._address()
-            client = Propexo(url, token, requests_per_minute=rate, on_request=_log_request)
+            client = Propexo(
+                url, token, requests_per_minute=rate, monotonic=self.clock.monotonic, on_request=_log_request
+            )
             self._remote = self._stack.enter_context(client)
             self._share()
         return self._remote
