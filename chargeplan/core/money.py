@@ -38,14 +38,10 @@ def parse_money(text: str) -> int:
 def _why_not_money(text: str) -> str:
     if match := _BARE_INTEGER.fullmatch(text):
         number = match["sign"] + match["digits"].replace(",", "")
-        return f"`{text}` could be dollars or cents: write `{number}.00` for dollars, `{_in_dollars(int(number))}` for cents"
+        return f"`{text}` could be dollars or cents: write `{number}.00` for dollars or `{{cents: {number}}}` for cents"
     if _OTHER_DECIMAL.fullmatch(text):
         return f"`{text}` is not money: write exactly two decimals, as in `35.00`"
     return f"`{text}` is not money: write a decimal with two places, as in `35.00`, `$1,250.00` or `-100.00`"
-
-
-def _in_dollars(cents: int) -> str:
-    return format_money(cents).replace("$", "").replace(",", "")
 
 
 def format_money(cents: int) -> str:

@@ -126,10 +126,15 @@ class Evidence:
         """Live original lines by plan, charge (without its item), and the resident or the lease."""
         found: dict[tuple[str, str, str], list[Posting | Brief]] = defaultdict(list)
         for each in self.postings.values():
-            if each.state in LIVE and each.part < FIRST_CORRECTION_PART and not self._is_gone(each):
-                charge = each.key_charge.partition("/")[0]
-                for who in {each.resident_id, each.lease_id} - {""}:
-                    found[each.key_plan, charge, who].append(each)
+            if each.state not in LIVE or each.part >= FIRST_CORRECTION_PART:
+                continue
+            if self.removed and self._is_gone(each):
+                continue
+            charge = each.key_charge
+            charge = charge.partition("/")[0] if "/" in charge else charge
+            found[each.key_plan, charge, each.resident_id].append(each)
+            if each.lease_id:
+                found[each.key_plan, charge, each.lease_id].append(each)
         return found
 
     def _is_gone(self, posting: Posting | Brief) -> bool:

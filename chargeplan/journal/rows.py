@@ -41,7 +41,8 @@ def latest_briefs(
     Raises:
         ValueError: a row makes no sense.
     """
-    settled = _table.c.state == "visible"
+    # Not the bare column: SQLite would take the index of states, and look at every visible posting of the journal.
+    settled = _table.c.state.concat("") == "visible"
     briefs = _of_property(select(*_BRIEF), integration_id, property_id, since).where(settled)
     others = _of_property(select(*_WHOLE), integration_id, property_id, since).where(not_(settled))
     return _latest([*_briefs(_rows(connection, briefs)), *_postings(_rows(connection, others))])

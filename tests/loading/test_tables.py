@@ -72,7 +72,7 @@ FAULTS = [
     (ROSTER, 'unit,rate\n1,"1.00\n', '2:1 error: The row cannot be read: a quote is never closed. Write a quote inside a quoted cell twice: "".'),
     (ROSTER, 'unit,rate\n1,"1.00"x\n', '2:1 error: The row cannot be read: text follows a closing quote. Write a quote inside a quoted cell twice: "".'),
     (ROSTER, b"unit,rate\n1,1.00\nB\xe4r,2.00\n", "3:2 error: The byte 0xE4 is not UTF-8. Save the file as UTF-8; it was probably saved as Windows-1252."),
-    (ROSTER, "unit,rate\n1,75\n", "2:1 error: In the column `rate`, `75` could be dollars or cents: write `75.00` for dollars, `0.75` for cents. `roster.rate` is used on line 9 of plans/plan.yaml."),
+    (ROSTER, "unit,rate\n1,75\n", "2:1 error: In the column `rate`, `75` could be dollars or cents: write `75.00` for dollars or `{cents: 75}` for cents. `roster.rate` is used on line 9 of plans/plan.yaml."),
     (ROSTER, "unit,rate\n1,75.000\n", "2:1 error: In the column `rate`, `75.000` is not money: write exactly two decimals, as in `35.00`. `roster.rate` is used on line 9 of plans/plan.yaml."),
     (ITEMS, "unit,rate,bay\n1,1.00,A\n", "1:1 error: The header has no column `space`, which is the roster's `item`. The columns are: `unit`, `rate`, `bay`."),
     (ITEMS, "unit,rate,space\n1,1.00,A\n1,2.00,A\n", "3:1 error: The unit `1` with the space `A` is there twice: first on line 2. Delete one of them."),
