@@ -139,6 +139,8 @@ def configure_logging(options: Common) -> None:
                 "logger": record.name,
                 "message": record.getMessage(),
             }
+            if hasattr(record, "request_id"):
+                entry["request_id"] = record.request_id
             return json.dumps(entry, ensure_ascii=False)
 
     handler = logging.StreamHandler(sys.stderr)

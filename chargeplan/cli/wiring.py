@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
@@ -341,9 +342,14 @@ def journal_of(config: Config, where: Environment, *, create: bool) -> SqlJourna
     return open_journal(journal_target(config, where), create=create, allow_async=where.journal_allow_async)
 
 
+_NUMBERS = itertools.count(1)
+
+
 def _log_request(method: str, path: str) -> None:
-    """A request in the log: never its headers, which hold the token, nor its body, which names residents."""
-    logging.getLogger("chargeplan.propexo").info("%s %s", method, path)
+    """A request in the log, by an id of its own: never its headers, which hold the token, nor its body, which names residents."""
+    request_id = f"{os.getpid()}-{next(_NUMBERS)}"
+    told = {"request_id": request_id}
+    logging.getLogger("chargeplan.propexo").info("%s %s %s", request_id, method, path, extra=told)
 
 
 def new_id(prefix: str) -> str:

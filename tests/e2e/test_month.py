@@ -397,3 +397,10 @@ def test_the_token_is_nowhere(house):
     assert any(each.name == "x.db" for each in files)
     for file in files:
         assert TOKEN.encode() not in file.read_bytes(), file
+
+
+def test_every_request_in_the_log_has_an_id_of_its_own(house):
+    result = house.process("plan", "--as-of", AS_OF, "--log-level", "info", "--log-format", "json")
+    entries = [json.loads(line) for line in result.err.splitlines() if line.startswith("{")]
+    ids = [each["request_id"] for each in entries if each["logger"] == "chargeplan.propexo"]
+    assert len(ids) == len(set(ids)) == len(house.state.requests())
