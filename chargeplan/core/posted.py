@@ -63,6 +63,7 @@ class Evidence:
     ) -> None:
         self.postings: dict[str, Posting | Brief] = {each.reference: each for each in postings}
         self._read_whole = whole
+        self._people: dict[date, Mapping[tuple[str, str, str], Sequence[Posting | Brief]]] = {}
         self._integration_id = integration.id
         self.by_reference = _by_reference(observed.charges)
         self.matched = match_by_content(
@@ -121,12 +122,14 @@ class Evidence:
         )
         return self.postings.get(reference_of(key))
 
-    @cached_property
-    def _of_person(self) -> Mapping[tuple[str, str, str], Sequence[Posting | Brief]]:
-        """Live original lines by plan, charge (without its item), and the resident or the lease."""
+    def _of_people(self, since: date) -> Mapping[tuple[str, str, str], Sequence[Posting | Brief]]:
+        """Live original lines that serve days from ``since`` on, by plan, charge (without its item), and resident or lease."""
+        if since in self._people:
+            return self._people[since]
         found: dict[tuple[str, str, str], list[Posting | Brief]] = defaultdict(list)
+        self._people[since] = found
         for each in self.postings.values():
-            if each.state not in LIVE or each.part >= FIRST_CORRECTION_PART:
+            if each.service_last < since or each.state not in LIVE or each.part >= FIRST_CORRECTION_PART:
                 continue
             if self.removed and self._is_gone(each):
                 continue
@@ -144,14 +147,15 @@ class Evidence:
     def others_for(self, key: Key, who: Iterable[str], days: Days) -> Iterator[Posting | Brief]:
         """Live lines of the key's charge under another key, for one of ``who`` (residents, leases) and some of the days."""
         charge = key.charge.partition("/")[0]
-        for each in (other for one in who for other in self._of_person.get((key.plan, charge, one), ())):
+        people = self._of_people(days.first)
+        for each in (other for one in who for other in people.get((key.plan, charge, one), ())):
             same = (each.key_charge, each.unit_id, each.resident_id, each.period) == (
                 key.charge,
                 key.unit_id,
                 key.resident_id,
                 key.period,
             )
-            if not same and each.service_first <= days.last and days.first <= each.service_last:
+            if not same and each.service_first <= days.last:
                 yield each
 
     def poster_of(self, charge: SyncedCharge) -> Posting | Brief | None:
