@@ -12,7 +12,7 @@ import click
 import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.options import Common, common
+from chargeplan.cli.options import Common, common, file_option
 from chargeplan.cli.planning import is_interactive
 from chargeplan.core.approval import (
     GUARD,
@@ -73,19 +73,9 @@ class ApproveWords(msgspec.Struct, frozen=True):
     help=f"The private key, in PEM; default: ${KEY_VARIABLE}, or the file that ${KEY_VARIABLE}_FILE names.",
 )
 @click.option("--reason", metavar="TEXT", default="", help="Why, or what was looked at; signed and recorded.")
-@click.option(
-    "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Where the approval is added; default, and where `apply` looks: PLANFILE.approvals.",
-)
+@file_option("--out", "Where the approval is added; default, and where `apply` looks: PLANFILE.approvals.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option(
-    "--new-key",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Instead: make a pair of keys, and say what the configuration needs.",
-)
+@file_option("--new-key", "Instead: make a pair of keys, and say what the configuration needs.")
 @common()
 def approve(*, common: Common, planfile: Path | None, **options: Any) -> int:
     """Sign a saved plan: the word of a person who did not make it, where the configuration asks for one (`approvals`).

@@ -22,7 +22,7 @@ from chargeplan.core.explain import Explained, Explainer, needed
 from chargeplan.core.line import Skip, Term
 from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.plan import Plan
-from chargeplan.core.posted import Evidence
+from chargeplan.core.posted import Evidence, posted_by
 from chargeplan.core.posting import Posting
 from chargeplan.core.select import names_of
 from chargeplan.flow.planning import LATE_MONTHS, PlanRequest, default_window
@@ -297,22 +297,8 @@ class _Answering:
                 self.request.as_of,
                 self.request.window,
                 self.lookback,
-                _posted_by(plan, evidence, observed),
+                posted_by(plan, evidence, observed.charges),
             )
             only = frozenset() if charge == _EVERY_CHARGE else needed(plan, charge)
             self._explainers[place] = Explainer(setting, expand(setting, only))
         return self._explainers[place]
-
-
-def _posted_by(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> dict[str, str]:
-    """Which charge of the plan posted each synced charge."""
-    # Explaining reads whole postings, never briefs.
-    postings = [each for each in evidence.postings.values() if isinstance(each, Posting)]
-    ours = [each for each in postings if each.plan == plan.name]
-    by_reference = {each.reference: each.charge for each in ours}
-    settled = {each.charge_id: each.charge for each in ours if each.charge_id}
-    return settled | {
-        charge.id: by_reference[charge.reference]
-        for charge in observed.charges
-        if charge.reference in by_reference
-    }

@@ -155,6 +155,11 @@ def configure_logging(options: Common) -> None:
     logger.propagate = False
 
 
+def file_option(name: str, help_: str) -> Callable[[F], F]:
+    """An option that names a file to write."""
+    return click.option(name, metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help=help_)
+
+
 def save(path: Path, text: str) -> None:
     """Write a report: whole or not at all, and for its owner's eyes, as it says who owes what. A device is written as it is.
 

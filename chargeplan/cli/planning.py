@@ -13,7 +13,7 @@ import click
 import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.options import Common, common, read_date, read_window, save
+from chargeplan.cli.options import Common, common, file_option, read_date, read_window, save
 from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import ChangeSet
 from chargeplan.core.config import Config, Project
@@ -89,30 +89,10 @@ _PLAN_OPTIONS = [
 
 @click.command()
 @plan_options
-@click.option(
-    "--out",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Save the plan for `apply`.",
-)
-@click.option(
-    "--json-out",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write the JSON document too.",
-)
-@click.option(
-    "--markdown",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write Markdown for a pull request.",
-)
-@click.option(
-    "--html",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a report in one HTML file, with every line's arithmetic.",
-)
+@file_option("--out", "Save the plan for `apply`.")
+@file_option("--json-out", "Write the JSON document too.")
+@file_option("--markdown", "Write Markdown for a pull request.")
+@file_option("--html", "Write a report in one HTML file, with every line's arithmetic.")
 @click.option("--all", "everything", is_flag=True, help="Also unchanged lines and skips.")
 @click.option("--detailed-exitcode", is_flag=True, help="End with 2 where there is something to post.")
 @common()
@@ -212,18 +192,8 @@ def _exit_code(change_set: ChangeSet, *, detailed: bool) -> int:
 
 @click.command()
 @click.argument("planfile", type=click.Path(path_type=Path))
-@click.option(
-    "--markdown",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write Markdown for a pull request.",
-)
-@click.option(
-    "--html",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a report in one HTML file.",
-)
+@file_option("--markdown", "Write Markdown for a pull request.")
+@file_option("--html", "Write a report in one HTML file.")
 @click.option("--all", "everything", is_flag=True, help="List every line.")
 @common()
 def show(

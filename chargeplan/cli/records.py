@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.options import Common, common, read_date, save
+from chargeplan.cli.options import Common, common, file_option, read_date, save
 from chargeplan.core.config import Config
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
@@ -30,12 +30,7 @@ _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat",
 @click.option(
     "--csv", "as_csv", is_flag=True, help="As CSV, safe for spreadsheets, with each plan's control totals."
 )
-@click.option(
-    "--html",
-    metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write a statement: control totals, approvals, overrides with reasons.",
-)
+@file_option("--html", "Write a statement: control totals, approvals, overrides with reasons.")
 @common()
 def history(
     *, common: Common, since: str | None, through: str | None, as_csv: bool, html: Path | None

@@ -85,6 +85,10 @@ class Total(msgspec.Struct, frozen=True, gc=False):
         """One more line of that amount."""
         return Total(self.count + 1, self.amount + (amount or 0))
 
+    def and_(self, other: Total) -> Total:
+        """Both together."""
+        return Total(self.count + other.count, self.amount + other.amount)
+
 
 class ObservedMark(msgspec.Struct, frozen=True):
     """How recent and how costly what was observed is."""
@@ -178,8 +182,7 @@ class ChangeSet(msgspec.Struct, frozen=True):
             totals[change.action] = totals.get(change.action, Total()).plus(change.amount)
         for codes in self.unlisted.unchanged.values():
             for counted in codes.values():
-                before = totals.get("unchanged", Total())
-                totals["unchanged"] = Total(before.count + counted.count, before.amount + counted.amount)
+                totals["unchanged"] = totals.get("unchanged", Total()).and_(counted)
         return totals
 
     def skipped(self) -> dict[str, int]:

@@ -41,6 +41,18 @@ class Days(msgspec.Struct, frozen=True, order=True, gc=False):
 ALWAYS = Days(FIRST_DAY, LAST_DAY)
 
 
+class DatesByText(dict[str, date]):
+    """ISO dates by their text, each read once: of many rows few dates are different.
+
+    Raises:
+        ValueError: a text is no date.
+    """
+
+    def __missing__(self, text: str) -> date:
+        found = self[text] = date.fromisoformat(text)
+        return found
+
+
 def days_in_month(year: int, month: int) -> int:
     """28 to 31."""
     return calendar.monthrange(year, month)[1]

@@ -16,7 +16,7 @@ import msgspec
 from chargeplan.core.bill import Bill
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
-from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference, reference_of
+from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
 from chargeplan.core.posting import FREE, LIVE, SETTLED, Brief, Posting
@@ -46,8 +46,9 @@ class Evidence:
 
     ``loaded`` are all plans of the project: what the journal posted under the key of none of them may be a duplicate,
     as may what nobody recorded. Such ``strangers`` are positive charges, by date and id; ``orphans`` are postings of the
-    kind that no ledger shows yet. Without ``loaded`` everything in the journal counts as ours. ``whole`` reads the postings of which ``postings`` has briefs, should one be looked
-    into. ``unrecorded`` are references of synced charges that the journal does not know.
+    kind that no ledger shows yet. Without ``loaded`` everything in the journal counts as ours. ``whole`` reads the
+    postings of which ``postings`` has briefs, should one be looked into. ``unrecorded`` are references of synced charges
+    that the journal does not know.
 
     By reference first; then, for postings that are queued or accepted, by content: the same resident, code and amount,
     dated within the service period widened by the integration's tolerance. One synced charge settles one posting.
@@ -111,16 +112,15 @@ class Evidence:
 
     def first_of(self, correction: Posting | Brief) -> Posting | Brief | None:
         """The posting of the original line of a correction's period."""
-        key = (
+        key = Key(
             self._integration_id,
             correction.key_plan,
             correction.key_charge,
             correction.unit_id,
             correction.resident_id,
             correction.period,
-            0,
         )
-        return self.postings.get(reference_of(key))
+        return self.postings.get(key.reference)
 
     def _of_people(self, since: date) -> Mapping[tuple[str, str, str], Sequence[Posting | Brief]]:
         """Live original lines that serve days from ``since`` on, by plan, charge (without its item), and resident or lease."""
@@ -217,6 +217,23 @@ class Evidence:
         while self.knows((each_key := key.with_part(number)).reference):
             number += 1
         return each_key
+
+
+def posted_by(plan: Plan, evidence: Evidence, charges: Iterable[SyncedCharge]) -> Mapping[str, str]:
+    """Which charge of the plan posted each synced charge, for late fees; a renamed charge is known by its old key."""
+    if not any(charge.late_fee for charge in plan.charges):
+        return {}
+    ids = {(charge.key_plan, charge.key_charge): charge.id for charge in plan.charges}
+    found: dict[str, str] = {}
+    for reference, posting in evidence.postings.items():
+        charge_id = ids.get((posting.key_plan, posting.key_charge.partition("/")[0]))
+        if charge_id is None:
+            continue
+        synced = [each.id for each in evidence.by_reference.get(reference, ())]
+        synced += [evidence.matched[reference].id] if reference in evidence.matched else []
+        synced += [posting.charge_id] if posting.charge_id else []
+        found.update(dict.fromkeys(synced, charge_id))
+    return {each.id: found[each.id] for each in charges if each.id in found}
 
 
 def _loaded_names(loaded: Sequence[Plan] | None) -> frozenset[tuple[str, str]] | None:

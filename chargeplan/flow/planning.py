@@ -30,7 +30,7 @@ from chargeplan.core.key import FIRST_CORRECTION_PART
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
 from chargeplan.core.plan import Charge, FromPath, Once, Plan
-from chargeplan.core.posted import Evidence
+from chargeplan.core.posted import Evidence, posted_by
 from chargeplan.core.posting import FREE
 from chargeplan.core.select import names_of
 from chargeplan.core.shard import Shard
@@ -295,7 +295,7 @@ class _Run:
                     self.request.as_of,
                     self.request.window,
                     self.lookback,
-                    _late(plan, evidence, observed),
+                    posted_by(plan, evidence, observed.charges),
                     everyone,
                 ),
                 recorded,
@@ -453,7 +453,7 @@ class _Found:
             if change.action != "unchanged" or self.listing_all:
                 self.changes.append(change)
                 continue
-            self._count(change.charge_code, 1, change.amount or 0)
+            self._count(change.charge_code, Total(1, change.amount or 0))
             self.billed.add((change.unit_id, change.lease_id))
         if self.listing_all:
             self.skips += skips
@@ -466,15 +466,14 @@ class _Found:
             if charge_id in asked and stands.count:
                 self.codes[stands.code_id] = stands.code
                 self.now += stands.amount
-                self._count(stands.code, stands.count, stands.amount)
+                self._count(stands.code, Total(stands.count, stands.amount))
                 self.billed |= stands.homes
         for charge_id, skips in steady.skips.items():
             if charge_id in asked:
                 self._skip(skips)
 
-    def _count(self, code: str, count: int, amount: int) -> None:
-        before = self.unchanged.get(code, Total())
-        self.unchanged[code] = Total(before.count + count, before.amount + amount)
+    def _count(self, code: str, total: Total) -> None:
+        self.unchanged[code] = self.unchanged.get(code, Total()).and_(total)
 
     def _skip(self, skips: Sequence[tuple[str, str]]) -> None:
         for _, reason in skips:
@@ -487,23 +486,6 @@ def _reads_fees(charge: Charge) -> bool:
     return any(isinstance(each, FromPath) and each.path.root == "fee" for each in amounts) or any(
         getattr(getattr(each, "of", None), "root", None) == "fee" for each in amounts
     )
-
-
-def _late(plan: Plan, evidence: Evidence, observed: ObservedProperty) -> Mapping[str, str]:
-    """Which charge of the plan posted each synced charge, for late fees; a renamed charge is known by its old key."""
-    if not any(charge.late_fee for charge in plan.charges):
-        return {}
-    ids = {(charge.key_plan, charge.key_charge): charge.id for charge in plan.charges}
-    found: dict[str, str] = {}
-    for reference, posting in evidence.postings.items():
-        charge_id = ids.get((posting.key_plan, posting.key_charge.partition("/")[0]))
-        if charge_id is None:
-            continue
-        synced = [each.id for each in evidence.by_reference.get(reference, ())]
-        synced += [evidence.matched[reference].id] if reference in evidence.matched else []
-        synced += [posting.charge_id] if posting.charge_id else []
-        found.update(dict.fromkeys(synced, charge_id))
-    return {each.id: found[each.id] for each in observed.charges if each.id in found}
 
 
 def _codes_before(evidence: Evidence, period: Days) -> dict[str, str]:

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, not_, or_, select
 
+from chargeplan.core.dates import DatesByText
 from chargeplan.core.posting import LIVE, OPEN, Brief, Posting
 from chargeplan.journal import schema
 
@@ -91,7 +92,7 @@ def _latest(found: Iterable[_P]) -> list[_P]:
 
 
 def _postings(rows: Sequence[Any]) -> Iterator[Posting]:
-    days = _Days()
+    days = DatesByText()
     make: Callable[..., Posting] = Posting
     for row in rows:
         first, last, service_first, service_last, dated = row[_FIRST_DATE:_AFTER_DATES]
@@ -107,7 +108,7 @@ def _postings(rows: Sequence[Any]) -> Iterator[Posting]:
 
 
 def _briefs(rows: Sequence[Any]) -> Iterator[Brief]:
-    days = _Days()
+    days = DatesByText()
     for (
         reference, key_plan, key_charge, unit_id, resident_id, lease_id, period, part, service_first, service_last,
         dated, amount, code_id, code, state, charge_id, number,
@@ -116,11 +117,3 @@ def _briefs(rows: Sequence[Any]) -> Iterator[Brief]:
             reference, key_plan, key_charge, unit_id, resident_id, lease_id, period, part, days[service_first],
             days[service_last], days[dated], amount, code_id, code, state, charge_id, number,
         )  # fmt: skip
-
-
-class _Days(dict[str, date]):
-    """Dates by their text: a property's postings have few."""
-
-    def __missing__(self, text: str) -> date:
-        found = self[text] = date.fromisoformat(text)
-        return found

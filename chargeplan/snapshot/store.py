@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
 from chargeplan.core import observed
-from chargeplan.core.dates import Days
+from chargeplan.core.dates import DatesByText, Days
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.key import is_reference
 from chargeplan.snapshot import staging
@@ -238,7 +238,7 @@ class SqliteSnapshot:
         allocations: dict[str, list[observed.Allocation]] = {}
         for charge_id, amount, payment_id in self._rows(_ALLOCATIONS, span):
             allocations.setdefault(charge_id, []).append(observed.Allocation(amount, payment_id))
-        days = _Days()
+        days = DatesByText()
         # Positional, in the order of the struct's fields: this loop runs for every charge of a portfolio.
         for (
             charge_id, resident_id, code_id, amount, dated, reference, description, lease_id, unit_id, due, open_amount,
@@ -247,7 +247,7 @@ class SqliteSnapshot:
             parts = tuple(allocations[charge_id]) if charge_id in allocations else ()
             yield observed.SyncedCharge(
                 charge_id, property_id, resident_id, code_id, amount, days[dated], reference, description, lease_id,
-                unit_id, days[due], open_amount, paid_amount, created_at, last_seen, parts,
+                unit_id, days[due] if due else None, open_amount, paid_amount, created_at, last_seen, parts,
             )  # fmt: skip
 
     def _payments(self, property_id: str, window: Days) -> Iterator[observed.Payment]:
@@ -256,7 +256,7 @@ class SqliteSnapshot:
             "SELECT id, date FROM payment WHERE property_id = ? AND date BETWEEN ? AND ? ORDER BY date, id",
             span,
         )
-        days = _Days()
+        days = DatesByText()
         for payment_id, day in rows:
             yield observed.Payment(payment_id, property_id, days[day])
 
@@ -298,15 +298,6 @@ _CHARGES = """SELECT id, resident_id, charge_code_id, amount, transaction_date, 
     FROM charge WHERE property_id = ? AND transaction_date BETWEEN ? AND ? ORDER BY transaction_date, id"""
 _ALLOCATIONS = """SELECT a.charge_id, a.amount, a.payment_id FROM charge c JOIN allocation a ON a.charge_id = c.id
     WHERE c.property_id = ? AND c.transaction_date BETWEEN ? AND ? ORDER BY a.charge_id, a.position"""
-
-
-class _Days(dict[str | None, date | None]):
-    """Dates by their text: a property's charges have few."""
-
-    def __missing__(self, text: str | None) -> date | None:
-        found = None if text is None else date.fromisoformat(text)
-        self[text] = found
-        return found
 
 
 def _never_read(what: str) -> ChargeplanError:

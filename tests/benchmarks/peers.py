@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks.measure import Figures, medians, run
+from tests.benchmarks.plan import PLAN, build
 
 _GAP = 100
 
@@ -53,22 +54,10 @@ def main() -> None:
 def chargeplan(folder: Path, records: int) -> Callable[[], Figures]:
     """A month of charges, ten months of which are synced."""
     project = folder / "project"
-    make = [sys.executable, "-m", "tests.benchmarks.portfolio", str(project), "--gap", str(_GAP)]
-    subprocess.run([*make, "--properties", str(max(1, records // 1_000))], check=True)
-    command = [
-        sys.executable,
-        "-m",
-        "chargeplan",
-        "plan",
-        "--offline",
-        "--as-of",
-        "2027-08-02",
-        "--out",
-        "month.plan",
-    ]
+    build(project, records, months=10, gap=_GAP)
 
     def plan() -> Figures:
-        found = run(command, project)
+        found = run(PLAN, project)
         expect(f"Plan: {records // _GAP:,} to post" in found.out, found.out[-300:])
         return found
 

@@ -20,6 +20,10 @@ from tests.benchmarks.measure import Figures, medians, run
 
 _FLOOR = str(Path(__file__).with_name("floor.py"))
 _OF_A_PROPERTY = 1_000
+PLAN = [
+    sys.executable,
+    *["-m", "chargeplan", "plan", "--offline", "--as-of", "2027-08-02", "--out", "month.plan"],
+]
 
 
 def main() -> None:
@@ -50,40 +54,23 @@ def main() -> None:
 
 
 def measured(where: Path, lines: int, months: int, gap: int, runs: int) -> tuple[Figures, Figures]:
-    """The medians of planning a portfolio, and of the floor.
-
-    The portfolio is made by another process: a child's peak memory is never less than its parent's when it began.
-    """
+    """The medians of planning a portfolio, and of the floor."""
     project = where / f"{lines}-{months}-{gap}"
     if not (project / "portfolio.json").is_file():
-        make = [sys.executable, "-m", "tests.benchmarks.portfolio", str(project)]
-        made = [
-            *make,
-            "--properties",
-            str(max(1, lines // _OF_A_PROPERTY)),
-            "--months",
-            str(months),
-            "--gap",
-            str(gap),
-        ]
-        subprocess.run(made, check=True)
-    command = [
-        sys.executable,
-        "-m",
-        "chargeplan",
-        "plan",
-        "--offline",
-        "--as-of",
-        "2027-08-02",
-        "--out",
-        "month.plan",
-    ]
+        build(project, lines, months, gap)
     plans, floors = [], []
     for _ in range(runs):
-        plans.append(run(command, project))
+        plans.append(run(PLAN, project))
         floors.append(run([sys.executable, _FLOOR, str(project), "floor.jsonl"], project))
         check(project / "month.plan", json.loads(floors[-1].out))
     return medians(plans), medians(floors)
+
+
+def build(project: Path, lines: int, months: int, gap: int) -> None:
+    """Make a portfolio, by another process: a child's peak memory is never less than its parent's when it began."""
+    counts = {"--properties": max(1, lines // _OF_A_PROPERTY), "--months": months, "--gap": gap}
+    words = [word for name, count in counts.items() for word in (name, str(count))]
+    subprocess.run([sys.executable, "-m", "tests.benchmarks.portfolio", str(project), *words], check=True)
 
 
 def check(plan: Path, floor: dict[str, int]) -> None:
