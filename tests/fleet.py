@@ -140,15 +140,7 @@ def fleet(runs: int, seed: int, *, first: int = 0, runners: tuple[int, ...] = RU
             place.mkdir()
             counts.month(seeded, place, f"{seed}:{number}")
             shutil.rmtree(place)
-    for each in counts.wrong:
-        say(each)
-    for name, count in sorted(counts.happened.items()):
-        say(f"{count:5}  {name}")
-    say(
-        f"runs {runs}, seed {seed}: killed {counts.killed} times, duplicates {counts.duplicates}, lost {counts.lost}, "
-        f"stuck {counts.stuck}, lines that a person had to settle {counts.asked}, {time.monotonic() - began:.0f} s"
-    )
-    return 1 if counts.wrong else 0
+    return counts.told(runs, seed, began, say)
 
 
 def main() -> None:

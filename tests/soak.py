@@ -81,6 +81,18 @@ class Soak:
         self.stuck += other.stuck
         self.asked += other.asked
 
+    def told(self, runs: int, seed: int, began: float, say) -> int:
+        """Say what was counted; 1 where a line was billed twice or lost, or a run did not settle."""
+        for each in self.wrong:
+            say(each)
+        for name, count in sorted(self.happened.items()):
+            say(f"{count:5}  {name}")
+        say(
+            f"runs {runs}, seed {seed}: killed {self.killed} times, duplicates {self.duplicates}, lost {self.lost}, "
+            f"stuck {self.stuck}, lines that a person had to settle {self.asked}, {time.monotonic() - began:.0f} s"
+        )
+        return 1 if self.wrong else 0
+
     def run(self, seeded: Path, folder: Path, wanted: set[str], name: str) -> None:
         """One month, drawn by its name."""
         draw = random.Random(name)
@@ -194,16 +206,7 @@ def soak(runs: int, seed: int, *, first: int = 0, workers: int = 1, say=print) -
             ]
             for each in shares:
                 counts.add(each.result())
-    for each in counts.wrong:
-        say(each)
-    for name, count in sorted(counts.happened.items()):
-        say(f"{count:5}  {name}")
-    say(
-        f"runs {runs}, seed {seed}: killed {counts.killed} times, duplicates {counts.duplicates}, lost {counts.lost}, "
-        f"stuck {counts.stuck}, "
-        f"lines that a person had to settle {counts.asked}, {time.monotonic() - began:.0f} s"
-    )
-    return 1 if counts.wrong else 0
+    return counts.told(runs, seed, began, say)
 
 
 def main() -> None:

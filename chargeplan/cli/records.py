@@ -13,6 +13,7 @@ import msgspec
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, file_option, read_date, save
 from chargeplan.core.config import Config
+from chargeplan.core.dates import ONE_DAY
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
 from chargeplan.core.statement import statement_of
@@ -42,11 +43,13 @@ def history(
       chargeplan history --since 2027-08-01
       chargeplan history --since 2027-08-01 --through 2027-08-31 --html august.html
     """
-    read_date(since, "--since")
+    begins = read_date(since, "--since")
     read_date(through, "--through")
     config = wiring.configured(common)
     with wiring.world(common, config) as world:
-        statement = statement_of(world.journal.history(), since, through)
+        # A day more than is told: runners' clocks may differ about midnight.
+        read_from = (begins - ONE_DAY).isoformat() if begins else None
+        statement = statement_of(world.journal.history(read_from), since, through)
         environment = world.environment.name
     if html is not None:
         from chargeplan.render.statement import statement_html  # noqa: PLC0415 - Jinja2, only where it is used

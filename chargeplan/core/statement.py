@@ -126,9 +126,10 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 def statement_of(events: Iterable[Event], since: str | None, through: str | None) -> Statement:
-    """The statement of the journal's whole record, oldest event first.
+    """The statement of the journal's events, oldest first: of the whole record, or from ``since`` on.
 
-    All events count for how a line stands; plans, decisions and events are told of the days asked for.
+    All of them count for how a line stands; plans, decisions and events are told of the days asked for. A plan is used
+    before its lines are sent, so what came before ``since`` is of plans that are not told.
     """
     lines = _Lines()
     told = []
@@ -171,10 +172,15 @@ class _Lines:
                     each["plan_id"], each["reference"], each["amount"], each["state"]
                 )
         elif event["kind"] == "recorded":
-            for number in data["ids"]:
-                self._by_number[number].state = data["state"]
+            self._move(data["ids"], data["state"])
         elif event["kind"] == "settled":
-            self._by_number[data["id"]].state = data["state"]
+            self._move([data["id"]], data["state"])
+
+    def _move(self, numbers: Iterable[int], state: str) -> None:
+        for number in numbers:
+            # A line of a plan from before the events that were given is nobody's here.
+            if number in self._by_number:
+                self._by_number[number].state = state
 
     def by_plan(self) -> dict[str, dict[str, _Line]]:
         """The lines by plan and reference."""

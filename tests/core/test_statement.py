@@ -158,6 +158,26 @@ def test_the_days_are_inclusive_and_later_events_still_settle() -> None:
     assert september not in statement.events
 
 
+def test_the_days_need_no_event_from_before_them() -> None:
+    july, august = "2027-07-02T10:00:00.000Z", "2027-08-02T10:00:00.000Z"
+    before = [
+        applied(2, 350, "p0", july),
+        {**intended(posting(1, 100, plan="p0"), posting(2, 250, plan="p0")), "at": july},
+    ]
+    since = [
+        recorded("accepted", 1, 2),
+        applied(1, 90, "p1", august),
+        intended(posting(3, 90)),
+        recorded("accepted", 3),
+        settled("visible", 1),
+        settled("posted", 2, "kim", reason="seen"),
+        settled("visible", 3),
+    ]
+    statement = statement_of(since, "2027-08-01", None)
+    assert statement == statement_of([*before, *since], "2027-08-01", None)
+    assert [(each.plan_id, each.visible) for each in statement.controls] == [("p1", Total(1, 90))]
+
+
 def test_the_people_who_approved_are_told_with_key_and_signature() -> None:
     given = {
         "approver": "pat", "approved_at": "2027-08-02T09:00:00Z", "expires_at": "2027-08-05T09:00:00Z", "reason": "looked",
