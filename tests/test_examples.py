@@ -81,16 +81,17 @@ def properties(today):
     found = defaultdict(list)
     for model, row in rows:
         if model in ("properties", *FIELDS):
-            found[model].append(wire.record(model, row).value)
+            record = wire.record(model, row)
+            found[model].append((record.property_id, record.value))
     return [
         ObservedProperty(
             each,
             **{
-                field: tuple(value for value in found[model] if value.property_id == each.id)
+                field: tuple(value for place, value in found[model] if place == each.id)
                 for model, field in FIELDS.items()
             },
         )
-        for each in found["properties"]
+        for _, each in found["properties"]
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from itertools import groupby
 from typing import Any
 
@@ -25,12 +25,11 @@ from chargeplan.core.plan import Plan
 from chargeplan.core.posted import Evidence, posted_by
 from chargeplan.core.posting import Posting
 from chargeplan.core.select import names_of
-from chargeplan.flow.planning import LATE_MONTHS, PlanRequest, default_window
+from chargeplan.flow.planning import PlanRequest, default_window, reading_window
 from chargeplan.render import jsondoc
 from chargeplan.render.explain import Answer, Told, explain_document, explain_screen
 from chargeplan.render.faults import diagnostics_screen
 
-_MARGIN = timedelta(days=45)
 # A report asks for all lines of a property, so that its charges are expanded together.
 _EVERY_CHARGE = ""
 
@@ -270,20 +269,12 @@ class _Answering:
     def _property(self, plan: Plan, property_id: str) -> tuple[ObservedProperty, Evidence]:
         if property_id not in self._observed:
             integration = self.world.integrations[plan.integration_id]
-            window = self._reading_window(plan.integration_id)
+            plans = [each for each in self.project.plans if each.integration_id == plan.integration_id]
+            window = reading_window(self.request.window, self.lookback, plans)
             observed = self.world.snapshot.property(plan.integration_id, property_id, window)
             postings = self.world.journal.postings(plan.integration_id, property_id)
             self._observed[property_id] = (observed, Evidence(observed, postings, integration))
         return self._observed[property_id]
-
-    def _reading_window(self, integration_id: str) -> Days:
-        """The dates of the charges that planning looked at."""
-        window = self.request.window
-        first = min(self.lookback - _MARGIN, add_months(window.first, -1))
-        plans = [each for each in self.project.plans if each.integration_id == integration_id]
-        if any(charge.late_fee for plan in plans for charge in plan.charges):
-            first = min(first, add_months(window.first, -LATE_MONTHS))
-        return Days(first, window.last + _MARGIN)
 
     def _explainer(self, plan: Plan, property_id: str, charge: str) -> Explainer:
         place = (plan.name, property_id, charge)

@@ -494,8 +494,8 @@ class _Twins:
         return next((each for each in found if each.amount > 0 and not self._is_due(each)), None)
 
     def _is_due(self, posting: Posting | Brief) -> bool:
-        place = (posting.key_plan, posting.key_charge, posting.unit_id, posting.resident_id)
-        return place in self._told or (*place, posting.period) in self._billed
+        place = (posting.key_plan, posting.key_charge, posting.unit_id, posting.resident_id, posting.period)
+        return any(each.steady.is_told(posting) for each in self._planned) or place in self._billed
 
     @cached_property
     def _billed(self) -> frozenset[tuple[str, str, str, str, str]]:
@@ -507,11 +507,6 @@ class _Twins:
             for bill in bills.bills
             for key in (bill.key, *bill.alternates)
         )
-
-    @cached_property
-    def _told(self) -> frozenset[tuple[str, str, str, str]]:
-        """Charges and households of which all that was posted is as it should be."""
-        return frozenset(place for each in self._planned for place in each.steady.places)
 
 
 _Foreign = TypeVar("_Foreign", SyncedCharge, Posting)

@@ -109,18 +109,17 @@ class Fee(msgspec.Struct, frozen=True):
     floor_plan_id: str | None = None
 
 
-class Allocation(msgspec.Struct, frozen=True, gc=False):
+class Allocation(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A part of a payment that went to a charge."""
 
     amount: int | None
     payment_id: str | None
 
 
-class SyncedCharge(msgspec.Struct, frozen=True, gc=False):
+class SyncedCharge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A charge on a resident's ledger as the last sync saw it; a credit has a negative amount."""
 
     id: str
-    property_id: str
     resident_id: str | None
     charge_code_id: str | None
     amount: int | None
@@ -131,8 +130,6 @@ class SyncedCharge(msgspec.Struct, frozen=True, gc=False):
     unit_id: str | None = None
     due_date: date | None = None
     open_amount: int | None = None
-    paid_amount: int | None = None
-    created_at: str = ""
     last_seen: str | None = None
     allocations: tuple[Allocation, ...] = ()
 
@@ -149,6 +146,7 @@ class ObservedProperty(msgspec.Struct, frozen=True):
     """All that is known of one property: what planning holds in memory at a time.
 
     ``last_completed_sync`` and ``previous_sync`` (the one before it, where it is known) are moments of the integration.
+    ``digest`` is one of all the rest, the same wherever the same was observed; empty where nobody asks for it.
     """
 
     property: Property
@@ -161,6 +159,7 @@ class ObservedProperty(msgspec.Struct, frozen=True):
     payments: tuple[Payment, ...] = ()
     last_completed_sync: str | None = None
     previous_sync: str | None = None
+    digest: str = ""
 
 
 class ReadCost(msgspec.Struct, frozen=True):

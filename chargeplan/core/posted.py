@@ -5,8 +5,8 @@ plan-language.md, *What already exists, and what follows*: presence proves, abse
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Literal
@@ -48,7 +48,9 @@ class Evidence:
     as may what nobody recorded. Such ``strangers`` are positive charges, by date and id; ``orphans`` are postings of the
     kind that no ledger shows yet. Without ``loaded`` everything in the journal counts as ours. ``whole`` reads the
     postings of which ``postings`` has briefs, should one be looked into. ``unrecorded`` are references of synced charges
-    that the journal does not know.
+    that the journal does not know. ``unsettled`` are the postings that are no briefs, ``by_charge`` all of them by the plan
+    and charge (with its item) of their keys. ``by_reference`` has the first of the synced charges that carry a reference, and
+    ``repeated`` all of those of which several do.
 
     By reference first; then, for postings that are queued or accepted, by content: the same resident, code and amount,
     dated within the service period widened by the integration's tolerance. One synced charge settles one posting.
@@ -63,24 +65,29 @@ class Evidence:
         whole: Callable[[], Iterable[Posting]] = tuple,
     ) -> None:
         self.postings: dict[str, Posting | Brief] = {each.reference: each for each in postings}
+        self.unsettled = [each for each in self.postings.values() if isinstance(each, Posting)]
         self._read_whole = whole
-        self._people: dict[date, Mapping[tuple[str, str, str], Sequence[Posting | Brief]]] = {}
+        self._people: dict[date, Mapping[str, Sequence[Posting | Brief]]] = {}
         self._integration_id = integration.id
-        self.by_reference = _by_reference(observed.charges)
+        self.by_reference, self.repeated = _by_reference(observed.charges)
         self.matched = match_by_content(
             self.postings.values(), observed.charges, self.by_reference, integration
         )
-        self._claims = {each.charge_id: each for each in self.postings.values() if each.charge_id}
-        self._claims |= {charge.id: self.postings[reference] for reference, charge in self.matched.items()}
         self.removed = removed_upstream(observed)
         self.unrecorded = self.by_reference.keys() - self.postings.keys()
+        self.by_charge = _by_charge(self.postings.values())
         names = _loaded_names(loaded)
         self.strangers = self._strangers(observed.charges, names)
         self.orphans = tuple(self._orphans(names))
 
+    @cached_property
+    def _claims(self) -> Mapping[str, Posting | Brief]:
+        found = {each.charge_id: each for each in self.postings.values() if each.charge_id}
+        return found | {charge.id: self.postings[reference] for reference, charge in self.matched.items()}
+
     def _orphans(self, names: frozenset[tuple[str, str]] | None) -> Iterator[Posting]:
-        for each in self.postings.values():
-            if isinstance(each, Brief) or each.state in FREE or each.amount <= 0 or _is_ours(each, names):
+        for each in self.unsettled:
+            if each.state in FREE or each.amount <= 0 or _is_ours(each, names):
                 continue
             if each.reference not in self.by_reference and each.reference not in self.matched:
                 yield each
@@ -88,11 +95,15 @@ class Evidence:
     def _strangers(
         self, charges: Iterable[SyncedCharge], names: frozenset[tuple[str, str]] | None
     ) -> tuple[SyncedCharge, ...]:
+        known = self.postings
+        theirs = {
+            each.reference
+            for (plan, charge), postings in self.by_charge.items()
+            if not _is_loaded(plan, charge, names)
+            for each in postings
+        }
         found: list[SyncedCharge] = []
-        for charge in charges:
-            posting = self.postings.get(charge.reference or "")
-            if posting is not None and _is_ours(posting, names):
-                continue
+        for charge in [each for each in charges if each.reference not in known or each.reference in theirs]:
             claim = self._claims.get(charge.id)
             if not (claim is not None and _is_ours(claim, names)) and (charge.amount or 0) > 0:
                 found.append(charge)
@@ -105,6 +116,13 @@ class Evidence:
     def _posting(self, reference: str) -> Posting | None:
         found = self.postings.get(reference)
         return self._whole[reference] if isinstance(found, Brief) else found
+
+    def seen(self, reference: str) -> Sequence[SyncedCharge]:
+        """The synced charges that carry the reference, in their order."""
+        if reference in self.repeated:
+            return self.repeated[reference]
+        charge = self.by_reference.get(reference)
+        return () if charge is None else (charge,)
 
     def knows(self, reference: str) -> bool:
         """Whether journal or snapshot has ever seen the reference."""
@@ -122,33 +140,33 @@ class Evidence:
         )
         return self.postings.get(key.reference)
 
-    def _of_people(self, since: date) -> Mapping[tuple[str, str, str], Sequence[Posting | Brief]]:
-        """Live original lines that serve days from ``since`` on, by plan, charge (without its item), and resident or lease."""
+    def _of_people(self, since: date) -> Mapping[str, Sequence[Posting | Brief]]:
+        """Live original lines that serve days from ``since`` on, by resident and by lease."""
         if since in self._people:
             return self._people[since]
-        found: dict[tuple[str, str, str], list[Posting | Brief]] = defaultdict(list)
+        found: dict[str, list[Posting | Brief]] = defaultdict(list)
         self._people[since] = found
-        for each in self.postings.values():
-            if each.service_last < since or each.state not in LIVE or each.part >= FIRST_CORRECTION_PART:
+        for each in [each for each in self.postings.values() if each.service_last >= since]:
+            if each.state not in LIVE or each.part >= FIRST_CORRECTION_PART:
                 continue
             if self.removed and self._is_gone(each):
                 continue
-            charge = each.key_charge
-            charge = charge.partition("/")[0] if "/" in charge else charge
-            found[each.key_plan, charge, each.resident_id].append(each)
+            found[each.resident_id].append(each)
             if each.lease_id:
-                found[each.key_plan, charge, each.lease_id].append(each)
+                found[each.lease_id].append(each)
         return found
 
     def _is_gone(self, posting: Posting | Brief) -> bool:
-        charges = self.by_reference.get(posting.reference, ())
+        charges = self.seen(posting.reference)
         return bool(charges) and all(each.id in self.removed for each in charges)
 
     def others_for(self, key: Key, who: Iterable[str], days: Days) -> Iterator[Posting | Brief]:
         """Live lines of the key's charge under another key, for one of ``who`` (residents, leases) and some of the days."""
         charge = key.charge.partition("/")[0]
         people = self._of_people(days.first)
-        for each in (other for one in who for other in people.get((key.plan, charge, one), ())):
+        for each in (other for one in who for other in people.get(one, ())):
+            if each.key_plan != key.plan or each.key_charge.partition("/")[0] != charge:
+                continue
             same = (each.key_charge, each.unit_id, each.resident_id, each.period) == (
                 key.charge,
                 key.unit_id,
@@ -170,7 +188,7 @@ class Evidence:
     def part(self, key: Key, reference: str) -> PostedPart | None:
         """What became of the line with that key; ``None`` where it is not posted."""
         posting = self._posting(reference)
-        found = self.by_reference.get(reference) or self._settled(reference, posting)
+        found = self.seen(reference) or self._settled(reference, posting)
         if found:
             still = [each for each in found if each.id not in self.removed]
             status: Status = "visible" if still else "removed_upstream"
@@ -229,7 +247,7 @@ def posted_by(plan: Plan, evidence: Evidence, charges: Iterable[SyncedCharge]) -
         charge_id = ids.get((posting.key_plan, posting.key_charge.partition("/")[0]))
         if charge_id is None:
             continue
-        synced = [each.id for each in evidence.by_reference.get(reference, ())]
+        synced = [each.id for each in evidence.seen(reference)]
         synced += [evidence.matched[reference].id] if reference in evidence.matched else []
         synced += [posting.charge_id] if posting.charge_id else []
         found.update(dict.fromkeys(synced, charge_id))
@@ -244,19 +262,35 @@ def _loaded_names(loaded: Sequence[Plan] | None) -> frozenset[tuple[str, str]] |
 
 
 def _is_ours(posting: Posting | Brief, names: frozenset[tuple[str, str]] | None) -> bool:
-    return names is None or (posting.key_plan, posting.key_charge.partition("/")[0]) in names
+    return _is_loaded(posting.key_plan, posting.key_charge, names)
 
 
-def _by_reference(charges: Iterable[SyncedCharge]) -> dict[str, list[SyncedCharge]]:
-    found: dict[str, list[SyncedCharge]] = {}
-    for charge in charges:
-        reference = charge.reference
-        if reference:
-            if reference in found:
-                found[reference].append(charge)
-            else:
-                found[reference] = [charge]
+def _is_loaded(key_plan: str, key_charge: str, names: frozenset[tuple[str, str]] | None) -> bool:
+    """Whether a loaded plan has lines of that name, whatever their item."""
+    return names is None or (key_plan, key_charge.partition("/")[0]) in names
+
+
+def _by_charge(postings: Iterable[Posting | Brief]) -> dict[tuple[str, str], list[Posting | Brief]]:
+    """Postings by what their keys say of plan and charge (with its item)."""
+    found: dict[tuple[str, str], list[Posting | Brief]] = defaultdict(list)
+    for each in postings:
+        found[each.key_plan, each.key_charge].append(each)
     return found
+
+
+def _by_reference(
+    charges: Iterable[SyncedCharge],
+) -> tuple[dict[str, SyncedCharge], dict[str, list[SyncedCharge]]]:
+    """The first charge of each reference, and all of those references that several carry."""
+    carrying = [each for each in charges if each.reference]
+    first = {each.reference or "": each for each in reversed(carrying)}
+    repeated: dict[str, list[SyncedCharge]] = {}
+    if len(first) < len(carrying):
+        counts = Counter(each.reference for each in carrying)
+        for each in carrying:
+            if each.reference and counts[each.reference] > 1:
+                repeated.setdefault(each.reference, []).append(each)
+    return first, repeated
 
 
 def _amount_of(charge: SyncedCharge, posting: Posting | None) -> int:
@@ -269,38 +303,32 @@ def _amount_of(charge: SyncedCharge, posting: Posting | None) -> int:
 def match_by_content(
     postings: Iterable[Posting | Brief],
     charges: Sequence[SyncedCharge],
-    by_reference: Mapping[str, Sequence[SyncedCharge]],
+    seen: Container[str],
     integration: IntegrationConfig,
 ) -> dict[str, SyncedCharge]:
-    """Postings that are on the ledger without their reference, each with a synced charge of its own.
+    """Postings that are on the ledger without their reference (one of ``seen``), each with a synced charge of its own.
 
     A posting that once was matched keeps its charge. Charges that carry the reference of a posting are not to be had.
     Nor is one that may be the charge of a like posting whose outcome is unknown: that proves neither of the two, and
     what a person said is posted comes first.
     """
-    # Those seen by their reference, nearly all, keep their charges out of the pool and have no say in the rest.
-    taken: set[str] = set()
-    unseen: list[Posting | Brief] = []
-    for each in postings:
-        if each.reference not in by_reference:
-            unseen.append(each)
-        elif each.charge_id:
-            taken.add(each.charge_id)
+    known = list(postings)
+    # Those seen by their reference are nearly all, and have no say in the rest.
+    unseen = [each for each in known if each.reference not in seen]
     if not unseen:
         return {}
-    by_id = {charge.id: charge for charge in charges}
-    unseen.sort(
-        key=lambda each: (_CLAIMS.get(each.state, len(_CLAIMS)), each.transaction_date, each.reference)
-    )
+    wanted = {each.charge_id for each in unseen}
+    by_id = {charge.id: charge for charge in charges if charge.id in wanted}
     matched = {each.reference: by_id[each.charge_id] for each in unseen if each.charge_id in by_id}
-    taken |= {charge.id for charge in matched.values()} | {
-        each.charge_id for each in unseen if each.charge_id
-    }
     waiting = [
         each
         for each in unseen
         if isinstance(each, Posting) and each.state in _CLAIMS and each.reference not in matched
     ]
+    if not waiting:
+        return matched
+    waiting.sort(key=lambda each: (_CLAIMS[each.state], each.transaction_date, each.reference))
+    taken = {each.charge_id for each in known if each.charge_id}
     return matched | _paired(waiting, charges, taken, integration.date_tolerance)
 
 
@@ -308,8 +336,6 @@ def _paired(
     waiting: Sequence[Posting], charges: Sequence[SyncedCharge], taken: set[str], tolerance: int
 ) -> dict[str, SyncedCharge]:
     """Each posting that waits with a charge like it that nobody else has."""
-    if not waiting:
-        return {}
     matched: dict[str, SyncedCharge] = {}
     pool: dict[tuple[str | None, str | None, int | None], list[SyncedCharge]] = defaultdict(list)
     for charge in sorted(charges, key=lambda each: (each.transaction_date or date.max, each.id)):

@@ -71,7 +71,7 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
     id: int = 0
 
 
-class Brief(msgspec.Struct, frozen=True, gc=False):
+class Brief(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A posting that was seen on the ledger, as far as telling that its line stands needs it.
 
     Nearly all postings of a journal are; the whole of one is read when it is asked for. Fields as in `Posting`.
@@ -91,9 +91,9 @@ class Brief(msgspec.Struct, frozen=True, gc=False):
     amount: int
     charge_code_id: str
     charge_code: str
-    state: State
     charge_id: str | None
     id: int
+    state: State = "visible"
 
 
 class Batch(msgspec.Struct, frozen=True):

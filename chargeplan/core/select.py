@@ -50,6 +50,11 @@ def selects_unit(who: Selector, unit: Unit) -> bool:
     return not fits(who.except_units, unit.number, unit.id)
 
 
+def selects_every_unit(who: Selector) -> bool:
+    """Whether the selector has no pattern of units, buildings or floor plans at all."""
+    return who.units is None and who.buildings is None and who.floor_plans is None and not who.except_units
+
+
 def has_all(who: Selector, people: Iterable[Resident]) -> bool:
     """Whether the people together have every kind of thing that the selector asks for: pets, vehicles."""
     everyone = tuple(people)

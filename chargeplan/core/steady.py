@@ -9,7 +9,7 @@ posting that was refused, removed, corrected or of another amount.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 import msgspec
@@ -21,36 +21,52 @@ from chargeplan.core.household import Household, standing
 from chargeplan.core.key import Key
 from chargeplan.core.line import Line
 from chargeplan.core.money import round_half_away
-from chargeplan.core.observed import ChargeCode, SyncedCharge
+from chargeplan.core.observed import ChargeCode, Lease, SyncedCharge
 from chargeplan.core.plan import Allocate, Charge, Fixed, FromPath, Percent, Plan, Schedule, Spread
 from chargeplan.core.posted import Evidence
 from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
 from chargeplan.core.recurrence import grid_of
-from chargeplan.core.select import override_fits, selects_unit
+from chargeplan.core.select import override_fits, selects_every_unit, selects_unit
 from chargeplan.core.subject import Subject
 from chargeplan.core.variants import Variant
 
-_Place = tuple[str, str, str, str, str]
-"""Plan, charge, unit, resident and period of a key."""
+_Place = tuple[str, str]
+"""Unit and resident of a key."""
+
+
+class _History:
+    """What was posted under one charge's keys: by unit and resident the first parts, by period.
+
+    ``branched`` are the units, residents and periods that have more than a first part.
+    """
+
+    def __init__(self, postings: Iterable[Posting | Brief]) -> None:
+        self.first: dict[_Place, dict[str, Posting | Brief]] = {}
+        self.branched: set[tuple[str, str, str]] = set()
+        first = self.first
+        for each in postings:
+            place = (each.unit_id, each.resident_id)
+            if place not in first:
+                first[place] = {}
+            if each.part == 0:
+                first[place][each.period] = each
+            else:
+                self.branched.add((*place, each.period))
 
 
 class Recorded:
-    """What the journal has of a property, by key: the first parts, and the places that have more than those."""
+    """What the journal has of a property: by the plan and charge of its key, then by unit and resident, then by period."""
 
     def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        self.first: dict[_Place, Posting | Brief] = {}
-        self.branched: set[_Place] = set()
-        self.people: set[tuple[str, str]] = set()
-        for each in evidence.postings.values():
-            place = (each.key_plan, each.key_charge, each.unit_id, each.resident_id, each.period)
-            if each.part == 0:
-                self.first[place] = each
-            else:
-                self.branched.add(place)
-            self.people.add((each.unit_id, each.resident_id))
+        self._histories = {name: _History(postings) for name, postings in evidence.by_charge.items()}
+        self.people = frozenset(place for each in self._histories.values() for place in each.first)
         self.strangers = {(each.resident_id, each.charge_code_id) for each in evidence.strangers}
         self.strangers |= {(each.resident_id, each.charge_code_id) for each in evidence.orphans}
+
+    def of(self, charge: Charge) -> _History:
+        """What was posted under the charge's keys without an item."""
+        return self._histories.get((charge.key_plan, charge.key_charge)) or _History(())
 
 
 class Stands(msgspec.Struct):
@@ -66,29 +82,35 @@ class Stands(msgspec.Struct):
 class Steady(msgspec.Struct):
     """What was told of one plan in one property, by charge id.
 
-    ``told`` are the positions of the households that the expansion need not look at, ``places`` the plan, charge, unit and
-    resident of the keys of those of them that have postings. ``new`` are lines to create, with
+    ``told`` are the positions of the households that the expansion need not look at, ``places`` the units and residents of
+    those of them that have postings, by the plan and charge of their keys. ``new`` are lines to create, with
     the household's position. ``skips`` are the leases of those who have no line, with the reason.
     """
 
     told: dict[str, set[int]] = msgspec.field(default_factory=dict)
-    places: set[tuple[str, str, str, str]] = msgspec.field(default_factory=set)
+    places: dict[tuple[str, str], set[_Place]] = msgspec.field(default_factory=dict)
     stands: dict[str, Stands] = msgspec.field(default_factory=dict)
     new: list[tuple[int, Line]] = msgspec.field(default_factory=list)
     skips: dict[str, list[tuple[str, str]]] = msgspec.field(default_factory=dict)
+
+    def is_told(self, posting: Posting | Brief) -> bool:
+        """Whether the posting is of a charge and household of which all that was posted is as it should be."""
+        places = self.places.get((posting.key_plan, posting.key_charge), ())
+        return (posting.unit_id, posting.resident_id) in places
 
 
 class _Home(msgspec.Struct, frozen=True):
     """A household that is billed, alone in its unit under its key, and for whom nobody else's key has a line.
 
-    ``known`` says whether the journal has anything under its unit and resident.
+    ``end`` is its last lease's, ``subject`` it without a row.
     """
 
     order: int
     household: Household
-    resident_id: str
+    place: _Place
     occupied: Days
-    known: bool
+    end: date | None
+    subject: Subject
 
 
 class _Spell(msgspec.Struct, frozen=True):
@@ -100,15 +122,6 @@ class _Spell(msgspec.Struct, frozen=True):
     text: str
     when: int
     near: bool
-
-
-class _Found(msgspec.Struct):
-    """What one household's periods came to."""
-
-    standing: list[int] = msgspec.field(default_factory=list)
-    new: list[Line] = msgspec.field(default_factory=list)
-    lease_ids: list[str] = msgspec.field(default_factory=list)
-    near: bool = False
 
 
 def steady_lines(expander: Expander, recorded: Recorded) -> Steady:
@@ -181,7 +194,16 @@ def _homes(expander: Expander, recorded: Recorded, listed: tuple[str, ...]) -> I
         others = [each.resident_id for each in household.members() if each.resident_id != resident_id]
         if any((unit_id, each) in recorded.people for each in others if each not in keys):
             continue
-        yield _Home(i, household, resident_id, occupied, (unit_id, resident_id) in recorded.people)
+        subject = Subject(household, resident_id, alone=False)
+        end = household.leases[-1].end
+        yield _Home(i, household, (unit_id, resident_id), occupied, end, subject)
+
+
+class _Found(msgspec.Struct):
+    """What one household's periods came to: lines that stand, by lease and cents, and new ones."""
+
+    standing: list[tuple[Lease, int]] = msgspec.field(default_factory=list)
+    new: list[Line] = msgspec.field(default_factory=list)
 
 
 class _Rule:
@@ -199,20 +221,28 @@ class _Rule:
         )
         self.code_name = code.name or code.id
         self.limits = _limits(charge, expander.plan.effective)
+        self.all_units = selects_every_unit(charge.who)
+        self.everyone = not (charge.who.has or charge.who.except_residents)
+        self.lasts = charge.after_lease_end.mode == "continue"
         self.whole_days = charge.prorate.move_in_day and charge.prorate.move_out_day
         self.whole_days = self.whole_days and charge.after_lease_end.mode != "stop"
         self.spells: list[_Spell] | None = None
+        self.history = recorded.of(charge)
+        evidence = recorded.evidence
+        self.by_reference, self.repeated = evidence.by_reference, evidence.repeated
+        self.matched, self.removed = evidence.matched, evidence.removed
         self.stands = found.stands.setdefault(charge.id, Stands(code.id, self.code_name))
 
     def tell(self, homes: Iterable[_Home]) -> None:
         """Note what is plain of each household."""
-        told = self.found.told.setdefault(self.charge.id, set())
+        charge, posted = self.charge, self.history.first
+        told = self.found.told.setdefault(charge.id, set())
+        places = self.found.places.setdefault((charge.key_plan, charge.key_charge), set())
         for home in homes:
             if self._told(home):
                 told.add(home.order)
-                if home.known:
-                    charge, unit = self.charge, home.household.unit
-                    self.found.places.add((charge.key_plan, charge.key_charge, unit.id, home.resident_id))
+                if home.place in posted:
+                    places.add(home.place)
 
     def _told(self, home: _Home) -> bool:
         charge, household, expander = self.charge, home.household, self.expander
@@ -224,7 +254,7 @@ class _Rule:
                 return False
         if not self._is_selected(home):
             return self._skipped(home, "not_selected")
-        subject = Subject(household, home.resident_id, alone=False)
+        subject = home.subject
         if charge.roster is not None:
             rows = expander.rows(charge, charge.roster, subject)
             if not rows:
@@ -235,90 +265,70 @@ class _Rule:
         lived = home.occupied if self.whole_days else expander.lived(charge, subject)
         if lived is None or self.limits is None:
             return False
-        found = self._periods(home, subject, lived)
-        return found is not None and self._noted(home, found)
+        return self._periods(home, subject, lived, self.limits)
 
     def _is_selected(self, home: _Home) -> bool:
-        charge = self.charge
-        return selects_unit(charge.who, home.household.unit) and (
-            not (charge.who.has or charge.who.except_residents)
-            or self.expander.selects_person(charge, home.household, home.resident_id, alone=False)
+        return (self.all_units or selects_unit(self.charge.who, home.household.unit)) and (
+            self.everyone
+            or self.expander.selects_person(self.charge, home.household, home.place[1], alone=False)
         )
 
     def _skipped(self, home: _Home, reason: str) -> bool:
         self.found.skips.setdefault(self.charge.id, []).append((home.household.leases[-1].id, reason))
         return True
 
-    def _noted(self, home: _Home, found: _Found) -> bool:
-        if not found.standing and not found.new:
-            return self._skipped(home, "not_in_window" if found.near else "no_billed_days")
-        if found.standing:
-            stands = self.stands
-            stands.count += len(found.standing)
-            stands.amount += sum(found.standing)
-            stands.homes.update((home.household.unit.id, lease_id) for lease_id in found.lease_ids)
-        self.found.new += [(home.order, line) for line in found.new]
-        return True
-
-    def _periods(self, home: _Home, subject: Subject, lived: Days) -> _Found | None:
-        """What the household's periods come to, or ``None`` where one of them is not plain."""
+    def _periods(self, home: _Home, subject: Subject, lived: Days, limits: Days) -> bool:
+        """Whether every period of the household is plain; what they come to is then noted."""
         if self.spells is None:
             self.spells = list(self._spells(subject))
-        charge, household, limits = self.charge, home.household, self.limits
-        assert limits is not None
-        recorded, found = self.recorded, _Found()
-        unit_id, plan_key, charge_key = household.unit.id, charge.key_plan, charge.key_charge
         first, last = max(lived.first, limits.first), min(lived.last, limits.last)
-        end = household.leases[-1].end
-        lasts = LAST_DAY if end is None or charge.after_lease_end.mode == "continue" else end
+        lasts = LAST_DAY if self.lasts or home.end is None else home.end
+        posted = self.history.first.get(home.place, {})
+        found, near = _Found(), False
         for spell in self.spells:
-            posting = None
-            if home.known:
-                place = (plan_key, charge_key, unit_id, home.resident_id, spell.text)
-                if place in recorded.branched:
-                    return None
-                posting = recorded.first.get(place)
+            posting = posted.get(spell.text)
             if last < spell.first or spell.last < first:
-                if posting is not None:
-                    return None
-                continue
-            if spell.first < first or last < spell.last or lasts < spell.last:
-                return None
-            plain = (
-                self._in_window(home, subject, spell, posting, found)
-                if spell.when == 0
-                else self._elsewhere(home, subject, spell, posting, found)
-            )
-            if not plain:
-                return None
-        return found
+                plain = posting is None
+            elif spell.first < first or last < spell.last or lasts < spell.last:
+                plain = False
+            elif spell.when == 0:
+                plain = self._in_window(home, subject, spell, posting, found)
+            else:
+                near = near or spell.near
+                plain = self._elsewhere(home, subject, spell, posting)
+            if not plain or (self.history.branched and (*home.place, spell.text) in self.history.branched):
+                return False
+        if not found.standing and not found.new:
+            return self._skipped(home, "not_in_window" if near else "no_billed_days")
+        self._note(home, found)
+        return True
+
+    def _note(self, home: _Home, found: _Found) -> None:
+        stands = self.stands
+        for lease, cents in found.standing:
+            stands.count += 1
+            stands.amount += cents
+            stands.homes.add((home.place[0], lease.id))
+        if found.new:
+            self.found.new += [(home.order, line) for line in found.new]
 
     def _elsewhere(
-        self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | Brief | None, found: _Found
+        self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | Brief | None
     ) -> bool:
         """Whether a period whose line is dated before or after the window has nothing to tell."""
         if posting is not None and not (spell.when < 0 and self._is_served(posting, spell)):
             return False
-        if spell.near:
-            found.near = True
-            return (self._cents(home.household, subject, spell) or 0) > 0
-        return True
+        return not spell.near or (self._cents(home.household, subject, spell) or 0) > 0
 
     def _is_served(self, posting: Posting | Brief, spell: _Spell) -> bool:
         """Whether a period before the window was posted whole, or not at all: then no day of it can have changed."""
-        charges = self._seen(posting)
-        if charges is None:
-            return posting.state in FREE or (
-                posting.amount != 0
-                and posting.service_first == spell.first
-                and posting.service_last == spell.last
-            )
-        return (
-            len(charges) == 1
-            and charges[0].amount not in {None, 0}
-            and posting.service_first == spell.first
-            and posting.service_last == spell.last
-        )
+        charge = self._seen(posting)
+        if charge is None and posting.state in FREE:
+            return True
+        if posting.service_first != spell.first or posting.service_last != spell.last:
+            return False
+        amount = posting.amount if charge is None else charge.amount
+        return amount is not None and amount != 0 and posting.reference not in self.repeated
 
     def _in_window(
         self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | Brief | None, found: _Found
@@ -328,52 +338,43 @@ class _Rule:
         if cents is None or cents <= 0:
             return False
         if posting is not None:
-            if not self._stands(posting, cents):
-                return False
-            found.standing.append(cents)
-            found.lease_ids.append(home.household.lease_on(spell.first).id)
-            return True
-        if (home.resident_id, self.code.id) in self.recorded.strangers:
+            found.standing.append((_lease_on(home.household, spell.first), cents))
+            return self._stands(posting, cents)
+        if (home.place[1], self.code.id) in self.recorded.strangers:
             return False
         line = self._line(home, subject, spell, cents)
-        others = self.recorded.evidence.others_for(
-            line.key, (line.key.resident_id, line.lease_id), line.service
-        )
-        closed = self.expander.plan.closed_through
-        if any(others) or (closed is not None and line.transaction_date <= closed):
-            return False
         found.new.append(line)
-        return True
+        closed = self.expander.plan.closed_through
+        return not any(self._others(line)) and (closed is None or closed < line.transaction_date)
+
+    def _others(self, line: Line) -> Iterator[Posting | Brief]:
+        who = (line.key.resident_id, line.lease_id)
+        return self.recorded.evidence.others_for(line.key, who, line.service)
 
     def _stands(self, posting: Posting | Brief, cents: int) -> bool:
-        evidence = self.recorded.evidence
+        """Whether a line that was posted is as it should be: on the ledger once, and with that amount."""
         if posting.charge_code_id != self.code.id or posting.charge_code != self.code_name:
             return False
-        charges = self._seen(posting)
-        if charges is None:
+        charge = self._seen(posting)
+        if charge is None:
             return posting.state in SETTLED and posting.amount == cents
-        charge = charges[0]
-        amount = posting.amount if charge.amount is None else charge.amount
-        return len(charges) == 1 and amount == cents and charge.id not in evidence.removed
+        if posting.reference in self.repeated or charge.id in self.removed:
+            return False
+        return (posting.amount if charge.amount is None else charge.amount) == cents
 
-    def _seen(self, posting: Posting | Brief) -> Sequence[SyncedCharge] | None:
-        evidence = self.recorded.evidence
-        charges = evidence.by_reference.get(posting.reference)
-        if charges is None and posting.reference in evidence.matched:
-            return [evidence.matched[posting.reference]]
-        return charges
+    def _seen(self, posting: Posting | Brief) -> SyncedCharge | None:
+        """The charge that shows the posting, the first of them where its reference is ``repeated``."""
+        charge = self.by_reference.get(posting.reference)
+        return self.matched.get(posting.reference) if charge is None else charge
 
     def _cents(self, household: Household, subject: Subject, spell: _Spell) -> int | None:
         """The amount of a whole period; ``None`` where it is missing, or may change within it."""
-        amount, leases = self.charge.amount, household.leases
+        amount = self.charge.amount
         if isinstance(amount, Fixed):
             return amount.cents
-        if len(leases) == 1:
-            lease = leases[0]
-        else:
-            lease = household.lease_on(spell.first)
-            if self.charge.split_mid_period and household.lease_on(spell.last) is not lease:
-                return None
+        lease = _lease_on(household, spell.first)
+        if self.charge.split_mid_period and _lease_on(household, spell.last) is not lease:
+            return None
         if isinstance(amount, FromPath) and amount.path.root == "lease":
             return lease.rent if amount.path.name == "rent" else lease.market_rent
         exact = self.expander.base(amount, subject, lease, spell.period, spell.period.days)
@@ -382,12 +383,7 @@ class _Rule:
     def _line(self, home: _Home, subject: Subject, spell: _Spell, cents: int) -> Line:
         charge = self.charge
         key = Key(
-            self.expander.setting.integration.id,
-            charge.key_plan,
-            charge.key_charge,
-            home.household.unit.id,
-            home.resident_id,
-            spell.text,
+            self.expander.setting.integration.id, charge.key_plan, charge.key_charge, *home.place, spell.text
         )
         write = self.expander.writer(Variant(ALWAYS, charge, None, waived=False), subject, spell.period, key)
         return write.line(0, Portion(spell.period.days, cents), None, whole=True)
@@ -401,6 +397,11 @@ class _Rule:
             when = 0 if dated in window else -1 if dated < window.first else 1
             near = when == 0 or period.days.common(window) is not None
             yield _Spell(period, first, last, period.text, when, near)
+
+
+def _lease_on(household: Household, day: date) -> Lease:
+    """As :meth:`Household.lease_on`; most have one lease only."""
+    return household.leases[0] if len(household.leases) == 1 else household.lease_on(day)
 
 
 def _limits(charge: Charge, effective: Days) -> Days | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -37,10 +37,10 @@ from chargeplan.core.shard import Shard
 from chargeplan.core.steady import Recorded, Steady, steady_lines
 from chargeplan.flow.ports import Journal, Snapshot, Vendors
 
-# Service periods reach beyond the dates of their lines; operators date what they post late.
+# Operators date what they post, or approve, late.
 _MARGIN = timedelta(days=45)
 # Late fees are looked for on charges of so many months before the window.
-LATE_MONTHS = 6
+_LATE_MONTHS = 6
 # A reviewer compares with at most so many periods before; those that are read anyway, and no more.
 _PERIODS_BEFORE = 6
 _STANDING = frozenset({"create", "correct", "in_flight", "unknown", "unchanged"})
@@ -172,7 +172,7 @@ class _Run:
             self.progress(f"reading {integration_id}")
             cost = self.snapshot.refresh(
                 integration_id,
-                self._reading_window(plans),
+                reading_window(self.request.window, self.lookback, plans),
                 full=self.request.full_refresh,
                 fees=any(_reads_fees(charge) for plan in plans for charge in plan.charges),
                 payments=any(charge.late_fee for plan in plans for charge in plan.charges),
@@ -192,12 +192,6 @@ class _Run:
                 code="vendor_not_postable",
             )
         self.marks.append(ObservedMark(integration_id, integration.last_completed_sync, requests, records))
-
-    def _reading_window(self, plans: Sequence[Plan]) -> Days:
-        first = self.lookback - _MARGIN
-        if any(charge.late_fee for plan in plans for charge in plan.charges):
-            first = min(first, add_months(self.request.window.first, -LATE_MONTHS))
-        return Days(min(first, add_months(self.request.window.first, -1)), self.request.window.last + _MARGIN)
 
     def _properties_of(self, plan: Plan, listed: Sequence[Property]) -> frozenset[str]:
         if plan.properties is None:
@@ -234,9 +228,10 @@ class _Run:
 
     def _property(self, integration: IntegrationConfig, each: Property, plans: Sequence[Plan]) -> None:
         self.progress(f"planning {each.name}")
-        observed = self.snapshot.property(integration.id, each.id, self._reading_window(plans))
+        read = reading_window(self.request.window, self.lookback, plans)
+        observed = self.snapshot.property(integration.id, each.id, read)
         everyone = households(observed)
-        read_from = self._reading_window(plans).first
+        read_from = read.first
         since = (
             None if any(_is_known_by_text(charge) for plan in plans for charge in plan.charges) else read_from
         )
@@ -347,8 +342,8 @@ class _Run:
         self.facts[each.id] = PropertyFacts(
             each.name, sum(totals.values()), found.now, gone, frozenset(found.billed), frozenset(found.missed)
         )
-        recorded = [(p.id, p.reference, p.state, p.amount, p.charge_id) for p in evidence.postings.values()]
-        self.states.append(PropertyDigest(integration.id, each.id, _digest(observed), _digest(recorded)))
+        recorded = _digest(list(evidence.postings.values()))
+        self.states.append(PropertyDigest(integration.id, each.id, observed.digest, recorded))
 
     def _note_before(
         self, observed: ObservedProperty, evidence: Evidence, codes: Mapping[str, str], read_from: date
@@ -415,6 +410,17 @@ class _Run:
             unlisted=Unlisted(self.unchanged, self.skipped),
         )
         return Planned(change_set, tuple(self.states), self.unrecorded)
+
+
+def reading_window(window: Days, lookback: date, plans: Iterable[Plan]) -> Days:
+    """The dates of the charges that planning of ``window`` looks at: from a month before what may be corrected.
+
+    A line of the first day that may be corrected serves, in arrears, the month before it.
+    """
+    first = add_months(min(lookback, window.first), -1)
+    if any(charge.late_fee for plan in plans for charge in plan.charges):
+        first = min(first, add_months(window.first, -_LATE_MONTHS))
+    return Days(first, window.last + _MARGIN)
 
 
 def _is_known_by_text(charge: Charge) -> bool:
@@ -490,10 +496,11 @@ def _reads_fees(charge: Charge) -> bool:
 
 def _codes_before(evidence: Evidence, period: Days) -> dict[str, str]:
     """The codes (name by id) under which lines of ours were dated in a period: no plan may have them any more."""
+    first, last = period.first, period.last
     return {
         posting.charge_code_id: posting.charge_code
         for posting in evidence.postings.values()
-        if posting.transaction_date in period and posting.state not in FREE
+        if first <= posting.transaction_date <= last and posting.state not in FREE
     }
 
 
@@ -505,23 +512,25 @@ def _stood(
     Postings that are on their way, and not seen yet, count too.
     """
     found: list[dict[str, int]] = [{} for _ in periods]
-    by_day: dict[date, dict[str, int] | None] = {}
-
-    def add(day: date, name: str, cents: int) -> None:
-        if day not in by_day:
-            by_day[day] = next((found[n] for n, period in enumerate(periods) if day in period), None)
-        totals = by_day[day]
-        if totals is not None:
-            totals[name] = totals.get(name, 0) + cents
-
+    by_day: dict[date | None, dict[str, int]] = {
+        period.first + timedelta(days=number): totals
+        for period, totals in zip(periods, found, strict=True)
+        for number in range(period.count)
+    }
     for charge in observed.charges:
-        if charge.transaction_date and charge.charge_code_id in codes:
-            add(charge.transaction_date, codes[charge.charge_code_id or ""], charge.amount or 0)
-    for posting in evidence.postings.values():
-        if posting.state not in {"queued", "accepted"} or posting.charge_code_id not in codes:
+        totals, name = by_day.get(charge.transaction_date), codes.get(charge.charge_code_id or "")
+        if totals is not None and name is not None:
+            totals[name] = totals.get(name, 0) + (charge.amount or 0)
+    for posting in evidence.unsettled:
+        totals, name = by_day.get(posting.transaction_date), posting.charge_code
+        if (
+            totals is None
+            or posting.charge_code_id not in codes
+            or posting.state not in {"queued", "accepted"}
+        ):
             continue
         if posting.reference not in evidence.by_reference and posting.reference not in evidence.matched:
-            add(posting.transaction_date, posting.charge_code, posting.amount)
+            totals[name] = totals.get(name, 0) + posting.amount
     return found
 
 

@@ -1,12 +1,18 @@
-"""Rows of the postings table as values, without a detour: planning reads every recent posting of a portfolio."""
+"""Rows of the postings table as values, without a detour: planning reads every recent posting of a portfolio.
+
+Briefs come as one JSON text, written by the database and read by msgspec: of a value of Python's for each column of each
+row the time is twice as long.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
+from operator import attrgetter
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, not_, or_, select
+import msgspec
+from sqlalchemy import ColumnElement, Connection, FunctionElement, Select, Text, cast, func, not_, or_, select
 
 from chargeplan.core.dates import DatesByText
 from chargeplan.core.posting import LIVE, OPEN, Brief, Posting
@@ -15,7 +21,7 @@ from chargeplan.journal import schema
 _table: Final = schema.postings
 # In the order of the structs' fields, so that a row makes a value as it comes.
 _WHOLE: Final = tuple(_table.c[name] for name in Posting.__struct_fields__)
-_BRIEF: Final = tuple(_table.c[name] for name in Brief.__struct_fields__)
+_BRIEF: Final = tuple(_table.c[name] for name in Brief.__struct_fields__ if name != "state")
 _FIRST_DATE: Final = Posting.__struct_fields__.index("period_first")
 _AFTER_DATES: Final = Posting.__struct_fields__.index("transaction_date") + 1
 
@@ -42,11 +48,15 @@ def latest_briefs(
     Raises:
         ValueError: a row makes no sense.
     """
-    # Not the bare column: SQLite would take the index of states, and look at every visible posting of the journal.
-    settled = _table.c.state.concat("") == "visible"
-    briefs = _of_property(select(*_BRIEF), integration_id, property_id, since).where(settled)
-    others = _of_property(select(*_WHOLE), integration_id, property_id, since).where(not_(settled))
-    return _latest([*_briefs(_rows(connection, briefs)), *_postings(_rows(connection, others))])
+    settled = _table.c.state == "visible"
+    text = cast(_as_json[connection.dialect.name](_BRIEF).filter(settled), Text)
+    query = select(text, func.count().filter(not_(settled))).select_from(_table)
+    briefs, count = connection.execute(_of_property(query, integration_id, property_id, since)).one()
+    found: list[Posting | Brief] = [*_decode(briefs or "[]")]
+    if count:
+        others = _of_property(select(*_WHOLE), integration_id, property_id, since).where(not_(settled))
+        found += _postings(_rows(connection, others))
+    return _latest(found)
 
 
 def postings_where(connection: Connection, condition: ColumnElement[bool]) -> list[Posting]:
@@ -59,6 +69,14 @@ def postings_where(connection: Connection, condition: ColumnElement[bool]) -> li
     return list(_postings(_rows(connection, query)))
 
 
+# The rows of a group as one JSON text, by dialect.
+_as_json: Final[dict[str, Callable[[Sequence[ColumnElement[Any]]], FunctionElement[Any]]]] = {
+    "sqlite": lambda columns: func.json_group_array(func.json_array(*columns)),
+    "postgresql": lambda columns: func.json_agg(func.json_build_array(*columns)),
+}
+_decode: Final = msgspec.json.Decoder(list[Brief]).decode
+
+
 def _rows(connection: Connection, query: Select[Any]) -> Sequence[Any]:
     """The driver's own tuples: SQLAlchemy's rows take half as long again, and the columns need no conversion."""
     cursor = connection.execute(query).cursor
@@ -67,8 +85,8 @@ def _rows(connection: Connection, query: Select[Any]) -> Sequence[Any]:
 
 
 def _of_property(
-    query: Select[Any], integration_id: str, property_id: str, since: date | None
-) -> Select[Any]:
+    query: Select[*tuple[Any, ...]], integration_id: str, property_id: str, since: date | None
+) -> Select[*tuple[Any, ...]]:
     query = query.where(_table.c.integration_id == integration_id, _table.c.property_id == property_id)
     if since is None:
         return query
@@ -81,14 +99,16 @@ _P = TypeVar("_P", bound=Posting | Brief)
 
 
 def _latest(found: Iterable[_P]) -> list[_P]:
+    ordered = sorted(found, key=attrgetter("id"))
+    # Nearly always every line was sent once.
+    if len({posting.reference for posting in ordered}) == len(ordered):
+        return ordered
     latest: dict[str, _P] = {}
-    replaced = False
-    for posting in sorted(found, key=lambda each: each.id):
+    for posting in ordered:
         known = latest.get(posting.reference)
         if known is None or known.state not in LIVE:
-            replaced = replaced or known is not None
             latest[posting.reference] = posting
-    return sorted(latest.values(), key=lambda each: each.id) if replaced else list(latest.values())
+    return sorted(latest.values(), key=attrgetter("id"))
 
 
 def _postings(rows: Sequence[Any]) -> Iterator[Posting]:
@@ -105,15 +125,3 @@ def _postings(rows: Sequence[Any]) -> Iterator[Posting]:
             days[dated],
             *row[_AFTER_DATES:],
         )
-
-
-def _briefs(rows: Sequence[Any]) -> Iterator[Brief]:
-    days = DatesByText()
-    for (
-        reference, key_plan, key_charge, unit_id, resident_id, lease_id, period, part, service_first, service_last,
-        dated, amount, code_id, code, state, charge_id, number,
-    ) in rows:  # fmt: skip
-        yield Brief(
-            reference, key_plan, key_charge, unit_id, resident_id, lease_id, period, part, days[service_first],
-            days[service_last], days[dated], amount, code_id, code, state, charge_id, number,
-        )  # fmt: skip

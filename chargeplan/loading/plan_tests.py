@@ -383,7 +383,6 @@ class _Given:
         self.charges.append(
             SyncedCharge(
                 charge_id,
-                "",
                 resident,
                 code,
                 amount,

@@ -182,7 +182,7 @@ def record(kind: str, row: object) -> Record:
     reader = _Reader(kind, row)
     value = read(reader)
     links = tuple(_links(reader)) if kind == "residents" else ()
-    owner = value.id if isinstance(value, observed.Property) else value.property_id
+    owner = value.id if isinstance(value, observed.Property) else reader.needed("property_id")
     return Record(
         value.id, reader.text("integration_id") or "", owner, reader.text("updated_at") or "", value, links
     )
@@ -355,7 +355,6 @@ def _fee(reader: _Reader) -> observed.Fee:
 def _charge(reader: _Reader) -> observed.SyncedCharge:
     return observed.SyncedCharge(
         id=reader.needed("id"),
-        property_id=reader.needed("property_id"),
         resident_id=reader.link("resident_id"),
         charge_code_id=reader.link("charge_code_id"),
         amount=reader.cents("amount_in_cents"),
@@ -366,8 +365,6 @@ def _charge(reader: _Reader) -> observed.SyncedCharge:
         unit_id=reader.link("unit_id"),
         due_date=reader.day("due_date"),
         open_amount=reader.cents("amount_open_in_cents"),
-        paid_amount=reader.cents("amount_paid_in_cents"),
-        created_at=reader.text("created_at") or "",
         last_seen=reader.link("last_seen"),
         allocations=tuple(_allocations(reader)),
     )
@@ -395,8 +392,6 @@ class _ChargeRow(msgspec.Struct):
     unit_id: str | None = None
     due_date: str | None = None
     amount_open_in_cents: int | None = None
-    amount_paid_in_cents: int | None = None
-    created_at: str | None = None
     last_seen: str | None = None
     allocations: list[_AllocationRow] | None = None
 
@@ -412,7 +407,6 @@ def _charge_record(row: object) -> Record | None:
         return None
     value = observed.SyncedCharge(
         found.id,
-        found.property_id,
         found.resident_id or None,
         found.charge_code_id or None,
         found.amount_in_cents,
@@ -423,8 +417,6 @@ def _charge_record(row: object) -> Record | None:
         found.unit_id or None,
         due_date,
         found.amount_open_in_cents,
-        found.amount_paid_in_cents,
-        found.created_at or "",
         found.last_seen or None,
         tuple(
             observed.Allocation(each.amount_in_cents, each.resident_payment_id or None)

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from chargeplan.core.errors import ChargeplanError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x43504C53
 """``CPLS``: says that a SQLite file is a copy of ours, which may be deleted."""
 _BUSY_SECONDS = 30.0
 
-# Charges lie in the file as planning reads them: a property's, by date. One without a date has an empty one.
+# Charges lie in the file as planning reads them: a property's, by date, each in one piece. One without a date has an empty
+# one. ``last_seen`` is beside the body, as every sync changes it of every charge.
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS source (host TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS integration (
@@ -34,17 +35,12 @@ CREATE TABLE IF NOT EXISTS link (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS link_resident ON link (resident_id);
 CREATE TABLE IF NOT EXISTS charge (
-    id TEXT NOT NULL UNIQUE, integration_id TEXT NOT NULL, property_id TEXT NOT NULL, resident_id TEXT, charge_code_id TEXT,
-    amount INTEGER, transaction_date TEXT NOT NULL, reference TEXT, description TEXT, lease_id TEXT, unit_id TEXT, due_date TEXT,
-    open_amount INTEGER, paid_amount INTEGER, created_at TEXT NOT NULL, last_seen TEXT,
+    id TEXT NOT NULL UNIQUE, integration_id TEXT NOT NULL, property_id TEXT NOT NULL, transaction_date TEXT NOT NULL,
+    reference TEXT, last_seen TEXT, body BLOB NOT NULL,
     PRIMARY KEY (property_id, transaction_date, id)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS charge_date ON charge (integration_id, transaction_date);
 CREATE INDEX IF NOT EXISTS charge_reference ON charge (integration_id, reference) WHERE reference IS NOT NULL;
-CREATE TABLE IF NOT EXISTS allocation (
-    charge_id TEXT NOT NULL, position INTEGER NOT NULL, amount INTEGER, payment_id TEXT,
-    PRIMARY KEY (charge_id, position)
-) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS payment (
     id TEXT PRIMARY KEY, integration_id TEXT NOT NULL, property_id TEXT NOT NULL, date TEXT
 ) WITHOUT ROWID;
@@ -54,7 +50,7 @@ CREATE INDEX IF NOT EXISTS payment_date ON payment (integration_id, date);
 
 _STAGED = "".join(
     f"CREATE TEMP TABLE IF NOT EXISTS staged_{name} AS SELECT * FROM main.{name} WHERE 0;"  # noqa: S608 - names of ours
-    for name in ("record", "link", "charge", "allocation", "payment")
+    for name in ("record", "link", "charge", "payment")
 )
 _STAGED += "CREATE TEMP TABLE IF NOT EXISTS staged_stale (id TEXT PRIMARY KEY) WITHOUT ROWID;"
 

@@ -11,8 +11,9 @@ import msgspec
 
 from chargeplan.core import observed
 from chargeplan.core.dates import Days
+from chargeplan.snapshot import bodies
 
-_TABLES = ("record", "link", "charge", "allocation", "payment", "stale")
+_TABLES = ("record", "link", "charge", "payment", "stale")
 
 
 class Record(Protocol):
@@ -53,9 +54,7 @@ def stage(connection: sqlite3.Connection, integration_id: str, kind: str, page: 
     """Put a page aside."""
     match kind:
         case "resident-charges":
-            charges = [each.value for each in page]
-            _insert(connection, "charge", [_charge(integration_id, each) for each in charges])
-            _insert(connection, "allocation", [row for each in charges for row in _allocations(each)])
+            _insert(connection, "charge", [_charge(integration_id, each) for each in page])
         case "resident-payments":
             _insert(
                 connection,
@@ -95,9 +94,9 @@ def drop_days(connection: sqlite3.Connection, integration_id: str, kind: str, da
     if kind == "resident-payments":
         connection.execute("DELETE FROM payment WHERE integration_id = ? AND date BETWEEN ? AND ?", span)
         return
-    chosen = "FROM charge WHERE integration_id = ? AND transaction_date BETWEEN ? AND ?"
-    connection.execute(f"DELETE FROM allocation WHERE charge_id IN (SELECT id {chosen})", span)  # noqa: S608
-    connection.execute(f"DELETE {chosen}", span)
+    connection.execute(
+        "DELETE FROM charge WHERE integration_id = ? AND transaction_date BETWEEN ? AND ?", span
+    )
 
 
 def seen(connection: sqlite3.Connection, integration_id: str, days: Days, sync: str) -> None:
@@ -114,8 +113,7 @@ def merge(connection: sqlite3.Connection) -> None:
     connection.execute(
         "DELETE FROM link WHERE resident_id IN (SELECT id FROM temp.staged_record WHERE kind = 'residents')"
     )
-    connection.execute("DELETE FROM allocation WHERE charge_id IN (SELECT id FROM temp.staged_charge)")
-    for table in ("record", "link", "charge", "allocation", "payment"):
+    for table in ("record", "link", "charge", "payment"):
         connection.execute(f"INSERT OR REPLACE INTO {table} SELECT * FROM temp.staged_{table} ORDER BY rowid")  # noqa: S608
 
 
@@ -125,29 +123,17 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[obj
         connection.executemany(f"INSERT INTO temp.staged_{table} VALUES ({places})", rows)  # noqa: S608
 
 
-def _charge(integration_id: str, charge: observed.SyncedCharge) -> tuple[object, ...]:
+def _charge(integration_id: str, record: Record) -> tuple[object, ...]:
+    charge: observed.SyncedCharge = record.value
     return (
         charge.id,
         integration_id,
-        charge.property_id,
-        charge.resident_id,
-        charge.charge_code_id,
-        charge.amount,
+        record.property_id,
         _iso(charge.transaction_date) or "",
         charge.reference,
-        charge.description,
-        charge.lease_id,
-        charge.unit_id,
-        _iso(charge.due_date),
-        charge.open_amount,
-        charge.paid_amount,
-        charge.created_at,
         charge.last_seen,
+        bodies.of_charge(charge),
     )
-
-
-def _allocations(charge: observed.SyncedCharge) -> list[tuple[object, ...]]:
-    return [(charge.id, place, each.amount, each.payment_id) for place, each in enumerate(charge.allocations)]
 
 
 def _iso(day: date | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from chargeplan.core import observed
 from chargeplan.core.dates import DatesByText, Days
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.key import is_reference
-from chargeplan.snapshot import staging
+from chargeplan.snapshot import bodies, staging
 from chargeplan.snapshot.file import discard, open_copy
 from chargeplan.snapshot.reading import CHARGES, Progress
 from chargeplan.snapshot.refresh import Refresh, load_progress
@@ -140,18 +141,19 @@ class SqliteSnapshot:
                     hint="Check the property's `id` in chargeplan.yaml, and that it is enabled in Propexo.",
                     code="unknown_property",
                 )
-            return observed.ObservedProperty(
+            charges = self._rows(_CHARGES, _span(property_id, window))
+            found = observed.ObservedProperty(
                 property=parts.property,
                 units=tuple(parts.units),
                 leases=tuple(self._with_people(property_id, parts.leases)),
                 residents=tuple(parts.residents),
                 charge_codes=tuple(parts.charge_codes),
                 fees=tuple(parts.fees),
-                charges=tuple(self._charges(property_id, window)),
                 payments=tuple(self._payments(property_id, window)),
                 last_completed_sync=syncs[0],
                 previous_sync=syncs[1],
             )
+        return msgspec.structs.replace(found, charges=bodies.charges(charges), digest=_digest(found, charges))
 
     def charges_of(self, integration_id: str, references: Sequence[str]) -> Mapping[str, str]:
         """The synced charge (its id) of each of the references that the copy has, of any date; the first by id where several are."""
@@ -233,28 +235,10 @@ class SqliteSnapshot:
             people = sorted(linked.get(lease.id, ()), key=lambda each: each.kind != "PRIMARY")
             yield lease if lease.residents else msgspec.structs.replace(lease, residents=tuple(people))
 
-    def _charges(self, property_id: str, window: Days) -> Iterator[observed.SyncedCharge]:
-        span = (property_id, window.first.isoformat(), window.last.isoformat())
-        allocations: dict[str, list[observed.Allocation]] = {}
-        for charge_id, amount, payment_id in self._rows(_ALLOCATIONS, span):
-            allocations.setdefault(charge_id, []).append(observed.Allocation(amount, payment_id))
-        days = DatesByText()
-        # Positional, in the order of the struct's fields: this loop runs for every charge of a portfolio.
-        for (
-            charge_id, resident_id, code_id, amount, dated, reference, description, lease_id, unit_id, due, open_amount,
-            paid_amount, created_at, last_seen,
-        ) in self._rows(_CHARGES, span):  # fmt: skip
-            parts = tuple(allocations[charge_id]) if charge_id in allocations else ()
-            yield observed.SyncedCharge(
-                charge_id, property_id, resident_id, code_id, amount, days[dated], reference, description, lease_id,
-                unit_id, days[due] if due else None, open_amount, paid_amount, created_at, last_seen, parts,
-            )  # fmt: skip
-
     def _payments(self, property_id: str, window: Days) -> Iterator[observed.Payment]:
-        span = (property_id, window.first.isoformat(), window.last.isoformat())
         rows = self._rows(
             "SELECT id, date FROM payment WHERE property_id = ? AND date BETWEEN ? AND ? ORDER BY date, id",
-            span,
+            _span(property_id, window),
         )
         days = DatesByText()
         for payment_id, day in rows:
@@ -293,11 +277,20 @@ _RESIDENT = msgspec.json.Decoder(observed.Resident)
 _CODE = msgspec.json.Decoder(observed.ChargeCode)
 _FEE = msgspec.json.Decoder(observed.Fee)
 
-_CHARGES = """SELECT id, resident_id, charge_code_id, amount, transaction_date, reference, description, lease_id, unit_id,
-    due_date, open_amount, paid_amount, created_at, last_seen
-    FROM charge WHERE property_id = ? AND transaction_date BETWEEN ? AND ? ORDER BY transaction_date, id"""
-_ALLOCATIONS = """SELECT a.charge_id, a.amount, a.payment_id FROM charge c JOIN allocation a ON a.charge_id = c.id
-    WHERE c.property_id = ? AND c.transaction_date BETWEEN ? AND ? ORDER BY a.charge_id, a.position"""
+_CHARGES = """SELECT body, last_seen FROM charge
+    WHERE property_id = ? AND transaction_date BETWEEN ? AND ? ORDER BY transaction_date, id"""
+
+
+def _span(property_id: str, window: Days) -> tuple[str, str, str]:
+    return property_id, window.first.isoformat(), window.last.isoformat()
+
+
+def _digest(observed_apart: observed.ObservedProperty, charges: Sequence[tuple[bytes, str | None]]) -> str:
+    """Of a property without its charges, and of the charges as they lie in the copy."""
+    found = hashlib.sha256(msgspec.json.encode(observed_apart))
+    found.update(b"".join([body for body, _ in charges]))
+    found.update(msgspec.json.encode([last_seen for _, last_seen in charges]))
+    return f"sha256:{found.hexdigest()}"
 
 
 def _never_read(what: str) -> ChargeplanError:

@@ -32,6 +32,7 @@ def reference_of(parts: list[object]) -> str:
 
 def main(project: str, out: str) -> None:
     copy = sqlite3.connect(f"{project}/.chargeplan/snapshot-bench.db")
+    mirror = sqlite3.connect(f"{project}/floor.db")
     journal = sqlite3.connect(f"{project}/.chargeplan/bench.db")
     running = hashlib.sha256()
     count = cents = standing = 0
@@ -47,9 +48,9 @@ def main(project: str, out: str) -> None:
                 for each in (json.loads(b) for k, b in records if k == "charge-codes")
             }
             seen = dict(
-                copy.execute(
+                mirror.execute(
                     "SELECT reference, amount FROM charge WHERE property_id = ? AND transaction_date BETWEEN ? AND ?",
-                    (prop, "2027-04-17", "2027-10-15"),
+                    (prop, "2027-05-01", "2027-10-15"),
                 ).fetchall()
             )
             recorded = {
@@ -57,7 +58,7 @@ def main(project: str, out: str) -> None:
                 for row in journal.execute(
                     "SELECT reference, amount, state, charge_id, service_first, service_last FROM postings"
                     " WHERE integration_id = 'resman-bench' AND property_id = ? AND period_last >= ?",
-                    (prop, "2027-04-17"),
+                    (prop, "2027-05-01"),
                 )
             }
             for name, title in _TITLES.items():

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -99,14 +101,14 @@ class Portfolio:
         """The pages of a list."""
         assert params is not None
         page: list[Record] = []
-        for value in self._values(kind):
-            page.append(_record(value))
+        for prop, value in self._values(kind):
+            page.append(Record(value.id, INTEGRATION, f"prop-{prop:05}", SYNC, value))
             if len(page) == _PAGE:
                 yield page
                 page = []
         yield page
 
-    def _values(self, kind: str) -> Iterator[Value]:
+    def _values(self, kind: str) -> Iterator[tuple[int, Value]]:
         make = {
             "properties": self._property,
             "units": self._units,
@@ -116,7 +118,8 @@ class Portfolio:
             "resident-charges": self._charges,
         }[kind]
         for prop in range(self.properties):
-            yield from make(prop)
+            for value in make(prop):
+                yield prop, value
 
     def _property(self, prop: int) -> Iterator[Value]:
         yield observed.Property(f"prop-{prop:05}", f"Property {prop:05}")
@@ -152,7 +155,6 @@ class Portfolio:
         for posting in self.postings(prop):
             yield observed.SyncedCharge(
                 f"charge-{posting.reference}",
-                posting.property_id,
                 posting.resident_id,
                 posting.charge_code_id,
                 posting.amount,
@@ -161,7 +163,6 @@ class Portfolio:
                 description=posting.description,
                 lease_id=posting.lease_id,
                 unit_id=posting.unit_id,
-                created_at="2027-01-01T00:00:00Z",
                 last_seen=SYNC,
             )
 
@@ -199,6 +200,7 @@ class Portfolio:
         window = Days(min(add_months(MONTH, 1 - self.months), add_months(MONTH, -6)), date(2027, 12, 31))
         copy.refresh(INTEGRATION, window, full=True, fees=False, payments=False)
         copy.close()
+        self._mirror(folder / "floor.db")
         with open_journal(str(folder / ".chargeplan/bench.db"), create=True) as journal:
             for prop in range(self.properties):
                 journal.rebuild(self.postings(prop))
@@ -206,10 +208,21 @@ class Portfolio:
             json.dumps({"lines": self.lines, "months": self.months, "gap": self.gap})
         )
 
-
-def _record(value: Value) -> Record:
-    place = value.id if isinstance(value, observed.Property) else getattr(value, "property_id", "")
-    return Record(value.id, INTEGRATION, place, SYNC, value)
+    def _mirror(self, file: Path) -> None:
+        """The synced charges as the floor reads them: the least columns, in the order in which they are asked for."""
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute(
+                "CREATE TABLE charge (property_id, transaction_date, reference, amount,"
+                " PRIMARY KEY (property_id, transaction_date, reference)) WITHOUT ROWID"
+            )
+            for prop in range(self.properties):
+                connection.executemany(
+                    "INSERT INTO charge VALUES (?, ?, ?, ?)",
+                    [
+                        (each.property_id, each.transaction_date.isoformat(), each.reference, each.amount)
+                        for each in self.postings(prop)
+                    ],
+                )
 
 
 def _posting(prop: int, unit: int, name: str, cents: int, first: date) -> Posting:

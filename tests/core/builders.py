@@ -353,7 +353,6 @@ class World:
     def add(self, reference: str | None = None, **rest: Any) -> SyncedCharge:
         """A charge on the ledger; without more, ann's rent of 1 August."""
         values: dict[str, Any] = {
-            "property_id": "oak-id",
             "resident_id": "ann",
             "charge_code_id": "code-rent",
             "amount": 100000,

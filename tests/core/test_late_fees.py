@@ -27,7 +27,7 @@ def due(amount: int | None = 100000, **rest: Any) -> SyncedCharge:
         "resident_id": "ann", "charge_code_id": "code-rent", "transaction_date": d("2027-08-01"),
         "reference": "R-1", "open_amount": amount,
     }  # fmt: skip
-    return SyncedCharge("charge-1", "oak-id", amount=amount, **(values | rest))
+    return SyncedCharge("charge-1", amount=amount, **(values | rest))
 
 
 def late(

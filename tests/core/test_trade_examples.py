@@ -265,7 +265,6 @@ def test_late_fees(example: Example) -> None:
 
     due = SyncedCharge(
         "charge-1",
-        "oak-id",
         resident_id="ann",
         charge_code_id="code-rent",
         reference="R-1",

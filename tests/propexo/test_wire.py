@@ -128,7 +128,7 @@ _ODD = st.sampled_from(
 _CHARGE_KEYS = (
     "id", "property_id", "integration_id", "updated_at", "resident_id", "charge_code_id", "amount_in_cents",
     "transaction_date", "reference_number", "description", "lease_id", "unit_id", "due_date", "amount_open_in_cents",
-    "amount_paid_in_cents", "created_at", "last_seen", "allocations",
+    "last_seen", "allocations",
 )  # fmt: skip
 _ALLOCATIONS = st.lists(
     st.fixed_dictionaries({}, optional={"amount_in_cents": _ODD, "resident_payment_id": _ODD, "more": _ODD}),

@@ -85,9 +85,7 @@ def _charge(name, day=5, month=12, updated="2026-12-01T00:00:00.000Z", **more):
     return Row(
         name,
         "p1",
-        SyncedCharge(
-            id=name, property_id="p1", charge_code_id="c1", transaction_date=date(2026, month, day), **facts
-        ),
+        SyncedCharge(id=name, charge_code_id="c1", transaction_date=date(2026, month, day), **facts),
         updated,
     )
 
@@ -266,6 +264,41 @@ def test_what_the_last_sync_did_not_see_keeps_its_age(opened, filters):
     copy.refresh("i1", WINDOW)
     assert not any("last_seen_lte" in params for _, params in source.asked)
     assert copy.property("i1", "p1", WINDOW).previous_sync == before
+
+
+def test_the_same_has_the_same_digest_wherever_it_was_read(opened, tmp_path):
+    """However the copy came to it: one read it whole, the other a charge that was corrected later."""
+    early, late = _source(), _source()
+    early.lists["resident-charges"][0] = _charge("x1", reference=OURS, amount=1)
+    here, there = opened(early), opened(late, tmp_path / "there.db")
+    here.refresh("i1", WINDOW)
+    there.refresh("i1", WINDOW)
+    before = here.property("i1", "p1", WINDOW).digest
+    early.lists["resident-charges"] = late.lists["resident-charges"]
+    here.refresh("i1", WINDOW)
+    after = here.property("i1", "p1", WINDOW).digest
+    assert before != after == there.property("i1", "p1", WINDOW).digest
+    assert after.startswith("sha256:")
+
+
+@pytest.mark.parametrize("what", ["lease", "charge", "last seen", "sync"])
+def test_whatever_is_observed_is_in_the_digest(opened, tmp_path, what):
+    before, after = _source(), _source()
+    match what:
+        case "lease":
+            after.lists["leases"].clear()
+        case "charge":
+            after.lists["resident-charges"][1] = _charge("x2", 31, amount=2501)
+        case "last seen":
+            after.lists["resident-charges"][1] = _charge("x2", 31, last_seen="2026-12-08T00:00:00.000Z")
+        case "sync":
+            after.sync = "2026-12-10T00:00:00.000Z"
+    digests = set()
+    for name, source in (("before", before), ("after", after)):
+        copy = opened(source, tmp_path / f"{name}.db")
+        copy.refresh("i1", WINDOW)
+        digests.add(copy.property("i1", "p1", WINDOW).digest)
+    assert len(digests) == 2
 
 
 @pytest.mark.parametrize("by_age", [True, False])
