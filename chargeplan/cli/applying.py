@@ -238,7 +238,7 @@ def _allowances(words: ApplyWords) -> tuple[Allowed, ...]:
     try:
         return tuple(read_allowance(text, words.reason or "") for text in words.allow)
     except ValueError as problem:
-        raise ChargeplanError(f"--allow: {problem}", code="usage") from problem
+        raise ChargeplanError(f"--allow: {problem}.", code="usage") from problem
 
 
 # --- what to post ------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`approve`: sign a saved plan that somebody else made; and what `apply` asks of it."""
+"""`approve`: sign a saved plan that somebody else made; and what `apply` asks of it, and `show` tells."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ from chargeplan.planfile.codec import PlanFile, read_plan
 from chargeplan.planfile.header import changed_inputs
 from chargeplan.planfile.keys import Signer, read_private
 from chargeplan.render import jsondoc
+from chargeplan.render.approvals import Standing, Unverified, moment
 from chargeplan.render.escape import terminal
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.summary import Summary
@@ -227,8 +228,8 @@ def _say_approval(
             "planned_by": given.plan.planned_by,
             "approver": given.approver,
             "key": key,
-            "approved_at": _moment(given.approved_at),
-            "expires_at": _moment(given.expires_at),
+            "approved_at": moment(given.approved_at),
+            "expires_at": moment(given.expires_at),
             "reason": given.reason,
             "file": str(target),
             "required": required,
@@ -237,14 +238,10 @@ def _say_approval(
         }
         click.echo(jsondoc.dump(document), nl=False)
         return 0
-    until = _moment(given.expires_at)
+    until = moment(given.expires_at)
     click.echo(terminal(f"Approved by {given.approver} until {until}, in {target} ({key})."))
     click.echo(terminal(f"{len(names)} of {required} approvals: {', '.join(names)}."))
     return 0
-
-
-def _moment(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 # --- keys ----------------------------------------------------------------------------------------------------------
@@ -388,6 +385,31 @@ def entries_of(evidence: Sequence[Evidence]) -> list[dict[str, object]]:
         {"approval": msgspec.to_builtins(each.approval), "key": each.key, "signature": each.signature}
         for each in evidence
     ]
+
+
+# --- told by show --------------------------------------------------------------------------------------------------
+
+
+def standing(common: Common, saved: PlanFile, path: Path, given: Path | None) -> Standing | Unverified | None:
+    """How it stands with the approvals of the plan file at ``path``; ``None`` where none is asked for and none is given.
+
+    A plan is shown wherever it lies. Away from its project nobody's public key is known, and then that is said.
+    """
+    file = given or beside(path)
+    asked = any(each.guard == GUARD for each in saved.change_set.guards)
+    if not asked and given is None and not file.exists():
+        return None
+    subject = subject_of(saved)
+    try:
+        approvals = wiring.configured(common).approvals
+        verdict = _verdict(approvals, subject, file, datetime.fromisoformat(wiring.WallClock().now()))
+    except ChargeplanError as problem:
+        return Unverified(problem.message)
+    required = approvals.required if needed(approvals, saved.change_set.to_post()) else 0
+    return Standing(str(path), subject.planned_by, required, verdict)
+
+
+# --- shared --------------------------------------------------------------------------------------------------------
 
 
 def _verdict(approvals: Approvals, subject: Subject, file: Path, now: datetime) -> Verdict:

@@ -86,6 +86,22 @@ class LazyGroup(click.Group):
         rest = args[len(before) :]
         return super().parse_args(ctx, [*rest, *before] if rest and rest[0] in COMMANDS else args)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names.
+
+        Raises:
+            ChargeplanError: there is none of that name.
+        """
+        name = args[0]
+        if name in COMMANDS or name.startswith("-") or ctx.resilient_parsing:
+            return super().resolve_command(ctx, args)
+        from chargeplan.loading.suggest import did_you_mean  # noqa: PLC0415 - only a mistake needs it
+
+        hint = did_you_mean(name, COMMANDS, otherwise="There are")
+        raise ChargeplanError(f"There is no command `{name}`.", hint=hint, code="usage")
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """The commands in the order of a month's work."""
         return list(COMMANDS)
@@ -156,12 +172,12 @@ def run(words: Sequence[str]) -> int:  # noqa: PLR0911 - one way for each ending
             130,
             as_json=as_json,
         )
+    except click.exceptions.NoArgsIsHelpError as problem:
+        # A group without a command: its help, as it is, and not as the text of an error.
+        click.echo(problem.format_message(), err=True)
+        return 1
     except click.UsageError as problem:
-        command = problem.ctx.command_path if problem.ctx else "chargeplan"
-        misused = ChargeplanError(
-            problem.format_message(), hint=f"`{command} --help` shows how.", code="usage"
-        )
-        return _fail(misused, 1, as_json=as_json)
+        return _fail(_misused(problem), 1, as_json=as_json)
     except ChargeplanError as error:
         return _fail(error, error.exit_code, as_json=as_json)
     except BrokenPipeError:
@@ -176,6 +192,16 @@ def run(words: Sequence[str]) -> int:  # noqa: PLR0911 - one way for each ending
     except Exception as problem:
         logging.getLogger("chargeplan").debug("internal error", exc_info=True)
         return _fail(_internal(problem), 1, as_json=as_json)
+
+
+def _misused(problem: click.UsageError) -> ChargeplanError:
+    """Click writes lists of choices on lines of their own; here they are folded like every other text."""
+    command = problem.ctx.command_path if problem.ctx else "chargeplan"
+    text, hint = " ".join(problem.format_message().split()), f"`{command} --help` shows how."
+    if isinstance(problem, click.NoSuchOption) and problem.ctx and problem.ctx.parent is None:
+        text = f"There is no command before `{problem.option_name}`."
+        hint = "The command comes first, as in `chargeplan plan --period 2027-08`; `chargeplan --help` lists them."
+    return ChargeplanError(text, hint=hint, code="usage")
 
 
 def _internal(problem: Exception) -> ChargeplanError:

@@ -53,9 +53,11 @@ class Common(msgspec.Struct, frozen=True):
         click.echo(text, nl=False, color=self.colored, err=to_stderr)
 
     def say(self, text: str) -> None:
-        """Talk that is not the answer, to stderr."""
+        """One line of talk that is not the answer, to stderr; Propexo's words may be in it, so it is escaped."""
+        from chargeplan.render.escape import terminal  # noqa: PLC0415 - only what talks needs it
+
         if not self.quiet:
-            click.echo(text, err=True)
+            click.echo(terminal(text), err=True)
 
 
 def common(*, json: bool = True) -> Callable[[F], F]:

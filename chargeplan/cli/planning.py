@@ -194,13 +194,23 @@ def _exit_code(change_set: ChangeSet, *, detailed: bool) -> int:
 @click.argument("planfile", type=click.Path(path_type=Path))
 @file_option("--markdown", "Write Markdown for a pull request.")
 @file_option("--html", "Write a report in one HTML file.")
+@file_option("--approvals", "Where the plan file's approvals are; default: PLANFILE.approvals.")
 @click.option("--all", "everything", is_flag=True, help="List every line.")
 @common()
 def show(
-    *, common: Common, planfile: Path, markdown: Path | None, html: Path | None, everything: bool
+    *,
+    common: Common,
+    planfile: Path,
+    markdown: Path | None,
+    html: Path | None,
+    approvals: Path | None,
+    everything: bool,
 ) -> int:
-    """Print a saved plan, stale and used ones too."""
+    """Print a saved plan, stale and used ones too, and who has approved it where somebody has to."""
+    from chargeplan.cli.approving import standing  # noqa: PLC0415 - it knows this module
+
     saved = read_plan(planfile)
+    signed = standing(common, saved, planfile, approvals)
     summary = Summary(saved.review.totals, saved.review.skips, saved.review.unchanged)
     change_set = saved.change_set
     if markdown is not None:
@@ -218,13 +228,18 @@ def show(
         save(html, report)
     if common.as_json:
         document = jsondoc.plan_document(
-            change_set, digest=saved.header.digest, all=everything, summary=summary
+            change_set, digest=saved.header.digest, all=everything, summary=summary, approvals=signed
         )
         click.echo(jsondoc.dump(document), nl=False)
     else:
         common.show(
             plan_screen(
-                change_set, color=common.colored, width=common.width, all=everything, summary=summary
+                change_set,
+                color=common.colored,
+                width=common.width,
+                all=everything,
+                summary=summary,
+                approvals=signed,
             ),
         )
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 import msgspec
@@ -14,13 +14,14 @@ from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, file_option, read_date, save
 from chargeplan.core.config import Config
 from chargeplan.core.dates import ONE_DAY
-from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.errors import ChargeplanError, InputError
 from chargeplan.core.money import format_money
 from chargeplan.core.statement import statement_of
-from chargeplan.flow.planning import PlanRequest, default_window
+from chargeplan.flow.planning import PlanRequest, default_window, make_plan
 from chargeplan.flow.rebuilding import found_postings
 from chargeplan.render import jsondoc
-from chargeplan.render.results import records_csv, records_screen
+from chargeplan.render.paper import Paper
+from chargeplan.render.results import history_screen, records_csv, records_screen
 
 _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat", "expires")
 
@@ -63,16 +64,12 @@ def history(
 
         click.echo(records_csv(list(statement_rows(statement)), CSV_KEYS), nl=False)
     else:
-        from chargeplan.render.statement import SCREEN_KEYS, statement_records  # noqa: PLC0415
+        from chargeplan.render.statement import statement_records  # noqa: PLC0415
 
         empty = "Nothing happened in these days." if since or through else "The journal is empty."
         common.show(
-            records_screen(
-                list(statement_records(statement)),
-                SCREEN_KEYS,
-                empty=empty,
-                color=common.colored,
-                width=common.width,
+            history_screen(
+                list(statement_records(statement)), empty=empty, color=common.colored, width=common.width
             ),
         )
     return 0
@@ -146,10 +143,27 @@ def journal_export(*, common: Common, file: Path | None) -> int:
         if file is None:
             world.journal.export(sys.stdout)
             return 0
-        with file.open("x", encoding="utf-8") as stream:
-            file.chmod(0o600)
+        with _new_file(file) as stream:
             world.journal.export(stream)
     return _say(common, "journal_export", f"Exported to {file}.", file=str(file))
+
+
+def _new_file(file: Path) -> TextIO:
+    """The file, made for its owner's eyes.
+
+    Raises:
+        ChargeplanError: it is there already, as it may be another backup, or it can't be made.
+    """
+    try:
+        stream = file.open("x", encoding="utf-8")
+    except OSError as problem:
+        raise ChargeplanError(
+            f"{file} can't be written: {problem.strerror or problem}. Nothing was exported.",
+            hint="Name another file, or make the folder writable.",
+            code="not_written",
+        ) from problem
+    file.chmod(0o600)
+    return stream
 
 
 @journal.command("import")
@@ -274,7 +288,9 @@ def doctor(*, common: Common) -> int:
     """Check token, hosts, integrations, codes, the age of the last sync, references, rate limit and journal."""
     config = wiring.configured(common)
     with wiring.world(common, config) as world:
-        findings = [_journal_health(world), *_remote_health(world, config)]
+        kept = _journal_health(world)
+        # What is due can't be told without the journal, and its own finding says what is wrong with it.
+        findings = [kept, *_remote_health(world, config), *([_codes(world, common)] if kept.ok else [])]
     if common.as_json:
         click.echo(
             jsondoc.dump(
@@ -288,8 +304,16 @@ def doctor(*, common: Common) -> int:
         )
     else:
         for each in findings:
-            click.echo(f"{'ok  ' if each.ok else 'BAD '} {each.check}: {each.said}")
+            common.show(_finding_text(each, common))
     return 0 if all(each.ok for each in findings) else 1
+
+
+def _finding_text(finding: Finding, common: Common) -> str:
+    """One finding, folded beside its mark. Propexo's words are in it, so it is escaped."""
+    mark, paper = "ok   " if finding.ok else "BAD  ", Paper(common.colored, common.width)
+    first, *rest = paper.prose(f"{finding.check}: {finding.said}", " " * len(mark))
+    lines = (mark + first.lstrip(), *rest)
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _journal_health(world: wiring.World) -> Finding:
@@ -328,8 +352,39 @@ def _remote_health(world: wiring.World, config: Config) -> list[Finding]:
 def _age(moment: str | None) -> str:
     if moment is None:
         return "never"
-    hours = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds() / 3600
+    try:
+        hours = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds() / 3600
+    except (ValueError, TypeError):
+        # No time, or one without its zone: what Propexo said is told as it is.
+        return moment
     return f"{hours:.0f} hours ago"
+
+
+def _codes(world: wiring.World, common: Common) -> Finding:
+    """Whether the plans' charge codes are among those that were read last; Propexo is not asked for it."""
+    today = world.clock.today(world.config.timezone)
+    request = PlanRequest(today, default_window(today, world.config), offline=True)
+    try:
+        project, _ = wiring.project(common)
+        planned = make_plan(
+            project,
+            request,
+            world.snapshot,
+            world.journal,
+            world.vendors,
+            plan_id=wiring.new_id("doctor"),
+            environment=world.environment.name,
+        )
+    except ChargeplanError as problem:
+        if problem.code == "never_read":
+            return Finding(
+                "codes", ok=True, said="nothing was read yet; `chargeplan validate --online` looks at them"
+            )
+        hint = "`chargeplan validate` tells them." if isinstance(problem, InputError) else problem.hint
+        return Finding("codes", ok=False, said=f"{problem.message} {hint}")
+    wrong = [each for each in planned.change_set.diagnostics if each.is_error]
+    said = "; ".join(f"{each.place}: {each.summary}" for each in wrong[:3])
+    return Finding("codes", not wrong, said or "every charge code of the plans is known")
 
 
 def _references(world: wiring.World, integration_id: str) -> Finding:

@@ -99,8 +99,14 @@ def reset(*, common: Common, as_of: str | None) -> int:
     """Back to the seed. The journal stays: it still knows what was posted."""
     config = wiring.configured(common)
     today: date | None = read_date(as_of, "--as-of")
-    with wiring.open_sandbox(config, wiring.environment(common, config), today) as state:
+    place = wiring.environment(common, config)
+    with wiring.open_sandbox(config, place, today) as state:
         state.reset(today)
+    # What was posted is not posted again, and so the next plan would look as if nothing had been reset.
+    common.say(
+        "Journal and snapshot still know what was posted. To begin anew, delete them too: the file that "
+        f"`chargeplan journal where` names, and {wiring.STATE_DIRECTORY}/snapshot-{place.name}.db."
+    )
     return _say(common, "The sandbox is as new.", kind="reset")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -136,8 +137,9 @@ def init(*, common: Common, folder: Path | None, ci: str) -> int:
     written = scaffold(root, ci=ci)
     for name in written:
         common.say(f"wrote {root / name}")
+    there = "" if root.resolve() == Path.cwd() else f"`cd {shlex.quote(str(root))}`, then "
     click.echo(
-        f"A project is in {root.absolute()}. Next: `chargeplan plan` shows what its sandbox would be billed."
+        f"A project is in {root.absolute()}. Next: {there}`chargeplan plan` shows what its sandbox would be billed."
     )
     if ci != "none":
         readme = next(name for name in written if name.endswith("chargeplan/README.md"))

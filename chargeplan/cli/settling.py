@@ -37,8 +37,9 @@ _MARGIN = timedelta(days=45)
 
 @click.command()
 @click.option("--as-of", metavar="DATE", help="The day from which overdue is reckoned; default: today.")
+@click.option("--all", "everything", is_flag=True, help="List every line, not only the first of each list.")
 @common()
-def status(*, common: Common, as_of: str | None) -> int:
+def status(*, common: Common, as_of: str | None, everything: bool) -> int:
     """What is in flight, unknown, overdue or removed upstream. Reads only the journal and the last snapshot."""
     config = wiring.configured(common)
     today = today_of(config, as_of)
@@ -50,7 +51,13 @@ def status(*, common: Common, as_of: str | None) -> int:
         click.echo(jsondoc.dump(document), nl=False)
     else:
         common.show(
-            status_screen(**lists, removed_upstream=removed, color=common.colored, width=common.width),
+            status_screen(
+                **lists,
+                removed_upstream=removed,
+                color=common.colored,
+                width=common.width,
+                all=everything,
+            ),
         )
     return 0
 

@@ -238,4 +238,4 @@ def way_on(verdict: Verdict, planned_by: str, file: str) -> str:
             f"{planned_by} planned, and can't approve it; too few others may: let somebody else plan, or name more "
             "approvers in the configuration."
         )
-    return f"{_either(verdict.waiting)} can approve it: `chargeplan approve {file}`; then apply it again."
+    return f"{_either(verdict.waiting)} can approve it: `chargeplan approve {file}`; then apply it."

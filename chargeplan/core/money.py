@@ -15,10 +15,31 @@ if TYPE_CHECKING:
 _MONEY = re.compile(r"(?P<sign>-?)\$?(?P<whole>\d{1,3}(?:,\d{3})+|\d+)\.(?P<cents>\d{2})", re.ASCII)
 _BARE_INTEGER = re.compile(r"(?P<sign>-?)\$?(?P<digits>\d{1,3}(?:,\d{3})+|\d+)", re.ASCII)
 _OTHER_DECIMAL = re.compile(r"-?\$?[\d,]*\.\d*", re.ASCII)
+# Python refuses to convert endless digits, and nobody wants to read them again.
+_MOST_DIGITS = 15
+_QUOTED = 40
+
+MAX_CENTS = 100_000_000_000
+"""A billion dollars: no household owes it, so it is a slip of the finger."""
 
 
 class MoneyError(ValueError):
     """Text that is not money; the message says how to write what was probably meant."""
+
+
+class BareIntegerError(MoneyError):
+    """Dollars or cents? ``number`` is what was written, without dollar sign and commas.
+
+    The message is for a CSV cell or an option; in YAML there is ``{cents: 3500}`` too.
+    """
+
+    def __init__(self, text: str, number: str) -> None:
+        self.number = number
+        sign, digits = ("-", number[1:]) if number.startswith("-") else ("", number)
+        as_cents = f"{sign}{digits[:-2] or '0'}.{digits[-2:].zfill(2)}"
+        super().__init__(
+            f"`{text}` could be dollars or cents: write `{number}.00` for dollars or `{as_cents}` for cents"
+        )
 
 
 def parse_money(text: str) -> int:
@@ -30,18 +51,27 @@ def parse_money(text: str) -> int:
     """
     text = text.strip()
     if match := _MONEY.fullmatch(text):
-        cents = int(match["whole"].replace(",", "")) * 100 + int(match["cents"])
+        digits = match["whole"].replace(",", "")
+        if len(digits) > _MOST_DIGITS:
+            raise MoneyError(f"`{_quoted(text)}` is a billion or more: check the number of digits")
+        cents = int(digits) * 100 + int(match["cents"])
         return -cents if match["sign"] else cents
-    raise MoneyError(_why_not_money(text))
+    raise _not_money(text)
 
 
-def _why_not_money(text: str) -> str:
-    if match := _BARE_INTEGER.fullmatch(text):
-        number = match["sign"] + match["digits"].replace(",", "")
-        return f"`{text}` could be dollars or cents: write `{number}.00` for dollars or `{{cents: {number}}}` for cents"
+def _not_money(text: str) -> MoneyError:
+    shown = _quoted(text)
+    if (match := _BARE_INTEGER.fullmatch(text)) and shown == text:
+        return BareIntegerError(text, match["sign"] + match["digits"].replace(",", ""))
     if _OTHER_DECIMAL.fullmatch(text):
-        return f"`{text}` is not money: write exactly two decimals, as in `35.00`"
-    return f"`{text}` is not money: write a decimal with two places, as in `35.00`, `$1,250.00` or `-100.00`"
+        return MoneyError(f"`{shown}` is not money: write exactly two decimals, as in `35.00`")
+    return MoneyError(
+        f"`{shown}` is not money: write a decimal with two places, as in `35.00`, `$1,250.00` or `-100.00`"
+    )
+
+
+def _quoted(text: str) -> str:
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
 def format_money(cents: int) -> str:

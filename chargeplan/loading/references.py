@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from chargeplan.core.diagnostic import Place
-from chargeplan.core.money import MoneyError, parse_money
+from chargeplan.core.money import MAX_CENTS, MoneyError, parse_money
 from chargeplan.core.plan import Path, Row, Table
 from chargeplan.loading.node import Problems
 from chargeplan.loading.suggest import did_you_mean
@@ -132,10 +132,10 @@ def _check_cell(row: Row, column: str, reference: ColumnReference, file: str, pr
 
 def _money_flaw(text: str) -> str:
     try:
-        parse_money(text)
+        cents = parse_money(text)
     except MoneyError as fault:
         return str(fault)
-    return ""
+    return "" if abs(cents) < MAX_CENTS else f"`{text}` is a billion or more: check the number of digits"
 
 
 def _number_flaw(text: str) -> str:

@@ -11,15 +11,12 @@ from decimal import Decimal
 from fractions import Fraction
 
 from chargeplan.core.dates import DateExpression, DateUnit, RelativeDate
-from chargeplan.core.money import MoneyError, parse_money
+from chargeplan.core.money import MAX_CENTS, BareIntegerError, MoneyError, parse_money
 from chargeplan.core.plan import Change, Path
 from chargeplan.loading.check import Fields, Reader, Spot, date, date_advice, number
 from chargeplan.loading.node import Items, Mapping, Scalar
 from chargeplan.loading.references import ColumnReference, Reference, Use
 from chargeplan.loading.suggest import did_you_mean
-
-MAX_CENTS = 100_000_000_000
-"""A billion dollars: no household owes it, so it is a slip of the finger."""
 
 CHANGE_WORDS = 'a change with its sign, such as `"+3.5%"` or `"-50.00"`'
 MONEY_WORDS = "money with two decimals, such as `35.00`"
@@ -49,6 +46,8 @@ def money(spot: Spot) -> int | None:
         return _sane(spot, parse_money(node.raw))
     except MoneyError as fault:
         summary, _, advice = str(fault).partition(": ")
+        if isinstance(fault, BareIntegerError):
+            advice = f"write `{fault.number}.00` for dollars or `{{cents: {fault.number}}}` for cents"
         spot.error(f"{spot.label}: {summary}.", advice[:1].upper() + advice[1:] + "." if advice else "")
         return None
 

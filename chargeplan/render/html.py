@@ -22,7 +22,7 @@ from chargeplan.render.packed import Arithmetic, Names, packed_lines
 from chargeplan.render.page import page
 from chargeplan.render.screen import allow_option, guard_value, is_needed, money_rows
 from chargeplan.render.summary import Summary, is_settled, last_line, summarize
-from chargeplan.render.words import ACTIONS, SIGNS, count_of, why, why_skipped
+from chargeplan.render.words import ACTIONS, SIGNS, count_of, line_name, why, why_skipped
 
 # Lines on one page of the table; as many are in the file for readers without script.
 _ROWS: Final = 100
@@ -59,12 +59,12 @@ class Held(msgspec.Struct, frozen=True):
     count: int
     amount: int
     without_amount: int
-    lines: tuple[tuple[Cell, str], ...]
+    lines: tuple[tuple[Cell, str, str], ...]
 
     @property
     def details(self) -> bool:
         """Whether one of them has more to say than the reason."""
-        return any(detail for _, detail in self.lines)
+        return any(detail for _, _, detail in self.lines)
 
 
 def plan_html(
@@ -211,7 +211,7 @@ def _held(change_set: ChangeSet, names: Names) -> Iterator[Held]:
             len(changes),
             sum(change.amount or 0 for change in changes),
             sum(change.amount is None for change in changes),
-            tuple((_cell(names, change), change.detail) for change in changes[:_HELD]),
+            tuple((_cell(names, change), line_name(change), change.detail) for change in changes[:_HELD]),
         )
 
 

@@ -17,6 +17,7 @@ from chargeplan.core.errors import ChargeplanError, InputError, StalePlanError
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.posting import Batch, Posting
 from chargeplan.core.statement import Control, Decision, Statement
+from chargeplan.render.approvals import Standing, Unverified, approvals_entry
 from chargeplan.render.summary import Summary, summarize
 from chargeplan.render.words import HINTS
 
@@ -50,8 +51,11 @@ def plan_document(
     digest: str,
     all: bool = False,  # noqa: A002 - the option's name
     summary: Summary | None = None,
+    approvals: Standing | Unverified | None = None,
 ) -> Document:
     """The plan document. ``summary`` is given for a saved plan, which counts more than it lists.
+
+    ``approvals`` is there for a saved plan where some are asked for or given.
 
     ``applyable``: something is to post, no error, no guard refused. ``complete``: all that was asked for was planned, that
     is, no error; holds and open outcomes do not make a plan incomplete, they are part of it.
@@ -76,6 +80,7 @@ def plan_document(
         "allocations": [_allocation(each) for each in change_set.allocations],
         "guards": [guard_entry(each) for each in change_set.guards],
         "diagnostics": [diagnostic_entry(each) for each in change_set.diagnostics],
+        **({"approvals": approvals_entry(approvals)} if approvals else {}),
     }
 
 

@@ -17,7 +17,7 @@ from chargeplan.core.money import format_money
 from chargeplan.render.escape import markdown as escape
 from chargeplan.render.screen import allow_option, guard_value, is_needed, money_rows
 from chargeplan.render.summary import Summary, last_line, summarize
-from chargeplan.render.words import ACTIONS, SIGNS, why, why_skipped
+from chargeplan.render.words import ACTIONS, SIGNS, line_name, why, why_skipped
 
 LIMIT: Final = 60_000
 # What the lines that say what was left out may take.
@@ -152,7 +152,7 @@ def _details(change_set: ChangeSet, summary: Summary) -> list[_Table]:
 def _held_table(change_set: ChangeSet) -> _Table:
     held = [change for change in change_set.changes if change.action == "hold"]
     rows = (_held(change_set, each) for each in held)
-    return _Table("Held", ("Unit", "Charge", "Date", "Amount", "Why"), len(held), rows)
+    return _Table("Held", ("Unit", "Charge", "Date", "Amount", "Line", "Why"), len(held), rows)
 
 
 def _money_table(change_set: ChangeSet, summary: Summary) -> _Table:
@@ -189,7 +189,7 @@ def _held(change_set: ChangeSet, change: Change) -> str:
     unit = f"{_where(change_set, change)} {change.unit_number}"
     reason = "; ".join(filter(None, (why("hold", change.reason), change.detail)))
     day = change.transaction_date.isoformat()
-    return _row(unit, f"{change.plan}/{change.charge}", day, _amount(change), reason)
+    return _row(unit, f"{change.plan}/{change.charge}", day, _amount(change), line_name(change), reason)
 
 
 def _warning(each: Diagnostic) -> str:

@@ -67,11 +67,16 @@ class Paper(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """A column: its heading, the side it is aligned to, and the most cells it takes (0: as many as it needs)."""
+    """A column: its heading, the side it is aligned to, and the most cells it takes (0: as many as it needs).
+
+    What is ``whole`` does not give way where the paper is narrow: a date without its end is another one, and a reference is
+    there to be copied.
+    """
 
     title: str
     right: bool = False
     most: int = 0
+    whole: bool = False
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -116,7 +121,8 @@ def _widths(columns: Sequence[Column], rows: Sequence[Row], room: int) -> list[i
     for index, column in enumerate(columns):
         need = max([cell_len(column.title), *(cell_len(row.cells[index]) for row in rows)])
         widths.append(min(need, column.most) if column.most else need)
-    for index in sorted((i for i, column in enumerate(columns) if not column.right), reverse=True):
+    yielding = [i for i, column in enumerate(columns) if not (column.right or column.whole)]
+    for index in reversed(yielding):
         over = sum(widths) + len(_GAP) * (len(widths) - 1) - room
         if over > 0:
             widths[index] = max(min(widths[index], 6), widths[index] - over)

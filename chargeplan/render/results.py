@@ -14,7 +14,8 @@ from chargeplan.render.paper import DEFAULT_WIDTH, Column, Paper, Row, Style, ta
 from chargeplan.render.words import HINTS, count_of
 
 _INDENT: Final = "  "
-_SHOWN: Final = 200
+# A portfolio has thousands in flight, and that is well; what needs a person is read a few at a time.
+_SHOWN: Final = 20
 _STATE_STYLES: Final[dict[str, Style]] = {
     "refused": "bad",
     "unknown": "bad",
@@ -92,8 +93,12 @@ def status_screen(
     removed_upstream: Sequence[Posting],
     color: bool = False,
     width: int = DEFAULT_WIDTH,
+    all: bool = False,  # noqa: A002 - the option's name
 ) -> str:
-    """What is open, what needs a person first, each list with what to do about it."""
+    """What is open, what needs a person first, each list with what to do about it, the oldest first.
+
+    Of a long list the first few are shown; ``all`` shows every line.
+    """
     paper = Paper(color, width)
     lists = {
         "unknown": unknown,
@@ -104,7 +109,7 @@ def status_screen(
     lines: list[str] = []
     for name, postings in lists.items():
         if postings:
-            lines += [*_postings(paper, name, postings), ""]
+            lines += [*_postings(paper, name, postings, whole=all), ""]
     return _text([*lines, paper.ink(_status_line(lists), "bold")])
 
 
@@ -115,10 +120,11 @@ def _status_line(lists: Mapping[str, Sequence[Posting]]) -> str:
     return "Status: " + ", ".join(f"{len(lists[name]):,} {name.replace('_', ' ')}" for name in order) + "."
 
 
-def _postings(paper: Paper, name: str, postings: Sequence[Posting]) -> list[str]:
+def _postings(paper: Paper, name: str, postings: Sequence[Posting], *, whole: bool) -> list[str]:
     money = format_money(sum(posting.amount for posting in postings))
     title = f"{name.replace('_', ' ').capitalize()}: {count_of(len(postings), 'line')} ({money})"
     style: Style = "info" if name == "in_flight" else "bad"
+    shown = postings if whole else postings[:_SHOWN]
     rows = [
         Row(
             (
@@ -127,27 +133,28 @@ def _postings(paper: Paper, name: str, postings: Sequence[Posting]) -> list[str]
                 each.unit_number,
                 each.transaction_date.isoformat(),
                 format_money(each.amount),
-                each.state,
-                each.since[:16].replace("T", " "),
+                f"{each.state}, {each.since[:16].replace('T', ' ')}",
             )
         )
-        for each in postings[:_SHOWN]
+        for each in shown
     ]
-    more = len(postings) - _SHOWN
     columns = (
-        Column("Reference"),
+        Column("Reference", whole=True),
         Column("Charge"),
         Column("Unit", most=16),
-        Column("Date"),
+        Column("Date", whole=True),
         Column("Amount", right=True),
-        Column("State"),
-        Column("Since"),
+        Column("State, since"),
     )
     return [
         paper.ink(title, style),
         *paper.prose(HINTS[name], _INDENT),
         *table(paper, columns, rows, _INDENT),
-        *([f"{_INDENT}… {more:,} more; --json lists them"] if more > 0 else []),
+        *(
+            [f"{_INDENT}… {len(postings) - len(shown):,} more; --all shows them"]
+            if len(shown) < len(postings)
+            else []
+        ),
     ]
 
 
@@ -182,7 +189,7 @@ def _moved_lines(paper: Paper, moved: Sequence[Moved]) -> list[str]:
         for each in moved
     ]
     columns = (
-        Column("Reference"),
+        Column("Reference", whole=True),
         Column("Charge"),
         Column("Unit", most=16),
         Column("Amount", right=True),
@@ -214,7 +221,27 @@ def _moved_counts(paper: Paper, moved: Sequence[Moved]) -> list[str]:
 # --- history and locks ---------------------------------------------------------------------------------------------
 
 
-_MONEY_KEYS: Final = frozenset({"lines", "amount"})
+def history_screen(
+    records: Sequence[Mapping[str, str]], *, empty: str, color: bool = False, width: int = DEFAULT_WIDTH
+) -> str:
+    """The journal's events; under each its plan, where that is another than the one before, and why, both whole.
+
+    A plan's name and a person's reason are what is looked for here, and in a column of their own they would be cut.
+    """
+    paper = Paper(color, width)
+    keys = ("at", "what", "lines", "amount", "who")
+    columns = [Column(key.capitalize(), right=key in {"lines", "amount"}) for key in keys]
+    heading, *events = table(
+        paper, columns, [Row(tuple(record[key] for key in keys)) for record in records]
+    ) or [empty]
+    lines, plan = [heading], ""
+    for event, record in zip(events, records, strict=True):
+        lines.append(event)
+        if record["plan"] not in {"", plan}:
+            plan = record["plan"]
+            lines += paper.prose(plan, _INDENT * 2)
+        lines += paper.prose(record["why"], _INDENT * 2)
+    return _text(lines)
 
 
 def records_screen(
@@ -225,10 +252,10 @@ def records_screen(
     color: bool = False,
     width: int = DEFAULT_WIDTH,
 ) -> str:
-    """A table of records by their keys, for ``history`` and ``locks``; ``empty`` is said where there is none."""
+    """A table of records by their keys, for ``locks``; ``empty`` is said where there is none."""
     paper = Paper(color, width)
     rows = [Row(tuple(_cell(record.get(key)) for key in keys)) for record in records]
-    columns = [Column(key.replace("_", " ").capitalize(), right=key in _MONEY_KEYS) for key in keys]
+    columns = [Column(key.replace("_", " ").capitalize()) for key in keys]
     return _text(table(paper, columns, rows) or [empty])
 
 

@@ -9,11 +9,12 @@ from typing import Final
 from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import Change, ChangeSet, GuardResult
 from chargeplan.core.money import format_money
+from chargeplan.render.approvals import Standing, Unverified, approval_lines
 from chargeplan.render.escape import terminal
 from chargeplan.render.faults import diagnostics_lines
 from chargeplan.render.paper import ACTION_STYLES, DEFAULT_WIDTH, Column, Paper, Row, table
 from chargeplan.render.summary import Summary, is_settled, last_line, summarize
-from chargeplan.render.words import ACTIONS, SIGNS, count_of, why, why_skipped
+from chargeplan.render.words import ACTIONS, SIGNS, count_of, line_name, why, why_skipped
 
 # A plan of up to this many lines is listed whole: it can be scrolled through.
 _LISTED_WHOLE: Final = 60
@@ -32,13 +33,18 @@ def plan_screen(
     width: int = DEFAULT_WIDTH,
     all: bool = False,  # noqa: A002 - the option's name
     summary: Summary | None = None,
+    approvals: Standing | Unverified | None = None,
 ) -> str:
-    """The whole plan as text, its last line last. ``summary`` is given for a saved plan, which counts more than it lists."""
+    """The whole plan as text, its last line last. ``summary`` is given for a saved plan, which counts more than it lists.
+
+    ``approvals`` is told of a saved plan where some are asked for or given.
+    """
     paper, summary = Paper(color, width), summary or summarize(change_set)
     blocks = [
         _heading(paper, change_set),
         diagnostics_lines(paper, change_set.diagnostics),
         _guards(paper, change_set.guards),
+        approval_lines(paper, approvals, whole=all),
         _holds(paper, change_set, whole=all),
         _money(paper, change_set, summary, whole=all),
         _lines(paper, change_set, whole=all),
@@ -285,9 +291,9 @@ def _notes(change: Change) -> list[str]:
     notes = []
     if change.action == "hold":
         # The reason is said once above all of its holds.
-        notes.append(f"{change.reference} {change.detail}".rstrip())
+        notes.append(_named(change, change.detail))
     elif change.action not in _ROUTINE:
-        notes.append(f"{change.reference} {why(change.action, change.reason)}".rstrip())
+        notes.append(_named(change, why(change.action, change.reason)))
     if change.action != "unchanged" and change.synced and change.synced.amount is not None:
         day = f" dated {change.synced.transaction_date}" if change.synced.transaction_date else ""
         notes.append(f"on the ledger: {format_money(change.synced.amount)}{day}")
@@ -299,6 +305,10 @@ def _notes(change: Change) -> list[str]:
             f"override at {change.place.file}:{override.line}: {override.reason or 'no reason given'}"
         )
     return notes
+
+
+def _named(change: Change, text: str) -> str:
+    return f"{line_name(change)}: {text}" if text else line_name(change)
 
 
 # --- skips ---------------------------------------------------------------------------------------------------------

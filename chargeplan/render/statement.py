@@ -52,7 +52,6 @@ _EVENTS_SAID: Final = {
     "imported": "journal imported",
     "migrated": "journal migrated",
 }
-SCREEN_KEYS: Final = ("at", "what", "lines", "amount", "who", "why", "plan")
 CSV_KEYS: Final = (
     "at", "kind", "actor", "plan_id", "batch_id", "count", "amount_in_cents", "digest", "approval", "reason",
     "approved_by",
@@ -149,7 +148,7 @@ def _lines(statement: Statement) -> Iterator[_Line]:
 
 
 def statement_records(statement: Statement) -> Iterator[dict[str, str]]:
-    """The events as rows for a screen, under ``SCREEN_KEYS``; lines settled one by one for the same reason are one row."""
+    """The events as rows for `history_screen`; lines settled one by one for the same reason are one row."""
     for each in _lines(statement):
         yield {
             "at": each.at[:19].replace("T", " "),
@@ -176,8 +175,13 @@ def _line(event: Mapping[str, Any]) -> _Line:
         str(event.get("plan_id") or ""),
         facts.get("count"),
         facts.get("amount"),
-        _reason(data),
+        "; ".join(filter(None, (_signed(facts) if kind == "consumed" else "", _reason(data)))),
     )
+
+
+def _signed(facts: Mapping[str, Any]) -> str:
+    names = [f"{each.approver} ({each.reason})" if each.reason else each.approver for each in approved(facts)]
+    return f"approved by {', '.join(names)}" if names else ""
 
 
 def _reason(data: Mapping[str, Any]) -> str:

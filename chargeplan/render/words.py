@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from chargeplan.core.change import Change
+
 SIGNS: Final[dict[str, str]] = {
     "create": "+",
     "correct": "±",
@@ -89,6 +91,14 @@ def why(action: str, reason: str | None) -> str:
 def why_skipped(reason: str) -> str:
     """The sentence for a skip's reason."""
     return SKIPS.get(reason, HOLDS.get(reason, reason.replace("_", " ")))
+
+
+def line_name(change: Change) -> str:
+    """What to look a line up by: its reference and its household's lease, as two households may have had the unit.
+
+    It is told by its id: residents' names are in no report but where templates put them (guides/security.md, *Personal data*).
+    """
+    return f"{change.reference}, lease {change.lease_id}" if change.lease_id else change.reference
 
 
 def count_of(number: int, one: str, many: str | None = None) -> str:

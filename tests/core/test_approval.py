@@ -119,10 +119,7 @@ def test_the_refusal_says_how_many_whose_and_why_the_others_do_not_count():
         "$60,000.00 would be posted; 2 approvals are needed above $50,000.00, 1 of them given (Ada). "
         "Not counted: line 2: kim made the plan"
     )
-    assert (
-        way_on(found, "kim", "x.plan")
-        == "Ben can approve it: `chargeplan approve x.plan`; then apply it again."
-    )
+    assert way_on(found, "kim", "x.plan") == "Ben can approve it: `chargeplan approve x.plan`; then apply it."
 
 
 def test_a_long_list_of_bad_entries_is_cut():

@@ -37,8 +37,11 @@ def test_money_is_a_decimal_with_two_places(text: str, cents: int) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("35", "`35.00` for dollars or `{cents: 35}` for cents"),
-        ("-1,250", "`-1250.00` for dollars or `{cents: -1250}` for cents"),
+        ("35", "`35.00` for dollars or `0.35` for cents"),
+        ("7", "`7.00` for dollars or `0.07` for cents"),
+        ("-1,250", "`-1250.00` for dollars or `-12.50` for cents"),
+        ("9" * 5000 + ".00", "`" + "9" * 40 + "…` is a billion or more"),
+        ("9" * 5000, "`" + "9" * 40 + "…` is not money"),
         ("35.000", "exactly two decimals"),
         ("35.5", "exactly two decimals"),
         ("35.", "exactly two decimals"),

@@ -140,6 +140,7 @@ def test_the_record_names_who_approved(office, house):
     assert all(
         each["key"].startswith("SHA256:") and len(each["signature"]) == 88 for each in control["approvals"]
     )
+    assert "approved by ada (ada looked), ben (ben looked)" in house.run("history").out
     rows = [row for row in house.run("history", "--csv").out.splitlines() if ",consumed," in row]
     assert re.search(
         r"plan file,,ada \S+ SHA256:\S+ \(ada looked\); ben \S+ SHA256:\S+ \(ben looked\)$", rows[0]
@@ -202,6 +203,82 @@ def test_plan_and_show_say_that_approvals_are_needed_and_end_well(office, house)
         10000,
     )
     assert house.plan("--json").json["applyable"] is True
+
+
+def shown(house, *words) -> str:
+    """What `show` says of the approvals, unfolded."""
+    screen = house.run("show", house.planfile, *words)
+    assert screen.code == 0, screen
+    blocks = [each for each in screen.out.split("\n\n") if each.startswith("Approvals")]
+    return " ".join(" ".join(blocks).split())
+
+
+def test_show_says_who_approved_and_who_is_missing(office, house):
+    office.requires(2)
+    house.saved()
+    way_on = f"can approve it: `chargeplan approve {house.planfile}`; then apply it."
+    assert shown(house) == f"Approvals: 0 of 2 given, 2 missing; planned by kim ada or ben {way_on}"
+    given = office.approve("ada", "--reason", "compared with July", "--json").json
+    assert shown(house) == (
+        "Approvals: 1 of 2 given, 1 missing; planned by kim "
+        f"ada at {given['approved_at']}, until {given['expires_at']}: compared with July "
+        f"the signature is good, by the key {given['key']} ben {way_on}"
+    )
+    office.approve("ben")
+    assert shown(house).startswith("Approvals: 2 of 2 given; planned by kim ada at ")
+    assert "can approve it" not in shown(house)
+
+
+def test_show_says_what_does_not_count_and_why(office, house):
+    office.requires(1)
+    house.saved()
+    office.signs("kim", approver="ada")
+    told = shown(house)
+    assert told.startswith(
+        "Approvals: 0 of 1 given, 1 missing; planned by kim not counted: line 1: it is not signed"
+    )
+    assert "the signature is good" not in told
+
+
+def test_show_tells_programs_the_same(office, house):
+    office.requires(2)
+    house.saved()
+    office.approve("ada", "--reason", "looked")
+    office.signs("kim", approver="ben")
+    found = house.run("show", house.planfile, "--json").json["approvals"]
+    assert (found["required"], found["missing"], found["waiting"], found["unverified"]) == (2, 1, ["ben"], "")
+    assert [(each["approver"], each["reason"]) for each in found["counted"]] == [("ada", "looked")]
+    assert found["not_counted"] == ["line 2: it is not signed with the key that the configuration has of ben"]
+
+
+def test_show_looks_for_approvals_where_it_is_told(office, house):
+    office.requires(1)
+    house.saved()
+    office.approve("ada", "--out", office.keys / "ada.json")
+    assert shown(house).startswith("Approvals: 0 of 1 given")
+    assert shown(house, "--approvals", office.keys / "ada.json").startswith("Approvals: 1 of 1 given")
+
+
+def test_away_from_its_project_show_believes_no_approval(office, house, monkeypatch):
+    """Whose key it is, only the configuration says."""
+    office.requires(1)
+    house.saved()
+    office.approve("ada")
+    monkeypatch.chdir(office.keys)
+    away = subprocess.run(
+        [sys.executable, "-m", "chargeplan.cli", "show", house.planfile, "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(away.stdout)["approvals"]
+    assert (found["required"], found["missing"], found["counted"]) == (None, None, [])
+    assert found["unverified"] == "There is no chargeplan.yaml here or in a folder above."
+
+
+def test_a_plan_that_needs_no_approval_has_none_to_show(office, house):
+    office.requires(1, above="300.00")
+    house.saved()
+    assert shown(house) == ""
+    assert "approvals" not in house.run("show", house.planfile, "--json").json
 
 
 def test_at_the_limit_nothing_is_asked(office, house):

@@ -13,6 +13,7 @@ import yaml
 from chargeplan import __version__
 from chargeplan.cli.scaffold import pipelines
 from chargeplan.render.markdown import marker
+from tests.pipelines.expressions import filled
 from tests.pipelines.machines import ROOT, read_yaml
 
 ACTION = ROOT / ".github" / "actions" / "chargeplan"
@@ -88,6 +89,32 @@ def test_a_workflow_may_read_and_waits_its_turn(workflow):
     for job in document["jobs"].values():
         assert job.get("permissions", {}).get("contents", "read") == "read"
         assert "timeout-minutes" in job
+
+
+def group(workflow, **facts):
+    """The line that a run stands in: GitHub keeps one waiting in it, and cancels that one when another comes."""
+    text = read_yaml(EXAMPLES / "github" / f"chargeplan-{workflow}.yaml")["concurrency"]["group"]
+    return filled(text, {f"github.{name}": value for name, value in facts.items()}.get)
+
+
+def test_billing_that_starts_by_itself_stands_in_one_line():
+    """The newest plans the same month from a newer commit, so that it may take the place of one that waits."""
+    merged = group("billing", event_name="push", run_id="1")
+    assert merged == group("billing", event_name="push", run_id="2")
+    assert merged == group("billing", event_name="schedule", run_id="3")
+    assert merged == "chargeplan-billing-automatic"
+
+
+def test_billing_by_hand_is_replaced_by_no_other_run():
+    """It bills a month or overrides a guard that no other run does."""
+    by_hand = [group("billing", event_name="workflow_dispatch", run_id=number) for number in ("4", "5")]
+    assert by_hand == ["chargeplan-billing-4", "chargeplan-billing-5"]
+
+
+def test_jobs_of_a_billing_run_have_no_line_of_their_own():
+    """A job that waits for its reviewers would be cancelled by the next one's."""
+    jobs = read_yaml(EXAMPLES / "github" / "chargeplan-billing.yaml")["jobs"]
+    assert [name for name, job in jobs.items() if "concurrency" in job] == []
 
 
 def test_only_the_job_that_comments_may_write():

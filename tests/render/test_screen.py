@@ -14,11 +14,13 @@ from chargeplan.core.change import Total
 from chargeplan.core.diagnostic import Place, error, warning
 from chargeplan.core.errors import ChargeplanError, InputError, StalePlanError
 from chargeplan.render.faults import diagnostics_screen, error_screen, validate_screen
+from chargeplan.render.html import plan_html
 from chargeplan.render.jsondoc import Moved
 from chargeplan.render.markdown import LIMIT, marker, plan_markdown
 from chargeplan.render.results import (
     apply_line,
     apply_screen,
+    history_screen,
     reconcile_screen,
     records_csv,
     records_screen,
@@ -156,6 +158,59 @@ def test_a_large_plan_is_cut_and_says_so() -> None:
     assert len(plan_screen(big(), all=True).splitlines()) > 20_500
 
 
+def test_a_long_status_shows_the_first_of_each_list_and_counts_all() -> None:
+    def status(**more: Any) -> list[str]:
+        return status_screen(
+            in_flight=[posting(number) for number in range(3000)],
+            unknown=[posting(number, state="unknown") for number in range(5000, 5021)],
+            overdue=[],
+            removed_upstream=[posting(9000)],
+            **more,
+        ).splitlines()
+
+    lines = status()
+    assert sum(" CP" in line for line in lines) == 20 + 20 + 1
+    assert [line for line in lines if "more" in line] == [
+        "  … 1 more; --all shows them",
+        "  … 2,980 more; --all shows them",
+    ]
+    assert "In flight: 3,000 lines ($105,000.00)" in lines
+    assert lines[-1] == "Status: 3,000 in flight, 21 unknown, 0 overdue, 1 removed upstream."
+    whole = status(all=True)
+    assert sum(" CP" in line for line in whole) == 3000 + 21 + 1
+    assert not any("more" in line for line in whole)
+
+
+def test_on_a_terminal_of_80_columns_status_cuts_no_reference_charge_date_or_amount() -> None:
+    text = status_screen(
+        in_flight=[posting(1, state="accepted")],
+        unknown=[],
+        overdue=[],
+        removed_upstream=[],
+        width=80,
+    )
+    (line,) = [each for each in text.splitlines() if "CP0000000000000001" in each]
+    assert line.split()[:5] == ["CP0000000000000001", "oak-street/pet-rent", "201", "2027-08-01", "$35.00"]
+    assert cell_len(line) <= 80
+    assert line.split()[5].startswith("accepted")
+
+
+def test_two_households_of_one_unit_are_told_apart() -> None:
+    held = change_set(
+        change("hold", 1, unit_number="204", reason="overlapping_households", lease_id="lease-old"),
+        change("hold", 2, unit_number="204", reason="overlapping_households", lease_id="lease-new"),
+        change("drift", 3, reason="not_due", lease_id=""),
+    )
+    screen = plan_screen(held)
+    comment = plan_markdown(held, digest="sha256:x")
+    report = plan_html(held, digest="sha256:x")
+    for name in ("CP0000000000000001, lease lease-old", "CP0000000000000002, lease lease-new"):
+        assert name in screen
+        assert name in comment
+        assert name in report
+    assert "CP0000000000000003: it was posted, and nothing is due any more" in screen
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_lines_of_tables_end_at_the_width(width: int) -> None:
     wide = change_set(
@@ -237,6 +292,26 @@ def test_every_reason_of_the_contract_has_a_sentence() -> None:
         "overlapping_households balance_unknown probable_duplicate"
     )
     assert set(text.split()) <= set(HOLDS)
+
+
+def test_history_cuts_neither_a_plans_name_nor_a_reason() -> None:
+    def event(what: str, plan: str = "", why: str = "") -> dict[str, str]:
+        return {"at": "2027-08-02 09:00:00", "what": what, "lines": "12", "amount": "$300.00", "who": "kim", "plan": plan, "why": why}  # fmt: skip
+
+    reason = "the new building is billed for the first time, and its owner has agreed to that by letter"
+    plan = "plan-20270802T090000-8d21f64434"
+    events = [
+        event("plan applied", plan, f"max_total=650000.00: {reason}"),
+        event("batch about to be sent", plan),
+        event("plan applied", "plan-20270803T090000-1111111111"),
+    ]
+    lines = history_screen(events, empty="None.", width=80).splitlines()
+    assert lines[2] == f"    {plan}"
+    assert " ".join(" ".join(lines[3:5]).split()) == f"max_total=650000.00: {reason}"
+    assert lines[5].startswith("2027-08-02 09:00:00  batch about to be sent")
+    assert lines[7] == "    plan-20270803T090000-1111111111"
+    assert len(lines) == 8
+    assert history_screen([], empty="The journal is empty.") == "The journal is empty.\n"
 
 
 def test_records() -> None:
