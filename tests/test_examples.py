@@ -23,7 +23,7 @@ from chargeplan.core.expand import Setting, expand
 from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.posted import Evidence
 from chargeplan.core.select import names_of
-from chargeplan.flow.planning import default_window
+from chargeplan.flow.plan_request import default_window
 from chargeplan.loading.project import load_project
 from chargeplan.propexo import wire
 from chargeplan.sandbox.listing import record_of

@@ -48,7 +48,8 @@ from chargeplan.flow.applying import (
     sum_up,
 )
 from chargeplan.flow.logged import refuse_logged
-from chargeplan.flow.planning import Planned, PlanRequest
+from chargeplan.flow.plan_request import PlanRequest
+from chargeplan.flow.planning import Planned
 from chargeplan.flow.settling import settle_killed, settle_unknown
 from chargeplan.planfile.codec import PlanFile, read_plan
 from chargeplan.planfile.header import changed_inputs
@@ -187,7 +188,10 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
         common = msgspec.structs.replace(common, env=saved.header.environment)
     project, warnings = _project(common, stale=saved is not None)
     as_of = saved.header.as_of if saved else request_of(asked, project.config, wiring.WallClock()).as_of
-    with wiring.world(common, project.config, today=as_of) as world, _interrupts() as stopping:
+    with (
+        wiring.world(common, project.config, today=as_of, project=project) as world,
+        _interrupts() as stopping,
+    ):
         if deadline is not None:
             world.remote.end_at(deadline, stopping)
         target = (

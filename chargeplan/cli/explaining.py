@@ -15,7 +15,7 @@ from chargeplan.cli.options import Common, common, read_window
 from chargeplan.cli.planning import plan_now, today_of
 from chargeplan.core.change import Change, ChangeSet
 from chargeplan.core.config import Project
-from chargeplan.core.dates import ONE_DAY, Days, add_months, add_period
+from chargeplan.core.dates import ONE_DAY, Days, add_months
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.expand import Setting, expand
 from chargeplan.core.explain import Explained, Explainer, needed
@@ -25,7 +25,7 @@ from chargeplan.core.plan import Plan
 from chargeplan.core.posted import Evidence, posted_by
 from chargeplan.core.posting import Posting
 from chargeplan.core.select import names_of
-from chargeplan.flow.planning import PlanRequest, default_window, reading_window
+from chargeplan.flow.plan_request import PlanRequest, default_window, lookback, reading_window
 from chargeplan.render import jsondoc
 from chargeplan.render.explain import Answer, Told, explain_document, explain_screen
 from chargeplan.render.faults import diagnostics_screen
@@ -153,8 +153,7 @@ class _Answering:
         self, world: wiring.World, project: Project, request: PlanRequest, change_set: ChangeSet
     ) -> None:
         self.world, self.project, self.request, self.change_set = world, project, request, change_set
-        count, unit = project.config.correct_back
-        self.lookback = add_period(request.window.first, -count, unit)
+        self.lookback = lookback(request.window, project.config)
         self._observed: dict[str, tuple[ObservedProperty, Evidence]] = {}
         self._explainers: dict[tuple[str, str, str], Explainer] = {}
 

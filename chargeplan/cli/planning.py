@@ -21,7 +21,8 @@ from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.guard import Allowed
 from chargeplan.core.shard import Shard, read_shard
-from chargeplan.flow.planning import Planned, PlanRequest, default_window, make_plan
+from chargeplan.flow.plan_request import PlanRequest, default_window
+from chargeplan.flow.planning import Planned, make_plan
 from chargeplan.flow.settling import settle_jobs, settle_seen, settle_unknown
 from chargeplan.journal import default_actor
 from chargeplan.planfile.codec import read_plan, write_plan
@@ -118,7 +119,7 @@ def plan(
     asked = PlanWords(**words)
     project, warnings = wiring.project(common)
     request = request_of(asked, project.config, wiring.WallClock(), listing_all=everything)
-    with wiring.world(common, project.config, today=request.as_of) as world:
+    with wiring.world(common, project.config, today=request.as_of, project=project) as world:
         planned = plan_now(world, project, request, warnings)
         origin = origin_of(world, project, request, planned)
         header = _header(world, project.config, planned.change_set, origin)
@@ -301,6 +302,7 @@ def plan_now(
         plan_id=wiring.new_id("plan"),
         environment=world.environment.name,
         progress=world.bar.step,
+        spread=world.spread(request),
     )
     settle_seen(world.journal, world.snapshot, world.integrations)
     world.bar.close()

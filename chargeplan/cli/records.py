@@ -17,7 +17,8 @@ from chargeplan.core.dates import ONE_DAY
 from chargeplan.core.errors import ChargeplanError, InputError
 from chargeplan.core.money import format_money
 from chargeplan.core.statement import statement_of
-from chargeplan.flow.planning import PlanRequest, default_window, make_plan
+from chargeplan.flow.plan_request import PlanRequest, default_window
+from chargeplan.flow.planning import make_plan
 from chargeplan.flow.rebuilding import found_postings
 from chargeplan.render import jsondoc
 from chargeplan.render.paper import Paper

@@ -20,7 +20,7 @@ from chargeplan.core.errors import ChargeplanError, LockedError
 from chargeplan.core.posted import removed_upstream
 from chargeplan.core.posting import Posting
 from chargeplan.flow.applying import posting_of
-from chargeplan.flow.planning import PlanRequest
+from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.settling import (
     Settled,
     neighbourhood,

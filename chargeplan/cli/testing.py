@@ -12,13 +12,13 @@ from chargeplan.cli.options import Common, common
 from chargeplan.core.change import Change
 from chargeplan.core.compare import Comparison, PlannedProperty, compare
 from chargeplan.core.config import IntegrationConfig
-from chargeplan.core.dates import add_period
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.errors import InputError
 from chargeplan.core.expand import Setting, expand
 from chargeplan.core.line import Skip
 from chargeplan.core.plan import Plan
 from chargeplan.core.posted import Evidence
+from chargeplan.flow.plan_request import lookback
 from chargeplan.loading.plan_tests import Expected, PlanTest, Value, files_of_tests, load_tests
 from chargeplan.render import jsondoc
 from chargeplan.render.plan_tests import Difference, PlanTestResult, results_document, results_screen
@@ -84,8 +84,7 @@ def _order(test: PlanTest, each: Difference) -> tuple[bool, Place]:
 
 
 def _planned(test: PlanTest) -> Comparison:
-    count, unit = test.config.correct_back
-    first = add_period(test.window.first, -count, unit)
+    first = lookback(test.window, test.config)
     planned = [
         PlannedProperty(
             plan,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import logging
 import os
+import sys
+import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -26,6 +29,10 @@ from chargeplan.propexo.vendors import vendor
 from chargeplan.snapshot.store import SqliteSnapshot
 
 if TYPE_CHECKING:
+    from chargeplan.cli.workers import Workers
+    from chargeplan.flow.plan_request import PlanRequest
+    from chargeplan.flow.planning import Spread
+    from chargeplan.flow.property import PropertyPlanner
     from chargeplan.propexo.client import Propexo
     from chargeplan.sandbox.state import Sandbox
 
@@ -34,6 +41,11 @@ _EMBEDDED_TOKEN = "sandbox"  # noqa: S105 - the embedded sandbox takes any
 _EMBEDDED_RATE = 100_000
 
 
+WORKERS_VARIABLE = "CHARGEPLAN_WORKERS"
+"""How many processes plan a large portfolio side by side; 0: one after the other, in this one."""
+_WORKERS = 2
+# Some 100,000 charges. Below that, starting workers takes as long as they save.
+_LARGE_SNAPSHOT = 64 * 1024 * 1024
 _TELLS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
 
 
@@ -149,12 +161,18 @@ class World:
     """An environment with its journal, its Propexo and its snapshot, opened when they are first asked for."""
 
     def __init__(
-        self, options: Common, config: Config, where: Environment, stack: ExitStack, today: date | None
+        self,
+        options: Common,
+        config: Config,
+        where: Environment,
+        stack: ExitStack,
+        today: date | None,
+        workers: Workers | None = None,
     ) -> None:
         self.options, self.config, self.environment = options, config, where
         self.clock = WallClock()
         self.vendors = VendorTable()
-        self._stack, self._today = stack, today
+        self._stack, self._today, self._workers = stack, today, workers
         self.bar = Bar(shown=options.shows_progress)
         stack.callback(self.bar.close)
         self._journal: SqlJournal | None = None
@@ -208,10 +226,14 @@ class World:
     def snapshot(self) -> SqliteSnapshot:
         """The local copy of what Propexo showed."""
         if self._snapshot is None:
-            path = state_folder(self.config) / f"snapshot-{self.environment.name}.db"
+            path = snapshot_path(self.config, self.environment)
             self._snapshot = SqliteSnapshot(path, lambda: self.remote, identity=self.api_host)
             self._stack.callback(self._snapshot.close)
         return self._snapshot
+
+    def spread(self, request: PlanRequest) -> Spread:
+        """What has the request's properties planned: by the workers, where there are any."""
+        return map if self._workers is None else partial(self._workers.map, request)
 
     @property
     def api_host(self) -> str:
@@ -251,10 +273,40 @@ class World:
 
 
 @contextmanager
-def world(options: Common, config: Config, *, today: date | None = None) -> Iterator[World]:
-    """The environment that the options choose, closed at the end."""
+def world(
+    options: Common, config: Config, *, today: date | None = None, project: Project | None = None
+) -> Iterator[World]:
+    """The environment that the options choose, closed at the end; with a ``project`` that workers may plan."""
+    where = environment(options, config)
     with ExitStack() as stack:
-        yield World(options, config, environment(options, config), stack, today)
+        count = 0 if project is None else _workers_for(snapshot_path(config, where))
+        workers = None if project is None or count == 0 else _started(options, project, count)
+        if workers is not None:
+            stack.callback(workers.close)
+        yield World(options, config, where, stack, today, workers)
+
+
+def _workers_for(snapshot: Path) -> int:
+    """How many workers are to plan: as many as the user says, else two where there are cores and the snapshot is large."""
+    if sys.platform != "linux" or threading.active_count() > 1:
+        return 0  # A process that is forked beside threads may wait for ever.
+    given = os.environ.get(WORKERS_VARIABLE, "")
+    if given.isdecimal():
+        return int(given)
+    large = snapshot.is_file() and snapshot.stat().st_size >= _LARGE_SNAPSHOT
+    return _WORKERS if large and len(os.sched_getaffinity(0)) >= _WORKERS else 0
+
+
+def _started(options: Common, project: Project, count: int) -> Workers:
+    from chargeplan.cli.workers import Workers  # noqa: PLC0415 - for large portfolios only
+    from chargeplan.flow.property import PropertyPlanner  # noqa: PLC0415 - only what plans needs it
+
+    @contextmanager
+    def opened() -> Iterator[Callable[[PlanRequest], PropertyPlanner]]:
+        with world(options, project.config) as mine:
+            yield lambda request: PropertyPlanner(project, request, mine.snapshot, mine.journal)
+
+    return Workers(count, opened)
 
 
 def sandbox_missing() -> ChargeplanError:
@@ -294,6 +346,11 @@ def state_folder(config: Config) -> Path:
     folder = Path(config.root) / STATE_DIRECTORY
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder
+
+
+def snapshot_path(config: Config, where: Environment) -> Path:
+    """Where the environment's copy of what Propexo showed is."""
+    return state_folder(config) / f"snapshot-{where.name}.db"
 
 
 def journal_target(config: Config, where: Environment) -> str:

@@ -9,6 +9,7 @@ posting that was refused, removed, corrected or of another amount.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from datetime import date
 
@@ -41,17 +42,15 @@ class _History:
     """
 
     def __init__(self, postings: Iterable[Posting | Brief]) -> None:
-        self.first: dict[_Place, dict[str, Posting | Brief]] = {}
+        self.first: dict[_Place, dict[str, Posting | Brief]] = defaultdict(dict)
         self.branched: set[tuple[str, str, str]] = set()
         first = self.first
         for each in postings:
-            place = (each.unit_id, each.resident_id)
-            if place not in first:
-                first[place] = {}
+            periods = first[each.unit_id, each.resident_id]
             if each.part == 0:
-                first[place][each.period] = each
+                periods[each.period] = each
             else:
-                self.branched.add((*place, each.period))
+                self.branched.add((each.unit_id, each.resident_id, each.period))
 
 
 class Recorded:

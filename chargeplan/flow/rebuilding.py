@@ -16,7 +16,8 @@ from chargeplan.core.config import Project
 from chargeplan.core.dates import Days, add_months
 from chargeplan.core.posting import Posting
 from chargeplan.flow.applying import posting_of
-from chargeplan.flow.planning import PlanRequest, make_plan
+from chargeplan.flow.plan_request import PlanRequest
+from chargeplan.flow.planning import make_plan
 from chargeplan.flow.ports import Journal, Remote, Snapshot
 
 _MONTHS_BACK = 2

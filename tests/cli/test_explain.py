@@ -12,7 +12,7 @@ from chargeplan.core.expand import Setting, expand
 from chargeplan.core.explain import Explainer
 from chargeplan.core.posted import Evidence
 from chargeplan.core.select import names_of
-from chargeplan.flow.planning import default_window
+from chargeplan.flow.plan_request import default_window
 from chargeplan.loading.project import load_project
 from tests.test_examples import CONFIG, DAYS, PLANS, properties
 

@@ -1,0 +1,68 @@
+"""What to plan: the dates and the filters that a user gave, and which days have to be read for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+import msgspec
+
+from chargeplan.core.config import Config
+from chargeplan.core.dates import Days, add_months, add_period
+from chargeplan.core.guard import Allowed
+from chargeplan.core.plan import Plan
+from chargeplan.core.shard import Shard
+
+# Operators date what they post, or approve, late.
+_MARGIN = timedelta(days=45)
+# Late fees are looked for on charges of so many months before the window.
+_LATE_MONTHS = 6
+
+
+class PlanRequest(msgspec.Struct, frozen=True):
+    """What to plan: dates, filters (empty: all; ``shard``: None for all), how to read, and whether to list everything.
+
+    A plan that lists everything lists what is unchanged or skipped too.
+    """
+
+    as_of: date
+    window: Days
+    plans: tuple[str, ...] = ()
+    charges: tuple[str, ...] = ()
+    properties: tuple[str, ...] = ()
+    full_refresh: bool = False
+    offline: bool = False
+    allowed: tuple[Allowed, ...] = ()
+    shard: Shard | None = None
+    listing_all: bool = False
+
+
+def default_window(as_of: date, config: Config) -> Days:
+    """From the first day of the month of ``as_of`` to the later of that month's last day and ``as_of`` plus ``lead_days``."""
+    first = as_of.replace(day=1)
+    return Days(
+        first, max(add_months(first, 1) - timedelta(days=1), as_of + timedelta(days=config.lead_days))
+    )
+
+
+def lookback(window: Days, config: Config) -> date:
+    """The first day whose lines may still be corrected by a plan of ``window``."""
+    count, unit = config.correct_back
+    return add_period(window.first, -count, unit)
+
+
+def month_before(window: Days, number: int) -> Days:
+    """The ``number``-th month before the window, counted back from the window's first day."""
+    first = window.first
+    return Days(add_months(first, -number), add_months(first, 1 - number) - timedelta(days=1))
+
+
+def reading_window(window: Days, since: date, plans: Iterable[Plan]) -> Days:
+    """The dates of the charges that planning of ``window`` looks at: from a month before what may be corrected ``since``.
+
+    A line of the first day that may be corrected serves, in arrears, the month before it.
+    """
+    first = add_months(min(since, window.first), -1)
+    if any(charge.late_fee for plan in plans for charge in plan.charges):
+        first = min(first, add_months(window.first, -_LATE_MONTHS))
+    return Days(first, window.last + _MARGIN)
