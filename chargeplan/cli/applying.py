@@ -16,10 +16,9 @@ import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.approving import entries_of, refuse_unapproved, refuse_unsaved
-from chargeplan.cli.options import Common, common
-from chargeplan.cli.planning import (
+from chargeplan.cli.options import Common, common, is_interactive
+from chargeplan.cli.plan_making import (
     PlanWords,
-    is_interactive,
     origin_of,
     plan_now,
     plan_options,

@@ -12,8 +12,7 @@ import click
 import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.options import Common, common, file_option
-from chargeplan.cli.planning import is_interactive
+from chargeplan.cli.options import Common, common, file_option, is_interactive
 from chargeplan.core.approval import (
     GUARD,
     Approval,

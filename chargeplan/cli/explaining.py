@@ -12,7 +12,7 @@ import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, read_window
-from chargeplan.cli.planning import plan_now, today_of
+from chargeplan.cli.plan_making import plan_now, today_of
 from chargeplan.core.change import Change, ChangeSet
 from chargeplan.core.config import Project
 from chargeplan.core.dates import ONE_DAY, Days, add_months

@@ -32,7 +32,7 @@ COMMANDS = {
     "explain": ("chargeplan.cli.explaining", "explain"),
     "history": ("chargeplan.cli.records", "history"),
     "test": ("chargeplan.cli.testing", "test"),
-    "doctor": ("chargeplan.cli.records", "doctor"),
+    "doctor": ("chargeplan.cli.doctor", "doctor"),
     "journal": ("chargeplan.cli.records", "journal"),
     "sandbox": ("chargeplan.cli.sandbox", "sandbox"),
     "schema": ("chargeplan.cli.files", "schema"),

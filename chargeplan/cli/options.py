@@ -235,3 +235,8 @@ def read_window(period: str | None, first: str | None, through: str | None) -> D
     if ends < begins:
         raise ChargeplanError("--through is before --from.", hint="Both are inclusive.", code="usage")
     return Days(begins, ends)
+
+
+def is_interactive() -> bool:
+    """Whether a person can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -2,90 +2,28 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import click
-import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.options import Common, common, file_option, read_date, read_window, save
+from chargeplan.cli.options import Common, common, file_option, save
+from chargeplan.cli.plan_making import PlanWords, origin_of, plan_now, plan_options, request_of
 from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import ChangeSet
 from chargeplan.core.config import Config, Project
-from chargeplan.core.diagnostic import Diagnostic
-from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.guard import Allowed
-from chargeplan.core.shard import Shard, read_shard
-from chargeplan.flow.plan_request import PlanRequest, default_window
-from chargeplan.flow.planning import Planned, make_plan
-from chargeplan.flow.settling import settle_jobs, settle_seen, settle_unknown
+from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.journal import default_actor
 from chargeplan.planfile.codec import read_plan, write_plan
-from chargeplan.planfile.header import Header, Origin, PlanOptions, header_of
+from chargeplan.planfile.header import Header, Origin, header_of
 from chargeplan.planfile.seal import digest
 from chargeplan.render import jsondoc
 from chargeplan.render.markdown import plan_markdown
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.summary import Summary
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class PlanWords(msgspec.Struct, frozen=True):
-    """The options of `plan` as a user gave them."""
-
-    period: str | None = None
-    first: str | None = None
-    through: str | None = None
-    as_of: str | None = None
-    plans: tuple[str, ...] = ()
-    charges: tuple[str, ...] = ()
-    properties: tuple[str, ...] = ()
-    shard: str | None = None
-    full_refresh: bool = False
-    offline: bool = False
-
-    @property
-    def given(self) -> bool:
-        """Whether any was given."""
-        return self != PlanWords()
-
-
-def plan_options(function: F) -> F:
-    """Add the options that say what to plan; the command gets them one by one."""
-    decorated: Any = function
-    for option in reversed(_PLAN_OPTIONS):
-        decorated = option(decorated)
-    return decorated  # type: ignore[no-any-return]
-
-
-_PLAN_OPTIONS = [
-    click.option("--period", metavar="YYYY-MM", help="Lines dated in this month."),
-    click.option("--from", "first", metavar="DATE", help="With --through: lines dated from this day on."),
-    click.option("--through", metavar="DATE", help="… through this day, inclusive."),
-    click.option(
-        "--as-of",
-        metavar="DATE",
-        help="The day on which the plan is made; default: today in the plans' time zone.",
-    ),
-    click.option("--plan", "plans", multiple=True, metavar="NAME", help="Only this plan; repeatable."),
-    click.option("--charge", "charges", multiple=True, metavar="NAME", help="Only this charge; repeatable."),
-    click.option(
-        "--property", "properties", multiple=True, metavar="NAME", help="Only this property; repeatable."
-    ),
-    click.option(
-        "--shard",
-        metavar="I/N",
-        help="Only the I-th of N parts of all properties, for N runners side by side: each property is in exactly one.",
-    ),
-    click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again."),
-    click.option("--offline", is_flag=True, help="Use the last snapshot; no request."),
-]
 
 
 @click.command()
@@ -162,7 +100,7 @@ def _write_report(
     *,
     everything: bool,
 ) -> None:
-    from chargeplan.cli.explaining import arithmetic  # noqa: PLC0415 - it knows this module
+    from chargeplan.cli.explaining import arithmetic  # noqa: PLC0415 - only where it is used
     from chargeplan.render.html import plan_html  # noqa: PLC0415 - Jinja2, only where it is used
 
     report = plan_html(
@@ -208,9 +146,9 @@ def show(
     everything: bool,
 ) -> int:
     """Print a saved plan, stale and used ones too, and who has approved it where somebody has to."""
-    from chargeplan.cli.approving import standing  # noqa: PLC0415 - it knows this module
-
     saved = read_plan(planfile)
+    from chargeplan.cli.approving import standing  # noqa: PLC0415 - only `show` needs it
+
     signed = standing(common, saved, planfile, approvals)
     summary = Summary(saved.review.totals, saved.review.skips, saved.review.unchanged)
     change_set = saved.change_set
@@ -246,103 +184,6 @@ def show(
     return 0
 
 
-# --- shared with apply -------------------------------------------------------------------------------------------
-
-
-def request_of(
-    words: PlanWords,
-    config: Config,
-    clock: wiring.WallClock,
-    allowed: Sequence[Allowed] = (),
-    *,
-    listing_all: bool = False,
-) -> PlanRequest:
-    """What the options ask for, with the defaults of the configuration."""
-    as_of = read_date(words.as_of, "--as-of") or clock.today(config.timezone)
-    window = read_window(words.period, words.first, words.through) or default_window(as_of, config)
-    return PlanRequest(
-        as_of,
-        window,
-        words.plans,
-        words.charges,
-        words.properties,
-        words.full_refresh,
-        words.offline,
-        tuple(allowed),
-        shard=_shard(words.shard),
-        listing_all=listing_all,
-    )
-
-
-def _shard(text: str | None) -> Shard | None:
-    try:
-        return None if text is None else read_shard(text)
-    except ValueError as problem:
-        raise ChargeplanError(
-            f"--shard: {problem}", hint="Write it as 1/4: the first of four.", code="usage"
-        ) from None
-
-
-def plan_now(
-    world: wiring.World,
-    project: Project,
-    request: PlanRequest,
-    warnings: Sequence[Diagnostic] = (),
-) -> Planned:
-    """Settle what is open, then plan."""
-    if not request.offline:
-        settle_jobs(world.journal, world.remote, world.vendors, world.vendor_of, world.clock)
-        settle_unknown(world.journal, world.remote, world.vendors, world.vendor_of, world.clock)
-    planned = make_plan(
-        project,
-        request,
-        world.snapshot,
-        world.journal,
-        world.vendors,
-        plan_id=wiring.new_id("plan"),
-        environment=world.environment.name,
-        progress=world.bar.step,
-        spread=world.spread(request),
-    )
-    settle_seen(world.journal, world.snapshot, world.integrations)
-    world.bar.close()
-    change_set = msgspec.structs.replace(
-        planned.change_set, diagnostics=(*warnings, *planned.change_set.diagnostics)
-    )
-    return msgspec.structs.replace(planned, change_set=with_excerpts(change_set, Path(project.config.root)))
-
-
-def with_excerpts(change_set: ChangeSet, root: Path) -> ChangeSet:
-    """The change set with the source line of every diagnostic that has a place."""
-    shown = tuple(_with_excerpt(each, root) for each in change_set.diagnostics)
-    return msgspec.structs.replace(change_set, diagnostics=shown)
-
-
-def _with_excerpt(diagnostic: Diagnostic, root: Path) -> Diagnostic:
-    place = diagnostic.place
-    if place is None or diagnostic.excerpt or not (root / place.file).is_file():
-        return diagnostic
-    lines = (root / place.file).read_text(encoding="utf-8-sig").splitlines()
-    excerpt = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
-    return msgspec.structs.replace(diagnostic, excerpt=excerpt)
-
-
-def origin_of(world: wiring.World, project: Project, request: PlanRequest, planned: Planned) -> Origin:
-    """What the plan was made from."""
-    return Origin(
-        api_host=world.api_host,
-        journal_id=world.journal.identity,
-        options=PlanOptions(
-            request.plans,
-            request.charges,
-            request.properties,
-            msgspec.UNSET if request.shard is None else str(request.shard),
-        ),
-        inputs=project.digests,
-        properties=planned.properties,
-    )
-
-
 def _header(world: wiring.World, config: Config, change_set: ChangeSet, origin: Origin) -> Header:
     created = world.clock.now()
     return header_of(
@@ -366,13 +207,3 @@ def _expiry(created: str, change_set: ChangeSet, config: Config) -> str:
     window_end = datetime.combine(change_set.window.last + timedelta(days=1), time(), tzinfo=zone)
     ends = by_age if window_end <= made else min(by_age, window_end)
     return ends.astimezone(made.tzinfo).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def today_of(config: Config, as_of: str | None) -> date:
-    """``--as-of``, else today in the configuration's time zone."""
-    return read_date(as_of, "--as-of") or wiring.WallClock().today(config.timezone)
-
-
-def is_interactive() -> bool:
-    """Whether a person can be asked."""
-    return sys.stdin.isatty() and sys.stderr.isatty()

@@ -1,9 +1,8 @@
-"""`history`, `journal` and `doctor`: the record, its care, and whether everything is well."""
+"""`history` and `journal`: the record, and its care."""
 
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -12,16 +11,13 @@ import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, file_option, read_date, save
-from chargeplan.core.config import Config
 from chargeplan.core.dates import ONE_DAY
-from chargeplan.core.errors import ChargeplanError, InputError
+from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
 from chargeplan.core.statement import statement_of
 from chargeplan.flow.plan_request import PlanRequest, default_window
-from chargeplan.flow.planning import make_plan
 from chargeplan.flow.rebuilding import found_postings
 from chargeplan.render import jsondoc
-from chargeplan.render.paper import Paper
 from chargeplan.render.results import history_screen, records_csv, records_screen
 
 _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat", "expires")
@@ -216,7 +212,7 @@ def _is_database(file: Path) -> bool:
 @common()
 def journal_rebuild(*, common: Common, as_of: str | None) -> int:
     """After a loss: fill a new journal from the charges with our references that Propexo shows, and from the write log."""
-    from chargeplan.cli.planning import today_of  # noqa: PLC0415
+    from chargeplan.cli.plan_making import today_of  # noqa: PLC0415
 
     project, _ = wiring.project(common)
     today = today_of(project.config, as_of)
@@ -270,140 +266,3 @@ def _say(common: Common, kind: str, text: str, **facts: Any) -> int:
     else:
         click.echo(text)
     return 0
-
-
-# --- doctor ------------------------------------------------------------------------------------------------------
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
-
-    check: str
-    ok: bool
-    said: str
-
-
-@click.command()
-@common()
-def doctor(*, common: Common) -> int:
-    """Check token, hosts, integrations, codes, the age of the last sync, references, rate limit and journal."""
-    config = wiring.configured(common)
-    with wiring.world(common, config) as world:
-        kept = _journal_health(world)
-        # What is due can't be told without the journal, and its own finding says what is wrong with it.
-        findings = [kept, *_remote_health(world, config), *([_codes(world, common)] if kept.ok else [])]
-    if common.as_json:
-        click.echo(
-            jsondoc.dump(
-                {
-                    "kind": "doctor",
-                    "healthy": all(each.ok for each in findings),
-                    "checks": msgspec.to_builtins(findings),
-                }
-            ),
-            nl=False,
-        )
-    else:
-        for each in findings:
-            common.show(_finding_text(each, common))
-    return 0 if all(each.ok for each in findings) else 1
-
-
-def _finding_text(finding: Finding, common: Common) -> str:
-    """One finding, folded beside its mark. Propexo's words are in it, so it is escaped."""
-    mark, paper = "ok   " if finding.ok else "BAD  ", Paper(common.colored, common.width)
-    first, *rest = paper.prose(f"{finding.check}: {finding.said}", " " * len(mark))
-    lines = (mark + first.lstrip(), *rest)
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _journal_health(world: wiring.World) -> Finding:
-    try:
-        problems = world.journal.verify()
-    except ChargeplanError as problem:
-        return Finding("journal", ok=False, said=f"{problem.message} {problem.hint}")
-    return Finding("journal", not problems, "; ".join(problems[:3]) or f"sound, at {world.journal.where}")
-
-
-def _remote_health(world: wiring.World, config: Config) -> list[Finding]:
-    findings: list[Finding] = []
-    try:
-        remote = world.remote
-    except ChargeplanError as problem:
-        return [Finding("token and host", ok=False, said=f"{problem.message} {problem.hint}")]
-    for each in config.integrations.values():
-        name = f"integration {each.alias}"
-        try:
-            found = remote.integration(each.id)
-        except ChargeplanError as problem:
-            findings.append(Finding(name, ok=False, said=f"{problem.message} {problem.hint}"))
-            continue
-        reason = world.vendors.not_postable(found.vendor)
-        writes = found.interfaces.get(f"{found.vendor}_CREATE_RESIDENT_CHARGE", True)
-        good = found.active and not found.archived and not reason and writes and found.vendor == each.vendor
-        said = f"{found.vendor}, {'active' if found.active else 'not active'}, last synced {_age(found.last_completed_sync)}"
-        said += "" if found.vendor == each.vendor else f"; the configuration says {each.vendor}"
-        said += "" if writes else "; creating resident charges is not enabled"
-        findings.append(Finding(name, good, said + (f"; {reason}" if reason else "")))
-        findings.append(_references(world, each.id))
-    findings.append(Finding("rate limit", ok=True, said=f"{remote.rate_limit} requests a minute"))
-    return findings
-
-
-def _age(moment: str | None) -> str:
-    if moment is None:
-        return "never"
-    try:
-        hours = (datetime.now(UTC) - datetime.fromisoformat(moment)).total_seconds() / 3600
-    except (ValueError, TypeError):
-        # No time, or one without its zone: what Propexo said is told as it is.
-        return moment
-    return f"{hours:.0f} hours ago"
-
-
-def _codes(world: wiring.World, common: Common) -> Finding:
-    """Whether the plans' charge codes are among those that were read last; Propexo is not asked for it."""
-    today = world.clock.today(world.config.timezone)
-    request = PlanRequest(today, default_window(today, world.config), offline=True)
-    try:
-        project, _ = wiring.project(common)
-        planned = make_plan(
-            project,
-            request,
-            world.snapshot,
-            world.journal,
-            world.vendors,
-            plan_id=wiring.new_id("doctor"),
-            environment=world.environment.name,
-        )
-    except ChargeplanError as problem:
-        if problem.code == "never_read":
-            return Finding(
-                "codes", ok=True, said="nothing was read yet; `chargeplan validate --online` looks at them"
-            )
-        hint = "`chargeplan validate` tells them." if isinstance(problem, InputError) else problem.hint
-        return Finding("codes", ok=False, said=f"{problem.message} {hint}")
-    wrong = [each for each in planned.change_set.diagnostics if each.is_error]
-    said = "; ".join(f"{each.place}: {each.summary}" for each in wrong[:3])
-    return Finding("codes", not wrong, said or "every charge code of the plans is known")
-
-
-def _references(world: wiring.World, integration_id: str) -> Finding:
-    """Whether reference numbers survive, told from postings that were seen again."""
-    try:
-        properties = world.snapshot.properties(integration_id)
-    except ChargeplanError:
-        return Finding("references", ok=True, said="nothing was read yet")
-    seen = [
-        p
-        for each in properties
-        for p in world.journal.postings(integration_id, each.id)
-        if p.state == "visible"
-    ]
-    kept = set(world.snapshot.references(integration_id))
-    survived = sum(each.reference in kept for each in seen)
-    if not seen:
-        return Finding("references", ok=True, said="nothing of ours was seen on a ledger yet")
-    return Finding(
-        "references", ok=True, said=f"{survived} of {len(seen)} charges came back with their reference"
-    )

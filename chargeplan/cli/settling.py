@@ -12,7 +12,7 @@ import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common
-from chargeplan.cli.planning import PlanWords, plan_now, request_of, today_of
+from chargeplan.cli.plan_making import PlanWords, plan_now, request_of, today_of
 from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Config, Project
 from chargeplan.core.dates import Days, add_months
