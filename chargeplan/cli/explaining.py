@@ -13,11 +13,13 @@ import msgspec
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, read_window
 from chargeplan.cli.plan_making import plan_now, today_of
+from chargeplan.core.bill import Expansion
 from chargeplan.core.change import Change, ChangeSet
 from chargeplan.core.config import Project
 from chargeplan.core.dates import ONE_DAY, Days, add_months
+from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.expand import Setting, expand
+from chargeplan.core.expand import Expander, Setting, expand
 from chargeplan.core.explain import Explained, Explainer, needed
 from chargeplan.core.line import Skip, Term
 from chargeplan.core.observed import ObservedProperty
@@ -25,6 +27,7 @@ from chargeplan.core.plan import Plan
 from chargeplan.core.posted import Evidence, posted_by
 from chargeplan.core.posting import Posting
 from chargeplan.core.select import names_of
+from chargeplan.core.steady import Recorded, steady_lines
 from chargeplan.flow.plan_request import PlanRequest, default_window, lookback, reading_window
 from chargeplan.render import jsondoc
 from chargeplan.render.explain import Answer, Told, explain_document, explain_screen
@@ -81,10 +84,11 @@ def explain(*, common: Common, period: str | None, as_of: str | None, offline: b
         recorded = tuple(world.journal.find(asked.reference)) if asked.reference else ()
         window = read_window(period, None, None) or _month_of(recorded, project, today)
         request = _request(asked, today, window, offline=offline)
-        change_set = plan_now(world, project, request, warnings).change_set
-        if change_set.errored:
-            common.say(diagnostics_screen([each for each in change_set.diagnostics if each.is_error]))
-        answer = _Answering(world, project, request, change_set).answer(asked)
+        answering = _answering(world, project, request, asked, recorded, warnings)
+        if answering.change_set.errored:
+            errors = [each for each in answering.change_set.diagnostics if each.is_error]
+            common.say(diagnostics_screen(errors))
+        answer = answering.answer(asked)
     if common.as_json:
         click.echo(jsondoc.dump(explain_document(answer)), nl=False)
     else:
@@ -131,15 +135,56 @@ def _request(asked: Asked, today: date, window: Days, *, offline: bool) -> PlanR
     )
 
 
+def _answering(
+    world: wiring.World,
+    project: Project,
+    request: PlanRequest,
+    asked: Asked,
+    recorded: Sequence[Posting],
+    warnings: Sequence[Diagnostic],
+) -> _Answering:
+    """What answers, from a plan of the properties that it can be about; from one of all where none of them has an answer."""
+    if recorded:
+        places = frozenset({recorded[-1].property_id})
+    elif asked.reference:
+        short = msgspec.structs.replace(request, listing_all=False)
+        changes = plan_now(world, project, short).change_set.changes
+        places = frozenset(each.property_id for each in changes if each.reference == asked.reference)
+        request = msgspec.structs.replace(request, offline=True)
+    else:
+        places = _properties_of(world, project, asked)
+    if places:
+        narrow = msgspec.structs.replace(request, only=places)
+        change_set = plan_now(world, project, narrow, warnings).change_set
+        answering = _Answering(world, project, narrow, change_set)
+        if answering.found(asked):
+            return answering
+        request = msgspec.structs.replace(request, offline=True)
+    change_set = plan_now(world, project, request, warnings).change_set
+    return _Answering(world, project, request, change_set)
+
+
+def _properties_of(world: wiring.World, project: Project, asked: Asked) -> frozenset[str]:
+    """The properties that the snapshot knows the resident or the unit of."""
+    return frozenset(
+        property_id
+        for integration_id in dict.fromkeys(plan.integration_id for plan in project.plans)
+        for property_id in world.snapshot.properties_of(
+            integration_id, resident=asked.resident, unit=asked.unit
+        )
+    )
+
+
 def arithmetic(
     world: wiring.World, project: Project, request: PlanRequest, change_set: ChangeSet
 ) -> dict[str, tuple[Term, ...]]:
     """The terms of every line's amount by reference, for a report; a line whose amount is not known has none."""
     answering = _Answering(world, project, request, change_set)
     found = {}
-    for _, changes in groupby(change_set.changes, key=lambda each: each.property_id):
+    for _, grouped in groupby(change_set.changes, key=lambda each: each.property_id):
         # One property's rows at a time, as in planning.
-        answering.forget()
+        changes = tuple(grouped)
+        answering.turn_to(changes)
         for change in changes:
             if terms := answering.terms(change):
                 found[change.reference] = terms
@@ -156,11 +201,13 @@ class _Answering:
         self.lookback = lookback(request.window, project.config)
         self._observed: dict[str, tuple[ObservedProperty, Evidence]] = {}
         self._explainers: dict[tuple[str, str, str], Explainer] = {}
+        self._leases: frozenset[str] = frozenset()
 
-    def forget(self) -> None:
-        """Let go of the facts of the properties looked at so far."""
+    def turn_to(self, changes: Sequence[Change]) -> None:
+        """Let go of the facts so far: the next are of the property of these changes, and of no other change of it."""
         self._observed.clear()
         self._explainers.clear()
+        self._leases = frozenset(each.lease_id for each in changes)
 
     def terms(self, change: Change) -> tuple[Term, ...]:
         """The terms of the change's amount; none where its plan is not loaded."""
@@ -176,10 +223,22 @@ class _Answering:
         Raises:
             ChargeplanError: nothing does.
         """
-        told = tuple(self._by_reference(asked.reference) if asked.reference else self._by_facts(asked))
-        if not told:
+        found = self.found(asked)
+        if not found:
             raise self._nothing(asked)
+        recorded = {each.postings[0].reference for each in found if each.postings}
+        events = self.world.journal.history_of(recorded)
+        told = tuple(
+            msgspec.structs.replace(each, events=tuple(events[each.postings[0].reference]))
+            if each.postings
+            else each
+            for each in found
+        )
         return Answer(self.request.as_of, self.request.window, asked.reference, told)
+
+    def found(self, asked: Asked) -> tuple[Told, ...]:
+        """All that fits, without what the journal tells of it beside its postings."""
+        return tuple(self._by_reference(asked.reference) if asked.reference else self._by_facts(asked))
 
     def _by_reference(self, reference: str) -> Iterator[Told]:
         changes = [each for each in self.change_set.changes if each.reference == reference]
@@ -189,7 +248,7 @@ class _Answering:
         postings = tuple(self.world.journal.find(reference))
         if not postings:
             return
-        yield Told(postings=postings, events=self._events(reference))
+        yield Told(postings=postings)
         last = postings[-1]
         asked = Asked(None, last.plan, last.charge, last.resident_id, last.unit_number)
         yield from self._by_facts(asked)
@@ -211,6 +270,7 @@ class _Answering:
             lease.id
             for plan in self.project.plans
             for listed in self.world.snapshot.properties(plan.integration_id)
+            if self.request.only is None or listed.id in self.request.only
             for lease in self._property(plan, listed.id)[0].leases
             if any(each.resident_id == resident_id for each in lease.residents)
         )
@@ -238,12 +298,7 @@ class _Answering:
             evidence = self._property(plan, change.property_id)[1]
             explained = self._explainer(plan, change.property_id, change.charge).change(change, evidence)
         postings = tuple(self.world.journal.find(change.reference))
-        return Told(
-            change=change,
-            explained=explained,
-            postings=postings,
-            events=self._events(change.reference) if postings else (),
-        )
+        return Told(change=change, explained=explained, postings=postings)
 
     def _skip(self, skip: Skip) -> Told:
         plan = self._plan(skip.plan)
@@ -257,9 +312,6 @@ class _Answering:
             source=source,
         )
 
-    def _events(self, reference: str) -> tuple[dict[str, Any], ...]:
-        return tuple(dict(each) for each in self.world.journal.history(reference=reference))
-
     # --- the facts that the plan was made from ---------------------------------------------------------------------
 
     def _plan(self, name: str) -> Plan | None:
@@ -271,8 +323,11 @@ class _Answering:
             plans = [each for each in self.project.plans if each.integration_id == plan.integration_id]
             window = reading_window(self.request.window, self.lookback, plans)
             observed = self.world.snapshot.property(plan.integration_id, property_id, window)
-            postings = self.world.journal.postings(plan.integration_id, property_id)
-            self._observed[property_id] = (observed, Evidence(observed, postings, integration))
+            journal, known = self.world.journal, (plan.integration_id, property_id)
+            evidence = Evidence(
+                observed, journal.briefs(*known, None), integration, whole=lambda: journal.postings(*known)
+            )
+            self._observed[property_id] = (observed, evidence)
         return self._observed[property_id]
 
     def _explainer(self, plan: Plan, property_id: str, charge: str) -> Explainer:
@@ -289,6 +344,17 @@ class _Answering:
                 self.lookback,
                 posted_by(plan, evidence, observed.charges),
             )
-            only = frozenset() if charge == _EVERY_CHARGE else needed(plan, charge)
-            self._explainers[place] = Explainer(setting, expand(setting, only))
+            if charge == _EVERY_CHARGE:
+                expansion = self._expansion_of_changes(Expander(setting), evidence)
+            else:
+                expansion = expand(setting, needed(plan, charge))
+            self._explainers[place] = Explainer(setting, expansion)
         return self._explainers[place]
+
+    def _expansion_of_changes(self, expander: Expander, evidence: Evidence) -> Expansion:
+        """The expansion less the households of which nothing changes and nobody asks."""
+        if self.request.listing_all:
+            return expander.run()
+        asked = {expander.by_lease[each] for each in self._leases if each in expander.by_lease}
+        told = steady_lines(expander, Recorded(evidence)).told
+        return expander.run(told={charge: households - asked for charge, households in told.items()})

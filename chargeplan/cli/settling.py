@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
 from datetime import date, timedelta
@@ -95,23 +94,15 @@ def _removed(world: wiring.World) -> list[Posting]:
 
 
 def _removed_of(world: wiring.World, integration_id: str, property_id: str) -> Iterator[Posting]:
-    """Month by month, as the snapshot may not have read all the months of the journal."""
-    by_month: dict[date, list[Posting]] = defaultdict(list)
-    for posting in world.journal.postings(integration_id, property_id):
-        if posting.state == "visible":
-            by_month[posting.transaction_date.replace(day=1)].append(posting)
-    for _, postings in sorted(by_month.items()):
-        days = [each.transaction_date for each in postings]
-        window = Days(min(days) - _MARGIN, max(days) + _MARGIN)
-        try:
-            observed = world.snapshot.property(integration_id, property_id, window)
-        except ChargeplanError as problem:
-            if problem.code != "never_read":
-                raise
-            continue
-        gone = removed_upstream(observed)
-        references = {charge.reference for charge in observed.charges if charge.id in gone}
-        yield from (each for each in postings if each.charge_id in gone or each.reference in references)
+    if world.snapshot.was_seen_at_once(property_id):
+        return
+    window = world.snapshot.covered(integration_id)
+    observed = world.snapshot.property(integration_id, property_id, window)
+    gone = removed_upstream(observed)
+    references = {charge.reference for charge in observed.charges if charge.id in gone and charge.reference}
+    for each in world.journal.postings(integration_id, property_id) if gone else ():
+        if each.state == "visible" and (each.charge_id in gone or each.reference in references):
+            yield each
 
 
 @click.command()

@@ -22,7 +22,8 @@ _LATE_MONTHS = 6
 class PlanRequest(msgspec.Struct, frozen=True):
     """What to plan: dates, filters (empty: all; ``shard``: None for all), how to read, and whether to list everything.
 
-    A plan that lists everything lists what is unchanged or skipped too.
+    A plan that lists everything lists what is unchanged or skipped too. ``only`` are the ids of the properties to look at,
+    where that is known beforehand (None: all that the filters leave); other than ``properties`` they need no plan.
     """
 
     as_of: date
@@ -35,6 +36,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     allowed: tuple[Allowed, ...] = ()
     shard: Shard | None = None
     listing_all: bool = False
+    only: frozenset[str] | None = None
 
 
 def default_window(as_of: date, config: Config) -> Days:

@@ -207,6 +207,8 @@ class _Run:
         )
 
     def _wanted(self, each: Property) -> bool:
+        if self.request.only is not None and each.id not in self.request.only:
+            return False
         in_shard = self.request.shard is None or self.request.shard.holds(each.id)
         if not self.request.properties:
             return in_shard

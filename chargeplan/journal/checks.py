@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Column, ColumnElement, Connection, MetaData, Select, Table, create_engine, func, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from chargeplan.journal import recorder, replay, schema
-from chargeplan.journal.events import chain_problems
+from chargeplan.journal.events import Event, chain_problems
+
+Cells = tuple[Any, ...]
+_CHUNK: Final = replay.CHUNK
 
 
 def problems_of(connection: Connection) -> list[str]:
@@ -16,7 +23,7 @@ def problems_of(connection: Connection) -> list[str]:
     return [
         *_identity_problems(connection),
         *chain_problems(recorder.every(connection), recorder.head(connection)),
-        *_replay_problems(connection),
+        *_row_problems(connection),
     ]
 
 
@@ -30,10 +37,85 @@ def _identity_problems(connection: Connection) -> Iterator[str]:
     yield "meta: the identity is not the one that the first event gave"
 
 
-def _replay_problems(connection: Connection) -> Iterator[str]:
+def _row_problems(connection: Connection) -> Iterator[str]:
+    """Where the tables differ from what the events say, row by row.
+
+    The events are written once more, into tables beside: of a portfolio's years they do not fit into memory.
+    """
+    with _beside() as (beside, tables):
+        for event in recorder.every(connection):
+            if fault := _fault_of(beside, event, tables):
+                yield f"events: what they say does not follow from each other ({fault}), so rows were not compared"
+                return
+        for name, table in tables.items():
+            yield from _differences(connection, replay.TABLES[name], beside, table, replay.KEYS[name])
+
+
+@contextmanager
+def _beside() -> Iterator[tuple[Connection, Mapping[str, Table]]]:
+    """Tables with the same columns and no rule at all, in a file that SQLite deletes."""
+    metadata = MetaData()
+    tables = {
+        name: Table(
+            name,
+            metadata,
+            *(Column(each.name, each.type, primary_key=each.primary_key) for each in table.columns),
+        )
+        for name, table in replay.TABLES.items()
+    }
+    # An empty name: SQLite's own temporary file, which goes when it is closed.
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(""))
     try:
-        expected = replay.replayed(recorder.every(connection))
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        yield f"events: what they say does not follow from each other ({error!r}), so rows were not compared"
+        with engine.begin() as connection:
+            metadata.create_all(connection)
+            yield connection, tables
+    finally:
+        engine.dispose()
+
+
+def _fault_of(beside: Connection, event: Event, tables: Mapping[str, Table]) -> str:
+    try:
+        missing = replay.write(beside, event, tables)
+    except (LookupError, TypeError, ValueError, AttributeError, SQLAlchemyError) as error:
+        return f"event {event.seq}: {type(error).__name__}"
+    return f"event {event.seq} speaks of a row that no event made" if missing else ""
+
+
+def _differences(
+    connection: Connection, actual: Table, beside: Connection, said: Table, key: str
+) -> Iterator[str]:
+    names = [column.name for column in actual.columns]
+    at, known = names.index(key), 0
+    for rows in _chunks(connection, select(actual)):
+        expected = {
+            row[at]: row for row in _rows_of(beside, select(said), said.c[key], [r[at] for r in rows])
+        }
+        known += len(expected)
+        for row in rows:
+            if row[at] not in expected:
+                yield f"{actual.name} {row[at]}: no event made this row"
+            elif row != expected[row[at]]:
+                yield from _cell_problems(f"{actual.name} {row[at]}", names, row, expected[row[at]])
+    if known == beside.execute(select(func.count()).select_from(said)).scalar_one():
         return
-    yield from replay.table_problems(connection, expected)
+    for rows in _chunks(beside, select(said.c[key])):
+        there = set(_rows_of(connection, select(actual.c[key]), actual.c[key], [row[0] for row in rows]))
+        for (gone,) in [row for row in rows if row not in there]:
+            yield f"{actual.name} {gone}: the events made this row, and it is gone"
+
+
+def _chunks(connection: Connection, query: Select[*Cells]) -> Iterator[list[Cells]]:
+    result = connection.execute(query.execution_options(yield_per=_CHUNK))
+    return ([tuple(row) for row in rows] for rows in result.partitions())
+
+
+def _rows_of(
+    connection: Connection, query: Select[*Cells], key: ColumnElement[Any], keys: Sequence[Any]
+) -> list[Cells]:
+    return [tuple(row) for row in connection.execute(query.where(key.in_(keys)))]
+
+
+def _cell_problems(where: str, names: Sequence[str], found: Cells, said: Cells) -> Iterator[str]:
+    for name, value, wanted in zip(names, found, said, strict=True):
+        if value != wanted:
+            yield f"{where}: {name} is {json.dumps(value)}, the events say {json.dumps(wanted)}"

@@ -17,7 +17,8 @@ from chargeplan.journal.failures import problem
 from chargeplan.journal.locks import hostname, stamp
 
 Clock = Callable[[], datetime]
-_PAGE = 500
+# An event may have a whole batch in it.
+_PAGE = 50
 
 
 def utc_now() -> datetime:
@@ -101,7 +102,7 @@ def head(connection: Connection) -> tuple[int, str]:
 
 
 def page(connection: Connection, after: int) -> list[Event]:
-    """The events that follow the one with this number: some hundreds, or none at the end."""
+    """The events that follow the one with this number: some dozens, or none at the end."""
     table = schema.events
     query = select(table).where(table.c.seq > after).order_by(table.c.seq).limit(_PAGE)
     return [Event(**row) for row in connection.execute(query).mappings()]

@@ -30,6 +30,7 @@ from chargeplan.journal.transitions import check_transition, worst
 _postings: Final = schema.postings
 _batches: Final = schema.batches
 # States that carry why; the others clear what an earlier one said.
+_LINES_OF_AN_EVENT: Final = 1_000
 _WITH_ERROR: Final[frozenset[State]] = frozenset({"withdrawn", "refused", "unknown", "not_posted"})
 
 
@@ -196,23 +197,33 @@ class SqlJournal:
             return None
         return {**json.loads(row["facts"]), "digest": row["digest"], "at": row["at"], "actor": row["actor"]}
 
-    def history(
-        self, since: str | None = None, *, kind: str | None = None, reference: str | None = None
-    ) -> Iterator[dict[str, Any]]:
+    def history(self, since: str | None = None, *, kind: str | None = None) -> Iterator[dict[str, Any]]:
         """The events for people, oldest first: at, kind, actor, plan_id, batch_id, count, amount, data.
 
-        ``since`` is a date or a moment in UTC; ``reference`` keeps what names that line.
+        ``since`` is a date or a moment in UTC.
         """
         first = 1 if since is None else self._database.read(partial(recorder.first_since, moment=since))
-        if first is None:
-            return
-        after = first - 1
-        while True:
+        for event in self._events(first):
+            if (since is None or event.at >= since) and (kind is None or event.kind == kind):
+                yield _told(event)
+
+    def history_of(self, references: Iterable[str]) -> Mapping[str, Sequence[dict[str, Any]]]:
+        """The events that name each of the lines, oldest first; the whole record is looked through once."""
+        found: dict[str, list[dict[str, Any]]] = {reference: [] for reference in references}
+        names = {reference: canonical(reference) for reference in found}
+        for event in self._events(1 if found else None):
+            for reference, name in names.items():
+                if name in event.data:
+                    found[reference].append(_told(event))
+        return found
+
+    def _events(self, first: int | None) -> Iterator[Event]:
+        """The events from the one with that number on, some at a time: nothing is locked while they are looked at."""
+        after = None if first is None else first - 1
+        while after is not None:
             events = self._database.read(partial(recorder.page, after=after))
-            if not events:
-                return
-            after = events[-1].seq
-            yield from (_told(event) for event in events if _wanted(event, since, kind, reference))
+            yield from events
+            after = events[-1].seq if events else None
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -401,12 +412,14 @@ class SqlJournal:
         def put(connection: Connection) -> int:
             live = _live_of(connection, sorted(found))
             lines = [posting for posting in reversed(found.values()) if posting.reference not in live]
-            if lines:
+            # What reads the record has an event in memory at a time.
+            for start in range(0, len(lines), _LINES_OF_AN_EVENT):
+                part = lines[start : start + _LINES_OF_AN_EVENT]
                 data = {
-                    "count": len(lines),
-                    "amount": sum(posting.amount for posting in lines),
+                    "count": len(part),
+                    "amount": sum(posting.amount for posting in part),
                     "reason": reason,
-                    "postings": _numbered(connection, lines),
+                    "postings": _numbered(connection, part),
                 }
                 self._recorder.append(connection, kind, data, actor=actor, at=at)
             return len(lines)
@@ -640,14 +653,6 @@ def _told(event: Event) -> dict[str, Any]:
     facts = event.facts
     told = {name: facts.get(name) for name in ("plan_id", "batch_id", "count", "amount")}
     return {"at": event.at, "kind": event.kind, "actor": event.actor, **told, "data": facts}
-
-
-def _wanted(event: Event, since: str | None, kind: str | None, reference: str | None) -> bool:
-    return (
-        (since is None or event.at >= since)
-        and (kind is None or event.kind == kind)
-        and (reference is None or canonical(reference) in event.data)
-    )
 
 
 # --- checks -------------------------------------------------------------------------------------------------------

@@ -155,6 +155,38 @@ class SqliteSnapshot:
             )
         return msgspec.structs.replace(found, charges=bodies.charges(charges), digest=_digest(found, charges))
 
+    def covered(self, integration_id: str) -> Days:
+        """The transaction dates of which the copy has all charges.
+
+        Raises:
+            ChargeplanError: the integration was never read.
+        """
+        with self._lock:
+            covered = load_progress(self._connection, integration_id).get(CHARGES, Progress()).covered
+        if covered is None:
+            raise _never_read(f"The integration {integration_id} was")
+        return covered
+
+    def was_seen_at_once(self, property_id: str) -> bool:
+        """Whether every charge of the property was last seen at the same moment, so that none was missed since."""
+        query = (
+            "SELECT DISTINCT last_seen FROM charge WHERE property_id = ? AND last_seen IS NOT NULL LIMIT 2"
+        )
+        return len(self._rows(query, (property_id,))) < 2
+
+    def properties_of(self, integration_id: str, *, resident: str | None, unit: str | None) -> frozenset[str]:
+        """The ids of the properties that have a resident of that id, else a unit of that number, listed or on a lease."""
+        if resident is not None:
+            query = (
+                "SELECT property_id FROM record WHERE kind = 'residents' AND id = ? AND integration_id = ?"
+            )
+            return frozenset(row[0] for row in self._rows(query, (resident, integration_id)))
+        query = (
+            "SELECT DISTINCT property_id FROM record WHERE kind IN ('units', 'leases') AND integration_id = ? AND json_extract"
+            "(CAST(body AS TEXT), CASE kind WHEN 'units' THEN '$.number' ELSE '$.unit_number' END) = ?"
+        )
+        return frozenset(row[0] for row in self._rows(query, (integration_id, unit)))
+
     def charges_of(self, integration_id: str, references: Sequence[str]) -> Mapping[str, str]:
         """The synced charge (its id) of each of the references that the copy has, of any date; the first by id where several are."""
         found: dict[str, str] = {}
@@ -193,9 +225,7 @@ class SqliteSnapshot:
         self._connection = open_copy(self._path, self._identity)
 
     def _check_window(self, integration_id: str, window: Days) -> None:
-        covered = load_progress(self._connection, integration_id).get(CHARGES, Progress()).covered
-        if covered is None:
-            raise _never_read(f"The integration {integration_id} was")
+        covered = self.covered(integration_id)
         if window.first < covered.first or window.last > covered.last:
             raise _never_read(f"The charges from {window.first} through {window.last} were")
 

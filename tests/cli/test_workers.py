@@ -11,20 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.portfolio import Portfolio
-
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="workers are forked on Linux alone")
 
 PLAN = (sys.executable, "-m", "chargeplan", "plan", "--offline", "--as-of", "2027-08-02")
 PROPERTIES, LINES = 5, 1_000
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Five properties; July is posted, and so is August but for every tenth household."""
-    folder = tmp_path_factory.mktemp("portfolio") / "project"
-    Portfolio(PROPERTIES, months=2, gap=10).build(folder)
-    return folder
 
 
 def started(folder: Path, workers: int, *words: str) -> subprocess.Popen[str]:
@@ -51,24 +41,24 @@ def children_of(pid: int) -> list[int]:
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
 @pytest.mark.parametrize("words", [(), ("--all",), ("--property", "prop-00003", "--charge", "rent")])
-def test_the_plan_is_the_same(folder, workers, words):
-    found = planned(folder, workers, *words)
-    assert found == planned(folder, 0, *words)
+def test_the_plan_is_the_same(portfolio, workers, words):
+    found = planned(portfolio, workers, *words)
+    assert found == planned(portfolio, 0, *words)
     assert found["totals"]["create"]["count"] == (20 if "--charge" in words else PROPERTIES * LINES // 10)
 
 
-def test_a_saved_plan_has_the_same_lines_in_the_same_order(folder):
+def test_a_saved_plan_has_the_same_lines_in_the_same_order(portfolio):
     lines = []
     for workers in (0, 2):
-        file = folder / f"{workers}.plan"
-        planned(folder, workers, "--out", str(file))
+        file = portfolio / f"{workers}.plan"
+        planned(portfolio, workers, "--out", str(file))
         lines.append([line for line in file.read_text().splitlines() if '"reference' in line])
     assert lines[0] == lines[1] != []
 
 
 @pytest.mark.parametrize("killed", [1, 2])
-def test_workers_that_die_leave_nothing_out(folder, killed):
-    running = started(folder, 2, "--json")
+def test_workers_that_die_leave_nothing_out(portfolio, killed):
+    running = started(portfolio, 2, "--json")
     died: set[int] = set()
     while len(died) < killed and running.poll() is None:
         for pid in children_of(running.pid)[:killed]:
@@ -77,13 +67,13 @@ def test_workers_that_die_leave_nothing_out(folder, killed):
     out, said = running.communicate(timeout=120)
     assert running.returncode == 0, said
     assert len(died) == killed
-    assert json.loads(out)["digest"] == planned(folder, 0)["digest"]
+    assert json.loads(out)["digest"] == planned(portfolio, 0)["digest"]
 
 
-def test_what_a_worker_can_not_do_is_told_as_without_it(folder):
+def test_what_a_worker_can_not_do_is_told_as_without_it(portfolio):
     endings = []
     for workers in (0, 2):
-        running = started(folder, workers, "--from", "2020-01-01", "--through", "2020-01-31")
+        running = started(portfolio, workers, "--from", "2020-01-01", "--through", "2020-01-31")
         out, said = running.communicate(timeout=120)
         endings.append((running.returncode, out, said))
     assert endings[0] == endings[1]
@@ -91,8 +81,8 @@ def test_what_a_worker_can_not_do_is_told_as_without_it(folder):
     assert "were never read" in endings[0][2]
 
 
-def test_an_interrupt_ends_them_all(folder):
-    running = started(folder, 2)
+def test_an_interrupt_ends_them_all(portfolio):
+    running = started(portfolio, 2)
     workers: list[int] = []
     while len(workers) < 2 and running.poll() is None:
         workers = children_of(running.pid)

@@ -249,10 +249,20 @@ def test_history_tells_people(journal: SqlJournal) -> None:
     )
     assert told[4]["actor"] == "alice"
     assert told[4]["data"] == {"by": "alice", "token": "***"}
-    assert [event["kind"] for event in journal.history(reference="CP1")] == ["intended", "recorded"]
+    told = journal.history_of(["CP1", "CP9"])
+    assert [event["kind"] for event in told["CP1"]] == ["intended", "recorded"]
+    assert told["CP9"] == []
     assert list(journal.history("2999-01-01")) == []
     with pytest.raises(ValueError, match="own"):
         journal.note("intended", {})
+
+
+def test_many_lines_are_taken_in_by_several_events(journal: SqlJournal) -> None:
+    found = [posting(f"CP{number}") for number in range(2_500)]
+    assert journal.rebuild(found, reason="lost") == 2_500
+    counts = [event["data"]["count"] for event in journal.history() if event["kind"] == "rebuilt"]
+    assert counts == [1_000, 1_000, 500]
+    assert journal.verify() == []
 
 
 def test_rebuild_and_adopt(journal: SqlJournal) -> None:

@@ -281,6 +281,35 @@ def test_the_same_has_the_same_digest_wherever_it_was_read(opened, tmp_path):
     assert after.startswith("sha256:")
 
 
+def test_who_has_a_resident_or_a_unit_is_known(opened):
+    copy = opened(_source())
+    copy.refresh("i1", WINDOW)
+    assert copy.properties_of("i1", resident="r1", unit=None) == {"p1"}
+    assert copy.properties_of("i1", resident="r9", unit=None) == frozenset()
+    assert copy.properties_of("i1", resident=None, unit="101") == {"p1"}
+    assert copy.properties_of("i2", resident=None, unit="101") == frozenset()
+
+
+def test_a_unit_that_only_a_lease_names_is_known_too(opened):
+    source = _source()
+    source.lists["units"].clear()
+    copy = opened(source)
+    copy.refresh("i1", WINDOW)
+    assert copy.properties_of("i1", resident=None, unit="101") == {"p1"}
+
+
+def test_whether_a_sync_missed_a_charge_is_seen_without_reading_them(opened):
+    source = _source()
+    copy = opened(source)
+    copy.refresh("i1", WINDOW)
+    assert copy.covered("i1") == WINDOW
+    assert copy.was_seen_at_once("p1")
+    source.sync = "2026-12-10T00:00:00.000Z"
+    source.lists["resident-charges"][1] = _charge("x2", 31, last_seen=source.sync)
+    copy.refresh("i1", WINDOW)
+    assert not copy.was_seen_at_once("p1")
+
+
 @pytest.mark.parametrize("what", ["lease", "charge", "last seen", "sync"])
 def test_whatever_is_observed_is_in_the_digest(opened, tmp_path, what):
     before, after = _source(), _source()
