@@ -488,9 +488,8 @@ class _Run:
             if each.state in states and each.plan_id == self.target.plan_id
         )
 
-    def _postings(self) -> dict[str, Posting]:
-        places = dict.fromkeys((change.integration_id, change.property_id) for change in self.target.changes)
-        return {each.reference: each for place in places for each in self.world.journal.postings(*place)}
+    def _postings(self) -> Mapping[str, Posting]:
+        return self.world.journal.latest([change.reference for change in self.target.changes])
 
     def _still_to_post(self) -> list[Change]:
         """Observe the properties again; what is left must still be what would be posted now.

@@ -214,13 +214,10 @@ def _matched(
         if problem.code != "never_read":
             raise
         return {}
-    references: dict[str, list[SyncedCharge]] = defaultdict(list)
-    for charge in observed.charges:
-        if charge.reference:
-            references[charge.reference].append(charge)
-    return match_by_content(
-        journal.postings(integration.id, property_id), observed.charges, references, integration
-    )
+    references = {charge.reference for charge in observed.charges if charge.reference}
+    # All of them, of whatever day: each keeps the charge that it once was matched with.
+    postings = journal.briefs(integration.id, property_id, None)
+    return match_by_content(postings, observed.charges, references, integration)
 
 
 def _by_batch(postings: Sequence[Posting], states: set[str]) -> dict[str, list[Posting]]:

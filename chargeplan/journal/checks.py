@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from sqlalchemy import Column, ColumnElement, Connection, MetaData, Select, Table, create_engine, func, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from chargeplan.journal import recorder, replay, schema
 from chargeplan.journal.events import Event, chain_problems
@@ -76,6 +76,8 @@ def _beside() -> Iterator[tuple[Connection, Mapping[str, Table]]]:
 def _fault_of(beside: Connection, event: Event, tables: Mapping[str, Table]) -> str:
     try:
         missing = replay.write(beside, event, tables)
+    except OperationalError:
+        raise  # A full disk is no fault of the event's.
     except (LookupError, TypeError, ValueError, AttributeError, SQLAlchemyError) as error:
         return f"event {event.seq}: {type(error).__name__}"
     return f"event {event.seq} speaks of a row that no event made" if missing else ""

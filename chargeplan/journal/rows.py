@@ -59,6 +59,15 @@ def latest_briefs(
     return _latest(found)
 
 
+def latest_where(connection: Connection, condition: ColumnElement[bool]) -> list[Posting]:
+    """Of each reference for which the condition is true the live posting, else the newest; oldest first.
+
+    Raises:
+        ValueError: a row makes no sense.
+    """
+    return _latest(postings_where(connection, condition))
+
+
 def postings_where(connection: Connection, condition: ColumnElement[bool]) -> list[Posting]:
     """Every posting of which the condition is true, oldest first.
 

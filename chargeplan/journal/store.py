@@ -24,7 +24,7 @@ from chargeplan.journal.database import Database, open_database
 from chargeplan.journal.events import Event, canonical
 from chargeplan.journal.failures import UNRECORDED, problem
 from chargeplan.journal.recorder import Clock, Recorder, default_actor, utc_now
-from chargeplan.journal.rows import latest_briefs, latest_postings, postings_where
+from chargeplan.journal.rows import latest_briefs, latest_postings, latest_where, postings_where
 from chargeplan.journal.transitions import check_transition, worst
 
 _postings: Final = schema.postings
@@ -138,6 +138,20 @@ class SqlJournal:
     def find(self, reference: str) -> Sequence[Posting]:
         """Every posting of the reference, oldest first."""
         return self._where(_postings.c.reference == reference)
+
+    def latest(self, references: Sequence[str]) -> Mapping[str, Posting]:
+        """Of each of the references the live posting, else the newest; those that were never sent are left out."""
+
+        def read(connection: Connection) -> list[Posting]:
+            chunks = _chunks(references)
+            return [
+                each
+                for chunk in chunks
+                for each in latest_where(connection, _postings.c.reference.in_(chunk))
+            ]
+
+        with self._sensible():
+            return {each.reference: each for each in self._database.read(read)}
 
     def settled_by(self, integration_id: str, charge_ids: Sequence[str]) -> frozenset[str]:
         """Those of the synced charges that settled a posting."""

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from chargeplan.core.errors import ChargeplanError, StalePlanError
-from chargeplan.core.posting import FREE, LIVE
+from chargeplan.core.posting import FREE, LIVE, Brief
 from chargeplan.journal import SqlJournal, open_journal, schema
 from chargeplan.journal.transitions import TRANSITIONS
 from tests.journal.builders import DAY, batch, execute, intend, posting, states
@@ -136,6 +136,32 @@ def test_the_live_posting_is_the_latest_whatever_is_newer(journal: SqlJournal) -
     journal.record("b2", "withdrawn")
     journal.settle(1, "visible", charge_id="ch", reason="turned up", actor="reconcile")
     assert states(journal) == {"CP1": "visible"}
+
+
+def test_how_far_lines_have_come_is_told_by_their_references(journal: SqlJournal) -> None:
+    intend(journal, "CP1", "CP2")
+    intend(journal, "CP3", batch_id="b2", property_id="p2")
+    journal.record("b1", "refused")
+    intend(journal, "CP2", batch_id="b3")
+    names = [f"CP{number}" for number in range(1_200)]
+    found = journal.latest(names)
+    assert {name: each.state for name, each in found.items()} == {
+        "CP1": "refused",
+        "CP2": "intended",
+        "CP3": "intended",
+    }
+    assert journal.latest([]) == {}
+
+
+def test_briefs_are_the_postings_seen_on_the_ledger_and_the_others_whole(journal: SqlJournal) -> None:
+    odd = 'Zoë "Q" \\ \x01'
+    journal.rebuild([posting("CP1", charge_id="ch-1", resident_id=odd), posting("CP2", state="accepted")])
+    brief, whole = journal.briefs("i1", "p1", None)
+    seen, waits = journal.postings("i1", "p1")
+    assert whole == waits
+    assert brief == Brief(*(getattr(seen, name) for name in Brief.__struct_fields__))
+    assert (brief.resident_id, brief.state) == (odd, "visible")
+    assert journal.briefs("i1", "p9", None) == []
 
 
 def test_illegal_transitions_change_nothing(journal: SqlJournal) -> None:
