@@ -4,6 +4,9 @@
 
 For each size twice: 1 % of the month's lines missing, and all of them (the first month). Every figure is the median of the
 runs; floor and plan take turns in the same run. The result is checked: count and cents of both are the same.
+
+Large portfolios are planned by two workers: CPU is of all processes together, the peak that of the largest one alone.
+``CHARGEPLAN_WORKERS=0`` measures one process.
 """
 
 from __future__ import annotations
