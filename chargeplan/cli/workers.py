@@ -12,7 +12,7 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
@@ -29,8 +29,12 @@ Opened = Callable[[], AbstractContextManager[Callable[[PlanRequest], PropertyPla
 
 
 class _Job(msgspec.Struct, frozen=True):
-    """What a worker is asked for. An empty answer says that it could not be done."""
+    """What a worker is asked for; an empty answer says that it could not be done.
 
+    Snapshot and journal are opened anew for every ``turn``: what was refreshed, or made anew, in between is to be seen.
+    """
+
+    turn: int
     request: PlanRequest
     task: PropertyTask
 
@@ -46,6 +50,7 @@ class Workers:
     def __init__(self, count: int, opened: Opened) -> None:
         self._processes: list[BaseProcess] = []
         self._idle: list[Connection] = []
+        self._turns = 0
         context = multiprocessing.get_context("fork")
         for _ in range(count):
             here, there = context.Pipe()
@@ -72,17 +77,18 @@ class Workers:
         tasks: Sequence[PropertyTask],
     ) -> Iterator[PropertyPlan]:
         """The plans of the properties in their order; ``plan`` does what no worker could."""
-        queue = _Queue(request, tasks, self._idle)
+        self._turns += 1
+        queue = _Queue([_Job(self._turns, request, task) for task in tasks], self._idle)
         for number, task in enumerate(tasks):
             found = queue.take(number)
             yield plan(task) if found is None else found
 
 
 class _Queue:
-    """The tasks of one request on their way through the workers."""
+    """The jobs of one turn on their way through the workers."""
 
-    def __init__(self, request: PlanRequest, tasks: Iterable[PropertyTask], idle: list[Connection]) -> None:
-        self._jobs = deque(enumerate(_Job(request, task) for task in tasks))
+    def __init__(self, jobs: Iterable[_Job], idle: list[Connection]) -> None:
+        self._jobs = deque(enumerate(jobs))
         self._idle = idle
         self._busy: dict[Connection, int] = {}
         self._done: dict[int, PropertyPlan | None] = {}
@@ -130,13 +136,15 @@ def _serve(connection: Connection, ours: Iterable[Connection], opened: Opened) -
     gc.freeze()
     for other in ours:
         other.close()
-    with opened() as planner_of:
+    # Whoever asked has ended.
+    with suppress(EOFError, OSError):
+        job = _job(connection.recv_bytes())
         while True:
-            try:
-                job = _job(connection.recv_bytes())
-            except EOFError:
-                return
-            connection.send_bytes(_answer(planner_of, job))
+            with opened() as planner_of:
+                turn = job.turn
+                while job.turn == turn:
+                    connection.send_bytes(_answer(planner_of, job))
+                    job = _job(connection.recv_bytes())
 
 
 def _answer(planner_of: Callable[[PlanRequest], PropertyPlanner], job: _Job) -> bytes:

@@ -108,6 +108,23 @@ def test_a_deadline_in_the_middle_leaves_the_rest_for_the_next_run(house):
     assert house.duplicates() == []
 
 
+def test_workers_see_what_was_posted_since_they_planned(house, monkeypatch):
+    """Apply looks again under the lock, by the same workers as before it."""
+    monkeypatch.setenv("CHARGEPLAN_WORKERS", "2")
+    house.saved()
+    other = house.saved("--out", house.folder / "other.plan").with_name("other.plan")
+    posted = house.process("apply", house.planfile, "--json")
+    assert (posted.code, posted.json["totals"]["posted"]["count"]) == (0, 12)
+    late = house.process("apply", other, "--json")
+    assert late.code == 5, late
+    assert house.process("apply", "--auto-approve", "--as-of", AS_OF).code == 0
+    assert len(house.ours()) == 12
+    house.month()
+    planned = house.process("plan", "--as-of", AS_OF)
+    assert NO_CHANGES in planned.out
+    assert house.duplicates() == []
+
+
 def test_no_wait_leaves_the_jobs_to_reconcile(house):
     house.state.configure(pending_polls=2)
     house.saved()
