@@ -35,7 +35,8 @@ def test_all_is_well(house):
     assert house.run("plan").code == 0
     found = house.run("doctor")
     assert found.code == 0
-    assert [line[:5] for line in found.out.splitlines()] == ["ok   "] * 5
+    # A long path folds: what goes on below a mark is indented.
+    assert [line[:5] for line in found.out.splitlines() if line[0] != " "] == ["ok   "] * 5
     assert findings(house)["codes"] == (True, "every charge code of the plans is known")
 
 
