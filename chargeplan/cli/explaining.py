@@ -87,7 +87,8 @@ def explain(*, common: Common, period: str | None, as_of: str | None, offline: b
         answering = _answering(world, project, request, asked, recorded, warnings)
         if answering.change_set.errored:
             errors = [each for each in answering.change_set.diagnostics if each.is_error]
-            common.say(diagnostics_screen(errors))
+            if not common.quiet:
+                common.show(diagnostics_screen(errors), to_stderr=True)
         answer = answering.answer(asked)
     if common.as_json:
         click.echo(jsondoc.dump(explain_document(answer)), nl=False)

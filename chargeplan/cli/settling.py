@@ -31,8 +31,6 @@ from chargeplan.flow.settling import (
 from chargeplan.render import jsondoc
 from chargeplan.render.results import reconcile_screen, status_screen
 
-_MARGIN = timedelta(days=45)
-
 
 @click.command()
 @click.option("--as-of", metavar="DATE", help="The day from which overdue is reckoned; default: today.")
@@ -261,7 +259,7 @@ def adopt(
         observed = world.snapshot.property(
             held.integration_id,
             held.property_id,
-            Days(request.window.first - _MARGIN, request.window.last + _MARGIN),
+            world.snapshot.covered(held.integration_id),
         )
         charge = next((each for each in observed.charges if each.id == charge_id), None)
         if charge is None:

@@ -44,6 +44,7 @@ _EMBEDDED_RATE = 100_000
 WORKERS_VARIABLE = "CHARGEPLAN_WORKERS"
 """How many processes plan a large portfolio side by side; 0: one after the other, in this one."""
 _WORKERS = 2
+_MOST_WORKERS = 32
 # Some 100,000 charges. Below that, starting workers takes as long as they save.
 _LARGE_SNAPSHOT = 64 * 1024 * 1024
 _TELLS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
@@ -292,7 +293,7 @@ def _workers_for(snapshot: Path) -> int:
         return 0  # A process that is forked beside threads may wait for ever.
     given = os.environ.get(WORKERS_VARIABLE, "")
     if given.isdecimal():
-        return int(given)
+        return min(int(given), _MOST_WORKERS)
     large = snapshot.is_file() and snapshot.stat().st_size >= _LARGE_SNAPSHOT
     return _WORKERS if large and len(os.sched_getaffinity(0)) >= _WORKERS else 0
 

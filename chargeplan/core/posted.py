@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
@@ -378,38 +378,41 @@ def removed_upstream(observed: ObservedProperty) -> frozenset[str]:
     # Nearly always the last sync saw all of them.
     if len({each.last_seen for each in observed.charges if each.last_seen}) < 2:
         return frozenset()
-    seen = sorted(
-        (each.transaction_date, _moment(each.last_seen))
+    moments = {text: _moment(text) for text in {each.last_seen or "" for each in observed.charges}}
+    seen = [
+        (each.id, each.transaction_date, moment)
         for each in observed.charges
-        if each.transaction_date and each.last_seen
-    )
-    if not seen:
-        return frozenset()
-    latest = max(moment for _, moment in seen)
-    previous = _moment(observed.previous_sync) if observed.previous_sync else None
+        if each.transaction_date and (moment := moments[each.last_seen or ""])
+    ]
+    latest = _latest_near(seen)
+    previous = _moment(observed.previous_sync or "")
     return frozenset(
-        each.id
-        for each in observed.charges
-        if each.transaction_date
-        and each.last_seen
-        and (moment := _moment(each.last_seen)) < latest
-        and _missed(moment, each.transaction_date, seen, previous)
+        charge_id for charge_id, day, moment in seen if _was_missed(moment, latest[day], previous)
     )
 
 
-def _missed(
-    moment: datetime, day: date, seen: Sequence[tuple[date, datetime]], previous: datetime | None
-) -> bool:
-    for other_day, other in seen:
-        if abs(other_day - day) > _NEIGHBOURHOOD:
-            continue
-        if other - moment >= _ONE_SYNC or (previous is not None and moment <= previous < other):
-            return True
-    return False
+def _latest_near(seen: Sequence[tuple[str, date, datetime]]) -> Mapping[date, datetime]:
+    """For each date of a charge when a charge dated near it was last seen, at the latest."""
+    by_date: dict[date, datetime] = {}
+    for _, day, moment in seen:
+        by_date[day] = max(moment, by_date.get(day, moment))
+    return {
+        day: max(moment for other, moment in by_date.items() if abs(other - day) <= _NEIGHBOURHOOD)
+        for day in by_date
+    }
 
 
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _was_missed(moment: datetime, latest: datetime, previous: datetime | None) -> bool:
+    return latest - moment >= _ONE_SYNC or (previous is not None and moment <= previous < latest)
+
+
+def _moment(text: str) -> datetime | None:
+    """A moment of Propexo's, in UTC where it names no zone; ``None`` where it is none."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def service_of(parts: Sequence[PostedPart], period: Days) -> Days:

@@ -83,6 +83,14 @@ class Snapshot(Protocol):
         """Every property that Propexo lists for the integration, by name."""
         ...
 
+    def covered(self, integration_id: str) -> Days:
+        """The transaction dates of which the copy has all charges.
+
+        Raises:
+            ChargeplanError: the integration was never read.
+        """
+        ...
+
     def property(self, integration_id: str, property_id: str, window: Days) -> ObservedProperty:
         """All that is known of one property; charges are those dated within ``window``."""
         ...

@@ -207,13 +207,11 @@ def _matched(
     lines: Sequence[Posting],
 ) -> Mapping[str, SyncedCharge]:
     """Charges that are like postings of the property, by the postings' references, around the days of ``lines``."""
-    try:
-        observed = snapshot.property(integration.id, property_id, neighbourhood(lines, integration))
-    except ChargeplanError as problem:
-        # A plan of another month has not read these days; `reconcile` does.
-        if problem.code != "never_read":
-            raise
+    # A plan of another month has not read all of these days; `reconcile` does.
+    days = neighbourhood(lines, integration).common(snapshot.covered(integration.id))
+    if days is None:
         return {}
+    observed = snapshot.property(integration.id, property_id, days)
     references = {charge.reference for charge in observed.charges if charge.reference}
     # All of them, of whatever day: each keeps the charge that it once was matched with.
     postings = journal.briefs(integration.id, property_id, None)

@@ -16,6 +16,16 @@ from chargeplan.journal.events import Event, chain_problems
 
 Cells = tuple[Any, ...]
 _CHUNK: Final = replay.CHUNK
+# What an event that somebody made up may end in.
+_FAULTS: Final = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    SQLAlchemyError,
+)
 
 
 def problems_of(connection: Connection) -> list[str]:
@@ -78,7 +88,7 @@ def _fault_of(beside: Connection, event: Event, tables: Mapping[str, Table]) -> 
         missing = replay.write(beside, event, tables)
     except OperationalError:
         raise  # A full disk is no fault of the event's.
-    except (LookupError, TypeError, ValueError, AttributeError, SQLAlchemyError) as error:
+    except _FAULTS as error:
         return f"event {event.seq}: {type(error).__name__}"
     return f"event {event.seq} speaks of a row that no event made" if missing else ""
 

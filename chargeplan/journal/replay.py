@@ -108,8 +108,11 @@ def write(connection: Connection, event: Event, tables: Mapping[str, Table] = TA
 
 def _write(connection: Connection, effect: Effect, table: Table) -> int:
     if isinstance(effect, Insert):
+        names = table.c.keys()
         if effect.rows:
-            connection.execute(insert(table), list(effect.rows))
+            connection.execute(
+                insert(table), [{name: row.get(name) for name in names} for row in effect.rows]
+            )
         return 0
     key, missing = table.c[KEYS[effect.table]], len(effect.keys)
     for start in range(0, len(effect.keys), CHUNK):

@@ -6,6 +6,7 @@ import hashlib
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -108,7 +109,8 @@ class SqliteSnapshot:
         found = self._rows("SELECT body FROM integration WHERE id = ?", (integration_id,))
         if not found:
             raise _never_read(f"The integration {integration_id} was")
-        return msgspec.json.decode(found[0][0], type=observed.Integration)
+        with self._readable():
+            return msgspec.json.decode(found[0][0], type=observed.Integration)
 
     def properties(self, integration_id: str) -> Sequence[observed.Property]:
         """Every property that Propexo lists for the integration, by name.
@@ -120,7 +122,8 @@ class SqliteSnapshot:
         rows = self._rows(
             "SELECT body FROM record WHERE kind = 'properties' AND integration_id = ?", (integration_id,)
         )
-        found = [msgspec.json.decode(body, type=observed.Property) for (body,) in rows]
+        with self._readable():
+            found = [msgspec.json.decode(body, type=observed.Property) for (body,) in rows]
         return sorted(found, key=lambda each: (each.name, each.id))
 
     def property(self, integration_id: str, property_id: str, window: Days) -> observed.ObservedProperty:
@@ -129,7 +132,7 @@ class SqliteSnapshot:
         Raises:
             ChargeplanError: the property is not among those read, or the window was not read.
         """
-        with self._lock:
+        with self._lock, self._readable():
             self._check_window(integration_id, window)
             syncs = self._rows(
                 "SELECT last_completed_sync, previous_sync FROM integration WHERE id = ?", (integration_id,)
@@ -141,7 +144,8 @@ class SqliteSnapshot:
                     hint="Check the property's `id` in chargeplan.yaml, and that it is enabled in Propexo.",
                     code="unknown_property",
                 )
-            charges = self._rows(_CHARGES, _span(property_id, window))
+            rows = self._rows(_CHARGES, _span(property_id, window))
+            charges = bodies.charges(rows)
             found = observed.ObservedProperty(
                 property=parts.property,
                 units=tuple(parts.units),
@@ -153,7 +157,7 @@ class SqliteSnapshot:
                 last_completed_sync=syncs[0],
                 previous_sync=syncs[1],
             )
-        return msgspec.structs.replace(found, charges=bodies.charges(charges), digest=_digest(found, charges))
+        return msgspec.structs.replace(found, charges=charges, digest=_digest(found, rows))
 
     def covered(self, integration_id: str) -> Days:
         """The transaction dates of which the copy has all charges.
@@ -161,7 +165,7 @@ class SqliteSnapshot:
         Raises:
             ChargeplanError: the integration was never read.
         """
-        with self._lock:
+        with self._lock, self._readable():
             covered = load_progress(self._connection, integration_id).get(CHARGES, Progress()).covered
         if covered is None:
             raise _never_read(f"The integration {integration_id} was")
@@ -212,7 +216,10 @@ class SqliteSnapshot:
     def _refresh(
         self, source: Source, integration_id: str, window: Days, *, full: bool, fees: bool, payments: bool
     ) -> None:
-        run = Refresh(self._connection, source, integration_id, self._now())
+        try:
+            run = Refresh(self._connection, source, integration_id, self._now())
+        except msgspec.MsgspecError as error:
+            raise sqlite3.DatabaseError(str(error)) from error
         try:
             run.read(window, full=full, fees=fees, payments=payments)
             run.write()
@@ -275,13 +282,18 @@ class SqliteSnapshot:
             yield observed.Payment(payment_id, property_id, days[day])
 
     def _rows(self, sql: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
-        with self._lock:
-            try:
-                return self._connection.execute(sql, values).fetchall()
-            except sqlite3.DatabaseError as error:
-                raise self._broken(error) from error
+        with self._lock, self._readable():
+            return self._connection.execute(sql, values).fetchall()
 
-    def _broken(self, error: sqlite3.Error) -> ChargeplanError:
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """What lies in the file makes sense, or it is said that it does not."""
+        try:
+            yield
+        except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
+            raise self._broken(error) from error
+
+    def _broken(self, error: Exception) -> ChargeplanError:
         return ChargeplanError(
             f"The snapshot file {self._path} can't be used: {error}.",
             hint="Delete it and run without --offline: it is a copy, and is made anew.",

@@ -76,6 +76,21 @@ def test_our_reference_that_the_last_sync_did_not_see_although_its_neighbours_we
     assert world.changes() == [THERE]
 
 
+@pytest.mark.parametrize("moment", ["", "yesterday", "2027-13-01T00:00:00Z"])
+def test_a_moment_that_is_none_tells_nothing(moment: str) -> None:
+    world = posted(sync=True)
+    world.add("R-9", resident_id="bob", amount=500)
+    seen_at(world, moment, SYNC_2, previous=moment)
+    assert world.changes() == [THERE]
+
+
+def test_a_moment_without_a_zone_is_in_utc() -> None:
+    world = posted(sync=True)
+    world.add("R-9", resident_id="bob", amount=500)
+    seen_at(world, SYNC_1.removesuffix("Z"), SYNC_2)
+    assert world.changes() == [("removed_upstream", "2027-08-01", "$1,000.00")]
+
+
 def test_a_neighbour_far_off_tells_nothing() -> None:
     world = posted(sync=True)
     world.add("R-9", resident_id="bob", transaction_date=d("2027-12-01"))

@@ -280,6 +280,45 @@ def test_what_a_killed_run_intended_can_be_resolved_at_once(house):
     assert house.duplicates() == []
 
 
+def test_what_waits_since_the_lookback_keeps_nothing_else_waiting(house):
+    """Without references: charges near the first day that is read still settle their lines, and later ones theirs."""
+    house.state.configure(keeps_references=False)
+    for month, day in (("2027-06", "2027-06-01"), ("2027-07", "2027-07-01"), ("2027-08", AS_OF)):
+        assert house.run("apply", "--auto-approve", "--as-of", day, "--period", month).code == 0
+    for entry in house.ours():
+        if not str(entry.transaction_date).startswith("2027-06"):
+            house.state.approve(entry_id=entry.id)
+    house.state.sync()
+    for file in (house.folder / ".chargeplan").glob("snapshot*"):
+        file.unlink()
+    assert house.plan().code == 0
+    status = house.status()
+    waiting = [*status["in_flight"], *status["overdue"]]
+    assert {each["transaction_date"] for each in waiting} == {"2027-06-01"}
+
+
+@pytest.mark.parametrize("back", ["0 days", "7 days", "2 months"])
+def test_adopt_whatever_may_be_corrected(house, back):
+    house.config(f"correct_back: {back}\n")
+    change = house.document()["changes"][0]
+    entry = house.state.insert(
+        resident_id=change["resident_id"], charge_code_id=change["charge_code_id"], amount_in_cents=2500,
+        transaction_date="2027-08-04", synced=True,
+    )  # fmt: skip
+    reference = change["reference_number"]
+    assert house.run("adopt", entry.id, "--as", reference, "--reason", "x", "--as-of", AS_OF).code == 0
+    assert reference in {each["reference_number"] for each in house.document()["changes"]}
+    assert "hold" not in house.plan("--json").json["totals"]
+
+
+def test_an_explanation_tells_the_plans_errors_line_by_line(house):
+    house.write((house.plans / "oak.yaml").read_text().replace("Amenity Fee", "Amenities"))
+    told = house.run("explain", "--unit", "201", "--as-of", AS_OF)
+    assert "Amenities" in told.err
+    assert r"\x0a" not in told.err
+    assert len(told.err.splitlines()) > 2
+
+
 def test_adopt(house):
     change = house.document()["changes"][2]
     entry = house.state.insert(

@@ -317,6 +317,7 @@ TAMPERING = [
     "DELETE FROM plans",
     "UPDATE batches SET job_id = 'other'",
     "UPDATE events SET data = replace(data, '3500', '3600') WHERE kind = 'intended'",
+    f"UPDATE events SET data = replace(data, '3500', '{10**30}') WHERE kind = 'intended'",
     "UPDATE events SET actor = 'somebody' WHERE seq = 2",
     "DELETE FROM events WHERE seq = 3",
     "DELETE FROM events WHERE seq = 6",

@@ -413,6 +413,24 @@ def test_a_file_that_is_no_good_is_made_anew(opened, tmp_path, spoil):
     assert set(_charges(copy)) == {"x1", "x2"}
 
 
+@pytest.mark.parametrize("table", ["charge", "record", "integration", "progress"])
+def test_what_makes_no_sense_in_the_file_is_told_and_read_again(opened, tmp_path, table):
+    copy = opened(_source())
+    copy.refresh("i1", WINDOW)
+    with sqlite3.connect(tmp_path / "deep" / "copy.db") as connection:
+        connection.execute(f"UPDATE {table} SET body = x'00'")
+
+    def read():
+        return copy.properties("i1"), copy.property("i1", "p1", WINDOW)
+
+    with pytest.raises(ChargeplanError) as told:
+        read()
+    assert told.value.code == "snapshot_unusable"
+    assert "Delete it" in told.value.hint
+    copy.refresh("i1", WINDOW, full=True)
+    assert set(_charges(copy)) == {"x1", "x2"}
+
+
 def test_another_programs_database_is_left_alone(opened, tmp_path):
     path = tmp_path / "journal.db"
     connection = sqlite3.connect(path)
