@@ -152,7 +152,7 @@ class Portfolio:
             yield observed.ChargeCode(f"code-{prop:05}-{name}", f"prop-{prop:05}", name)
 
     def _charges(self, prop: int) -> Iterator[Value]:
-        for posting in self.postings(prop):
+        for number, posting in enumerate(self.postings(prop)):
             yield observed.SyncedCharge(
                 f"charge-{posting.reference}",
                 posting.resident_id,
@@ -163,7 +163,8 @@ class Portfolio:
                 description=posting.description,
                 lease_id=posting.lease_id,
                 unit_id=posting.unit_id,
-                last_seen=SYNC,
+                # One sync sees its charges one after another.
+                last_seen=f"2027-08-02T04:0{number % 10}:00Z",
             )
 
     # --- as a journal ----------------------------------------------------------------------------------------------
