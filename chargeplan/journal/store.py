@@ -222,13 +222,16 @@ class SqlJournal:
                 yield _told(event)
 
     def history_of(self, references: Iterable[str]) -> Mapping[str, Sequence[dict[str, Any]]]:
-        """The events that name each of the lines, oldest first; the whole record is looked through once."""
+        """The events that name each of the lines, oldest first, without the other lines of their batches.
+
+        The whole record is looked through once.
+        """
         found: dict[str, list[dict[str, Any]]] = {reference: [] for reference in references}
         names = {reference: canonical(reference) for reference in found}
         for event in self._events(1 if found else None):
             for reference, name in names.items():
                 if name in event.data:
-                    found[reference].append(_told(event))
+                    found[reference].append(_told_of(event, reference))
         return found
 
     def _events(self, first: int | None) -> Iterator[Event]:
@@ -667,6 +670,14 @@ def _told(event: Event) -> dict[str, Any]:
     facts = event.facts
     told = {name: facts.get(name) for name in ("plan_id", "batch_id", "count", "amount")}
     return {"at": event.at, "kind": event.kind, "actor": event.actor, **told, "data": facts}
+
+
+def _told_of(event: Event, reference: str) -> dict[str, Any]:
+    told = _told(event)
+    if "postings" in told["data"]:
+        own = [each for each in told["data"]["postings"] if each["reference"] == reference]
+        told["data"] = {**told["data"], "postings": own}
+    return told
 
 
 # --- checks -------------------------------------------------------------------------------------------------------

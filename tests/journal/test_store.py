@@ -277,6 +277,7 @@ def test_history_tells_people(journal: SqlJournal) -> None:
     assert told[4]["data"] == {"by": "alice", "token": "***"}
     told = journal.history_of(["CP1", "CP9"])
     assert [event["kind"] for event in told["CP1"]] == ["intended", "recorded"]
+    assert [line["reference"] for line in told["CP1"][0]["data"]["postings"]] == ["CP1"]
     assert told["CP9"] == []
     assert list(journal.history("2999-01-01")) == []
     with pytest.raises(ValueError, match="own"):
