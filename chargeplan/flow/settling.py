@@ -207,8 +207,13 @@ def _matched(
     lines: Sequence[Posting],
 ) -> Mapping[str, SyncedCharge]:
     """Charges that are like postings of the property, by the postings' references, around the days of ``lines``."""
-    # A plan of another month has not read all of these days; `reconcile` does.
-    days = neighbourhood(lines, integration).common(snapshot.covered(integration.id))
+    # A plan of another month has not read all of these days, one of another integration none; `reconcile` does.
+    try:
+        days = neighbourhood(lines, integration).common(snapshot.covered(integration.id))
+    except ChargeplanError as problem:
+        if problem.code != "never_read":
+            raise
+        return {}
     if days is None:
         return {}
     observed = snapshot.property(integration.id, property_id, days)

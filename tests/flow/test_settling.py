@@ -1,0 +1,26 @@
+"""Settling what is open, against a real journal and a real snapshot."""
+
+from __future__ import annotations
+
+import pytest
+
+from chargeplan.core.config import IntegrationConfig
+from chargeplan.core.diagnostic import Place
+from chargeplan.flow.settling import settle_seen
+from chargeplan.journal import open_journal
+from chargeplan.snapshot.store import SqliteSnapshot
+from tests.journal.builders import intend, states
+
+
+def test_an_integration_that_was_never_read_settles_nothing_and_stops_nothing(tmp_path):
+    """A plan of one integration looks at the open lines of all that are configured."""
+    integration = IntegrationConfig("other", "i1", Place("chargeplan.yaml", 1))
+    copy = SqliteSnapshot(
+        tmp_path / "copy.db", lambda: pytest.fail("nothing is to be read"), identity="api.test"
+    )
+    with open_journal(str(tmp_path / "journal.db"), create=True) as journal:
+        intend(journal, "CP1")
+        journal.record("b1", "accepted")
+        assert list(settle_seen(journal, copy, {"i1": integration})) == []
+        assert states(journal) == {"CP1": "accepted"}
+    copy.close()
