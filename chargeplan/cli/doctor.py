@@ -137,8 +137,9 @@ def _references(world: wiring.World, integration_id: str) -> Finding:
     seen = survived = 0
     for each in properties:
         for posting in world.journal.briefs(integration_id, each.id, since):
-            seen += posting.state == "visible"
-            survived += posting.state == "visible" and posting.reference in kept
+            if posting.state == "visible":
+                seen += 1
+                survived += posting.reference in kept
     if not seen:
         return Finding("references", ok=True, said="nothing of ours was seen on a ledger yet")
     return Finding(

@@ -84,12 +84,12 @@ def explain(*, common: Common, period: str | None, as_of: str | None, offline: b
         recorded = tuple(world.journal.find(asked.reference)) if asked.reference else ()
         window = read_window(period, None, None) or _month_of(recorded, project, today)
         request = _request(asked, today, window, offline=offline)
-        answering = _answering(world, project, request, asked, recorded, warnings)
+        answering, found = _found(world, project, request, asked, recorded, warnings)
         if answering.change_set.errored:
             errors = [each for each in answering.change_set.diagnostics if each.is_error]
             if not common.quiet:
                 common.show(diagnostics_screen(errors), to_stderr=True)
-        answer = answering.answer(asked)
+        answer = answering.answer(asked, found)
     if common.as_json:
         click.echo(jsondoc.dump(explain_document(answer)), nl=False)
     else:
@@ -136,15 +136,15 @@ def _request(asked: Asked, today: date, window: Days, *, offline: bool) -> PlanR
     )
 
 
-def _answering(
+def _found(
     world: wiring.World,
     project: Project,
     request: PlanRequest,
     asked: Asked,
     recorded: Sequence[Posting],
     warnings: Sequence[Diagnostic],
-) -> _Answering:
-    """What answers, from a plan of the properties that it can be about; from one of all where none of them has an answer."""
+) -> tuple[_Answering, tuple[Told, ...]]:
+    """All that fits, by a plan of the properties that it can be about; by one of all of them where nothing there does."""
     if recorded:
         places = frozenset({recorded[-1].property_id})
     elif asked.reference:
@@ -158,11 +158,12 @@ def _answering(
         narrow = msgspec.structs.replace(request, only=places)
         change_set = plan_now(world, project, narrow, warnings).change_set
         answering = _Answering(world, project, narrow, change_set)
-        if answering.found(asked):
-            return answering
+        if found := answering.found(asked):
+            return answering, found
         request = msgspec.structs.replace(request, offline=True)
     change_set = plan_now(world, project, request, warnings).change_set
-    return _Answering(world, project, request, change_set)
+    answering = _Answering(world, project, request, change_set)
+    return answering, answering.found(asked)
 
 
 def _properties_of(world: wiring.World, project: Project, asked: Asked) -> frozenset[str]:
@@ -218,13 +219,12 @@ class _Answering:
         evidence = self._property(plan, change.property_id)[1]
         return self._explainer(plan, change.property_id, _EVERY_CHARGE).arithmetic(change, evidence)
 
-    def answer(self, asked: Asked) -> Answer:
-        """All that fits.
+    def answer(self, asked: Asked, found: Sequence[Told]) -> Answer:
+        """What was found, with what the journal tells of each.
 
         Raises:
-            ChargeplanError: nothing does.
+            ChargeplanError: nothing was.
         """
-        found = self.found(asked)
         if not found:
             raise self._nothing(asked)
         recorded = {each.postings[0].reference for each in found if each.postings}

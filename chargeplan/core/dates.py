@@ -1,12 +1,12 @@
-"""Calendar days: inclusive spans, month arithmetic that clamps, and dates relative to a household.
+"""Calendar days: inclusive spans, month arithmetic that clamps, dates relative to a household; and moments.
 
-Dates here have no time and no zone. Spans are inclusive at both ends, as leases and service periods are written.
+Dates have no time and no zone, moments have both. Spans are inclusive at both ends, as leases and service periods are written.
 """
 
 from __future__ import annotations
 
 import calendar
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 
 import msgspec
@@ -51,6 +51,17 @@ class DatesByText(dict[str, date]):
     def __missing__(self, text: str) -> date:
         found = self[text] = date.fromisoformat(text)
         return found
+
+
+def moment(text: str | None) -> datetime | None:
+    """A moment as Propexo writes it, ``None`` where it is none; without a zone it is UTC."""
+    try:
+        found = datetime.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+    if found is None:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def days_in_month(year: int, month: int) -> int:

@@ -50,6 +50,8 @@ class Household(msgspec.Struct, frozen=True):
 
     def lease_on(self, day: date) -> Lease:
         """The lease in force: the last that has begun, else the first."""
+        if len(self.leases) == 1:  # as nearly all have
+            return self.leases[0]
         for lease in reversed(self.leases):
             if lease.start is not None and lease.start <= day:
                 return lease

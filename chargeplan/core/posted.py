@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Literal
 
@@ -15,7 +15,7 @@ import msgspec
 
 from chargeplan.core.bill import Bill
 from chargeplan.core.config import IntegrationConfig
-from chargeplan.core.dates import Days
+from chargeplan.core.dates import Days, moment
 from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
@@ -378,41 +378,30 @@ def removed_upstream(observed: ObservedProperty) -> frozenset[str]:
     # Nearly always the last sync saw all of them.
     if len({each.last_seen for each in observed.charges if each.last_seen}) < 2:
         return frozenset()
-    moments = {text: _moment(text) for text in {each.last_seen or "" for each in observed.charges}}
+    moments = {text: moment(text) for text in {each.last_seen for each in observed.charges}}
     seen = [
-        (each.id, each.transaction_date, moment)
+        (each.id, each.transaction_date, last)
         for each in observed.charges
-        if each.transaction_date and (moment := moments[each.last_seen or ""])
+        if each.transaction_date and (last := moments[each.last_seen])
     ]
     latest = _latest_near(seen)
-    previous = _moment(observed.previous_sync or "")
-    return frozenset(
-        charge_id for charge_id, day, moment in seen if _was_missed(moment, latest[day], previous)
-    )
+    previous = moment(observed.previous_sync)
+    return frozenset(charge_id for charge_id, day, last in seen if _was_missed(last, latest[day], previous))
 
 
 def _latest_near(seen: Sequence[tuple[str, date, datetime]]) -> Mapping[date, datetime]:
     """For each date of a charge when a charge dated near it was last seen, at the latest."""
     by_date: dict[date, datetime] = {}
-    for _, day, moment in seen:
-        by_date[day] = max(moment, by_date.get(day, moment))
+    for _, day, last in seen:
+        by_date[day] = max(last, by_date.get(day, last))
     return {
-        day: max(moment for other, moment in by_date.items() if abs(other - day) <= _NEIGHBOURHOOD)
+        day: max(last for other, last in by_date.items() if abs(other - day) <= _NEIGHBOURHOOD)
         for day in by_date
     }
 
 
-def _was_missed(moment: datetime, latest: datetime, previous: datetime | None) -> bool:
-    return latest - moment >= _ONE_SYNC or (previous is not None and moment <= previous < latest)
-
-
-def _moment(text: str) -> datetime | None:
-    """A moment of Propexo's, in UTC where it names no zone; ``None`` where it is none."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+def _was_missed(last: datetime, latest: datetime, previous: datetime | None) -> bool:
+    return latest - last >= _ONE_SYNC or (previous is not None and last <= previous < latest)
 
 
 def service_of(parts: Sequence[PostedPart], period: Days) -> Days:

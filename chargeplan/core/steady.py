@@ -222,7 +222,7 @@ class _Rule:
         self.limits = _limits(charge, expander.plan.effective)
         self.all_units = selects_every_unit(charge.who)
         self.everyone = not (charge.who.has or charge.who.except_residents)
-        self.lasts = charge.after_lease_end.mode == "continue"
+        self.continues = charge.after_lease_end.mode == "continue"
         self.whole_days = charge.prorate.move_in_day and charge.prorate.move_out_day
         self.whole_days = self.whole_days and charge.after_lease_end.mode != "stop"
         self.spells: list[_Spell] | None = None
@@ -281,7 +281,7 @@ class _Rule:
         if self.spells is None:
             self.spells = list(self._spells(subject))
         first, last = max(lived.first, limits.first), min(lived.last, limits.last)
-        lasts = LAST_DAY if self.lasts or home.end is None else home.end
+        lasts = LAST_DAY if self.continues or home.end is None else home.end
         posted = self.history.first.get(home.place, {})
         found, near = _Found(), False
         for spell in self.spells:
@@ -337,7 +337,7 @@ class _Rule:
         if cents is None or cents <= 0:
             return False
         if posting is not None:
-            found.standing.append((_lease_on(home.household, spell.first), cents))
+            found.standing.append((home.household.lease_on(spell.first), cents))
             return self._stands(posting, cents)
         if (home.place[1], self.code.id) in self.recorded.strangers:
             return False
@@ -371,8 +371,8 @@ class _Rule:
         amount = self.charge.amount
         if isinstance(amount, Fixed):
             return amount.cents
-        lease = _lease_on(household, spell.first)
-        if self.charge.split_mid_period and _lease_on(household, spell.last) is not lease:
+        lease = household.lease_on(spell.first)
+        if self.charge.split_mid_period and household.lease_on(spell.last) is not lease:
             return None
         if isinstance(amount, FromPath) and amount.path.root == "lease":
             return lease.rent if amount.path.name == "rent" else lease.market_rent
@@ -396,11 +396,6 @@ class _Rule:
             when = 0 if dated in window else -1 if dated < window.first else 1
             near = when == 0 or period.days.common(window) is not None
             yield _Spell(period, first, last, period.text, when, near)
-
-
-def _lease_on(household: Household, day: date) -> Lease:
-    """As :meth:`Household.lease_on`; most have one lease only."""
-    return household.leases[0] if len(household.leases) == 1 else household.lease_on(day)
 
 
 def _limits(charge: Charge, effective: Days) -> Days | None:

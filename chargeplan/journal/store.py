@@ -29,8 +29,9 @@ from chargeplan.journal.transitions import check_transition, worst
 
 _postings: Final = schema.postings
 _batches: Final = schema.batches
-# States that carry why; the others clear what an earlier one said.
+# What reads the record has an event in memory at a time.
 _LINES_OF_AN_EVENT: Final = 1_000
+# States that carry why; the others clear what an earlier one said.
 _WITH_ERROR: Final[frozenset[State]] = frozenset({"withdrawn", "refused", "unknown", "not_posted"})
 
 
@@ -429,7 +430,6 @@ class SqlJournal:
         def put(connection: Connection) -> int:
             live = _live_of(connection, sorted(found))
             lines = [posting for posting in reversed(found.values()) if posting.reference not in live]
-            # What reads the record has an event in memory at a time.
             for start in range(0, len(lines), _LINES_OF_AN_EVENT):
                 part = lines[start : start + _LINES_OF_AN_EVENT]
                 data = {

@@ -9,6 +9,7 @@ import msgspec
 
 from chargeplan.core.approval import Approval, Verdict, way_on
 from chargeplan.render.paper import Paper, Style
+from chargeplan.render.words import more
 
 _INDENT: Final = "  "
 _NOT_COUNTED: Final = 10
@@ -59,7 +60,7 @@ def _standing(paper: Paper, known: Standing, *, whole: bool) -> list[str]:
     for why in shown:
         lines += paper.prose(f"not counted: {why}", _INDENT)
     if len(shown) < len(passed_over):
-        lines.append(f"{_INDENT}… {len(passed_over) - len(shown):,} more; --all shows them")
+        lines.append(_INDENT + more(f"{len(passed_over) - len(shown):,}"))
     if known.missing:
         lines += paper.prose(way_on(known.verdict, known.planned_by, known.file), _INDENT)
     return lines

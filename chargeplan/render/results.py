@@ -11,7 +11,7 @@ from chargeplan.core.posting import Batch, Posting
 from chargeplan.render.escape import csv_text
 from chargeplan.render.jsondoc import Moved
 from chargeplan.render.paper import DEFAULT_WIDTH, Column, Paper, Row, Style, table
-from chargeplan.render.words import HINTS, count_of
+from chargeplan.render.words import HINTS, count_of, more
 
 _INDENT: Final = "  "
 # A portfolio has thousands in flight, and that is well; what needs a person is read a few at a time.
@@ -150,11 +150,7 @@ def _postings(paper: Paper, name: str, postings: Sequence[Posting], *, whole: bo
         paper.ink(title, style),
         *paper.prose(HINTS[name], _INDENT),
         *table(paper, columns, rows, _INDENT),
-        *(
-            [f"{_INDENT}… {len(postings) - len(shown):,} more; --all shows them"]
-            if len(shown) < len(postings)
-            else []
-        ),
+        *([_INDENT + more(f"{len(postings) - len(shown):,}")] if len(shown) < len(postings) else []),
     ]
 
 

@@ -14,7 +14,7 @@ from chargeplan.render.escape import terminal
 from chargeplan.render.faults import diagnostics_lines
 from chargeplan.render.paper import ACTION_STYLES, DEFAULT_WIDTH, Column, Paper, Row, table
 from chargeplan.render.summary import Summary, is_settled, last_line, summarize
-from chargeplan.render.words import ACTIONS, SIGNS, count_of, line_name, why, why_skipped
+from chargeplan.render.words import ACTIONS, SIGNS, count_of, line_name, more, why, why_skipped
 
 # A plan of up to this many lines is listed whole: it can be scrolled through.
 _LISTED_WHOLE: Final = 60
@@ -139,7 +139,7 @@ def _holds(paper: Paper, change_set: ChangeSet, *, whole: bool) -> list[str]:
         shown = changes if whole else changes[:_HOLDS_OF_REASON]
         lines += _change_table(paper, shown, _INDENT * 2, names=change_set.property_names)
         if len(shown) < len(changes):
-            lines.append(f"{_INDENT * 2}… {len(changes) - len(shown):,} more; --all shows them")
+            lines.append(_INDENT * 2 + more(f"{len(changes) - len(shown):,}"))
     return lines
 
 
@@ -233,7 +233,7 @@ def _group(paper: Paper, change_set: ChangeSet, group: Sequence[Change], *, whol
     if len(shown) < len(group):
         picked = {id(change) for change in shown}
         rest = [change for change in group if id(change) not in picked]
-        lines.append(f"{_INDENT}… {counts_of(rest)} more; --all shows them")
+        lines.append(_INDENT + more(counts_of(rest)))
     return lines
 
 

@@ -101,6 +101,11 @@ def line_name(change: Change) -> str:
     return f"{change.reference}, lease {change.lease_id}" if change.lease_id else change.reference
 
 
+def more(left_out: str) -> str:
+    """That so much more is there than is shown."""
+    return f"… {left_out} more; --all shows them"
+
+
 def count_of(number: int, one: str, many: str | None = None) -> str:
     """``1 line``, ``9,120 lines``."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from chargeplan.core.dates import ONE_DAY, Days
+from chargeplan.core.dates import ONE_DAY, Days, moment
 
 CHARGES = "resident-charges"
 PAYMENTS = "resident-payments"
@@ -108,17 +108,6 @@ def earlier(one: str | None, other: str | None) -> str | None:
     if here is None or there is None:
         return None
     return one if here <= there else other
-
-
-def moment(text: str | None) -> datetime | None:
-    """A moment of Propexo's, ``None`` where it is none; without a zone it is UTC."""
-    try:
-        found = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    if found is None:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def is_due(progress: Progress, now: datetime) -> bool:

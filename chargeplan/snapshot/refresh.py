@@ -10,7 +10,7 @@ from typing import Protocol
 import msgspec
 
 from chargeplan.core import observed
-from chargeplan.core.dates import Days
+from chargeplan.core.dates import Days, moment
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.snapshot import reading, staging
 from chargeplan.snapshot.reading import CHARGES, PAYMENTS, Progress, Read
@@ -147,11 +147,11 @@ class Refresh:
             staging.stage(self._connection, self._id, kind, mine)
             if read.mode == "stale":
                 staging.mark_stale(self._connection, mine)
-            for moment in {each.updated_at for each in mine}:
-                watermark = reading.later(watermark, moment)
+            for changed in {each.updated_at for each in mine}:
+                watermark = reading.later(watermark, changed)
         # A stale read shows rows by their age, not what changed meanwhile; its watermark would still be true of them.
         # Nor is a moment to come one up to which anything was read, whatever a row says.
-        latest = reading.moment(watermark)
+        latest = moment(watermark)
         if latest is not None and latest > self._now:
             watermark = self._now.isoformat()
         self._set(kind, watermark=watermark)
