@@ -17,11 +17,12 @@ import msgspec
 import pytest
 import yaml
 
-from chargeplan.core.compare import PlannedProperty, compare
+from chargeplan.core.compare import compare
 from chargeplan.core.dates import add_months
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.expand import Setting, expand
 from chargeplan.core.observed import ObservedProperty
-from chargeplan.core.posted import Evidence
+from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.select import names_of
 from chargeplan.flow.plan_request import default_window
 from chargeplan.loading.project import load_project

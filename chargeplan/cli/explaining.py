@@ -19,12 +19,12 @@ from chargeplan.core.config import Project
 from chargeplan.core.dates import ONE_DAY, Days, add_months
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.evidence import Evidence, posted_by
 from chargeplan.core.expand import Expander, Setting, expand
 from chargeplan.core.explain import Explained, Explainer, needed
 from chargeplan.core.line import Skip, Term
 from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.plan import Plan
-from chargeplan.core.posted import Evidence, posted_by
 from chargeplan.core.posting import Posting
 from chargeplan.core.select import names_of
 from chargeplan.core.steady import Recorded, steady_lines

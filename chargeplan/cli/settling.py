@@ -16,7 +16,7 @@ from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Config, Project
 from chargeplan.core.dates import Days, add_months
 from chargeplan.core.errors import ChargeplanError, LockedError
-from chargeplan.core.posted import removed_upstream
+from chargeplan.core.matching import removed_upstream
 from chargeplan.core.posting import Posting
 from chargeplan.flow.applying import posting_of
 from chargeplan.flow.plan_request import PlanRequest

@@ -10,14 +10,15 @@ import click
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common
 from chargeplan.core.change import Change
-from chargeplan.core.compare import Comparison, PlannedProperty, compare
+from chargeplan.core.compare import Comparison, compare
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.errors import InputError
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.expand import Setting, expand
 from chargeplan.core.line import Skip
 from chargeplan.core.plan import Plan
-from chargeplan.core.posted import Evidence
+from chargeplan.core.planned import PlannedProperty
 from chargeplan.flow.plan_request import lookback
 from chargeplan.loading.plan_tests import Expected, PlanTest, Value, files_of_tests, load_tests
 from chargeplan.render import jsondoc

@@ -9,7 +9,8 @@ import msgspec
 
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic, Place
-from chargeplan.core.line import AllocationReport, OverrideUsed, Skip
+from chargeplan.core.line import AllocationReport, Line, OverrideUsed, Skip
+from chargeplan.core.observed import SyncedCharge
 
 Action = Literal[
     "create", "correct", "in_flight", "unknown", "hold", "drift", "removed_upstream", "unchanged"
@@ -207,3 +208,44 @@ class ChangeSet(msgspec.Struct, frozen=True):
     def to_post(self) -> tuple[Change, ...]:
         """The changes that apply posts."""
         return tuple(change for change in self.changes if change.action in POSTED_BY_APPLY)
+
+
+def change_of(
+    action: str,
+    reason: str | None,
+    line: Line,
+    synced: SyncedCharge | None = None,
+    *,
+    detail: str = "",
+) -> Change:
+    """The change of a line; ``synced`` is the charge that was found for it."""
+    return Change(
+        action=action,  # type: ignore[arg-type]
+        reason=reason,
+        reference=line.reference,
+        plan=line.plan,
+        charge=line.charge,
+        item=line.item,
+        part=line.key.part,
+        integration_id=line.key.integration_id,
+        property_id=line.property_id,
+        lease_id=line.lease_id,
+        resident_id=line.key.resident_id,
+        unit_id=line.key.unit_id,
+        unit_number=line.unit_number,
+        charge_code_id=line.charge_code_id,
+        charge_code=line.charge_code,
+        key_plan=line.key.plan,
+        key_charge=line.key.charge,
+        period_key=line.key.period,
+        period=line.period,
+        service=line.service,
+        transaction_date=line.transaction_date,
+        amount=line.amount,
+        description=line.description,
+        notes=line.notes,
+        place=line.place,
+        synced=Synced(synced.id, synced.amount, synced.transaction_date) if synced else None,
+        override=line.override,
+        detail=detail,
+    )

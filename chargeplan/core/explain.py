@@ -15,6 +15,7 @@ import msgspec
 from chargeplan.core.bill import Bill, Expansion, HouseholdBills
 from chargeplan.core.change import Change
 from chargeplan.core.dates import LAST_DAY, Days, add_period
+from chargeplan.core.evidence import Evidence, PostedPart
 from chargeplan.core.expand import Setting, expand
 from chargeplan.core.household import Household, households
 from chargeplan.core.key import FIRST_CORRECTION_PART
@@ -38,7 +39,6 @@ from chargeplan.core.plan import (
 from chargeplan.core.plan import (
     Change as AmountChange,
 )
-from chargeplan.core.posted import Evidence, PostedPart
 from chargeplan.core.proration import Method, banker_days, prorated
 from chargeplan.core.recurrence import grid_of
 from chargeplan.core.select import fits, rows_for

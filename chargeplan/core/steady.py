@@ -17,6 +17,7 @@ import msgspec
 
 from chargeplan.core.costs import Period, Portion
 from chargeplan.core.dates import ALWAYS, LAST_DAY, ONE_DAY, Days, RelativeDate
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.expand import Expander
 from chargeplan.core.household import Household, standing
 from chargeplan.core.key import Key
@@ -24,7 +25,6 @@ from chargeplan.core.line import Line
 from chargeplan.core.money import round_half_away
 from chargeplan.core.observed import ChargeCode, Lease, SyncedCharge
 from chargeplan.core.plan import Allocate, Charge, Fixed, FromPath, Percent, Plan, Schedule, Spread
-from chargeplan.core.posted import Evidence
 from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
 from chargeplan.core.recurrence import grid_of
 from chargeplan.core.select import override_fits, selects_every_unit, selects_unit

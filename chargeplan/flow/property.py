@@ -12,10 +12,11 @@ from datetime import date, timedelta
 import msgspec
 
 from chargeplan.core.change import POSTED_BY_APPLY, Change, PropertyDigest, Total
-from chargeplan.core.compare import Comparison, PlannedProperty, compare
+from chargeplan.core.compare import Comparison, compare
 from chargeplan.core.config import IntegrationConfig, Project
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic
+from chargeplan.core.evidence import Evidence, posted_by
 from chargeplan.core.expand import Expander, Setting
 from chargeplan.core.guard import PropertyFacts
 from chargeplan.core.household import Household, households
@@ -23,7 +24,7 @@ from chargeplan.core.key import FIRST_CORRECTION_PART
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
 from chargeplan.core.plan import Charge, Once, Plan
-from chargeplan.core.posted import Evidence, posted_by
+from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import FREE
 from chargeplan.core.select import names_of
 from chargeplan.core.steady import Recorded, Steady, steady_lines

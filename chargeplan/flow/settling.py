@@ -15,8 +15,8 @@ import msgspec
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.matching import match_by_content
 from chargeplan.core.observed import SyncedCharge
-from chargeplan.core.posted import match_by_content
 from chargeplan.core.posting import Posting, State, WriteLogEntry
 from chargeplan.flow.jobs import Job, ended_jobs, job_outcome, time_range
 from chargeplan.flow.ports import Clock, Journal, Remote, Snapshot, Vendors

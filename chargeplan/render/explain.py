@@ -11,12 +11,12 @@ import msgspec
 
 from chargeplan.core.change import Change
 from chargeplan.core.dates import LAST_DAY, Days
+from chargeplan.core.evidence import PostedPart
 from chargeplan.core.explain import Explained
 from chargeplan.core.household import Household
 from chargeplan.core.line import Skip, Term
 from chargeplan.core.money import format_money
 from chargeplan.core.observed import Lease, SyncedCharge
-from chargeplan.core.posted import PostedPart
 from chargeplan.core.posting import Posting
 from chargeplan.core.text import period_label
 from chargeplan.render.escape import terminal

@@ -19,7 +19,7 @@ _RARE_AGE = timedelta(days=1)
 _OVERLAP = timedelta(hours=1)
 """How far before the last change seen the next read begins: rows of one sync become visible one after another."""
 _ONE_SYNC = timedelta(hours=1)
-"""No sync takes so long: what was last seen longer than this before it ended, it did not see (as in ``core.posted``)."""
+"""No sync takes so long: what was last seen longer than this before it ended, it did not see (as in ``core.matching``)."""
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -6,11 +6,12 @@ import shutil
 import pytest
 
 from chargeplan.cli.main import run
-from chargeplan.core.compare import PlannedProperty, compare
+from chargeplan.core.compare import compare
 from chargeplan.core.dates import Days, add_months
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.expand import Setting, expand
 from chargeplan.core.explain import Explainer
-from chargeplan.core.posted import Evidence
+from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.select import names_of
 from chargeplan.flow.plan_request import default_window
 from chargeplan.loading.project import load_project

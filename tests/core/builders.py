@@ -15,10 +15,11 @@ import msgspec
 
 from chargeplan.core.bill import Expansion
 from chargeplan.core.change import Change
-from chargeplan.core.compare import Comparison, PlannedProperty, compare
+from chargeplan.core.compare import Comparison, compare
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days, RelativeDate, add_months
 from chargeplan.core.diagnostic import Place
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.expand import Expander, Setting, expand
 from chargeplan.core.line import Line, Skip
 from chargeplan.core.money import format_money, parse_money
@@ -33,7 +34,7 @@ from chargeplan.core.observed import (
     Unit,
 )
 from chargeplan.core.plan import Charge, Fixed, FromPath, Once, Path, Plan, Row, Schedule, Table
-from chargeplan.core.posted import Evidence
+from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import Posting
 from chargeplan.core.select import Names
 from chargeplan.core.steady import Recorded, steady_lines

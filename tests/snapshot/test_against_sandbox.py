@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from chargeplan.core.dates import Days
-from chargeplan.core.posted import removed_upstream
+from chargeplan.core.matching import removed_upstream
 from chargeplan.core.posting import Denied, Invalid, Queued, Throttled
 from chargeplan.propexo.client import Propexo
 from chargeplan.sandbox.seed_facts import (

@@ -1,4 +1,4 @@
-"""What was posted for a bill, from the journal and from what Propexo showed, part by part.
+"""What is recorded and observed of a property: what was posted for each bill, part by part.
 
 plan-language.md, *What already exists, and what follows*: presence proves, absence proves nothing.
 """
@@ -6,8 +6,8 @@ plan-language.md, *What already exists, and what follows*: presence proves, abse
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from functools import cached_property
 from typing import Literal
 
@@ -15,16 +15,12 @@ import msgspec
 
 from chargeplan.core.bill import Bill
 from chargeplan.core.config import IntegrationConfig
-from chargeplan.core.dates import Days, moment
-from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
+from chargeplan.core.dates import Days
+from chargeplan.core.key import FIRST_CORRECTION_PART, Key
+from chargeplan.core.matching import match_by_content, removed_upstream
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
 from chargeplan.core.posting import FREE, LIVE, SETTLED, Brief, Posting
-
-# Who has the first claim to a charge without a reference: what is on the ledger, what may be, what should come there.
-_CLAIMS = {"posted": 0, "intended": 1, "unknown": 1, "queued": 2, "accepted": 2}
-_NEIGHBOURHOOD = timedelta(days=45)
-_ONE_SYNC = timedelta(hours=1)
 
 Status = Literal["visible", "in_flight", "unknown", "removed_upstream"]
 
@@ -298,110 +294,6 @@ def _amount_of(charge: SyncedCharge, posting: Posting | None) -> int:
     if charge.amount is not None:
         return charge.amount
     return posting.amount if posting is not None else 0
-
-
-def match_by_content(
-    postings: Iterable[Posting | Brief],
-    charges: Sequence[SyncedCharge],
-    seen: Container[str],
-    integration: IntegrationConfig,
-) -> dict[str, SyncedCharge]:
-    """Postings that are on the ledger without their reference (one of ``seen``), each with a synced charge of its own.
-
-    A posting that once was matched keeps its charge. Charges that carry the reference of a posting are not to be had.
-    Nor is one that may be the charge of a like posting whose outcome is unknown: that proves neither of the two, and
-    what a person said is posted comes first.
-    """
-    known = list(postings)
-    # Those seen by their reference are nearly all, and have no say in the rest.
-    unseen = [each for each in known if each.reference not in seen]
-    if not unseen:
-        return {}
-    wanted = {each.charge_id for each in unseen}
-    by_id = {charge.id: charge for charge in charges if charge.id in wanted}
-    matched = {each.reference: by_id[each.charge_id] for each in unseen if each.charge_id in by_id}
-    waiting = [
-        each
-        for each in unseen
-        if isinstance(each, Posting) and each.state in _CLAIMS and each.reference not in matched
-    ]
-    if not waiting:
-        return matched
-    waiting.sort(key=lambda each: (_CLAIMS[each.state], each.transaction_date, each.reference))
-    taken = {each.charge_id for each in known if each.charge_id}
-    return matched | _paired(waiting, charges, taken, integration.date_tolerance)
-
-
-def _paired(
-    waiting: Sequence[Posting], charges: Sequence[SyncedCharge], taken: set[str], tolerance: int
-) -> dict[str, SyncedCharge]:
-    """Each posting that waits with a charge like it that nobody else has."""
-    matched: dict[str, SyncedCharge] = {}
-    pool: dict[tuple[str | None, str | None, int | None], list[SyncedCharge]] = defaultdict(list)
-    for charge in sorted(charges, key=lambda each: (each.transaction_date or date.max, each.id)):
-        if charge.id not in taken and not is_reference(charge.reference):
-            pool[charge.resident_id, charge.charge_code_id, charge.amount].append(charge)
-    fits: tuple[Callable[[SyncedCharge, Posting, int], bool], ...] = (_of_that_day, _within)
-    for fit in fits:
-        for posting in waiting:
-            if posting.reference in matched:
-                continue
-            candidates = pool[posting.resident_id, posting.charge_code_id, posting.amount]
-            found = next((each for each in candidates if fit(each, posting, tolerance)), None)
-            if found is not None:
-                candidates.remove(found)
-                matched[posting.reference] = found
-    open_still = {each.reference for each in waiting if each.state in {"intended", "unknown"}}
-    return {reference: charge for reference, charge in matched.items() if reference not in open_still}
-
-
-def _of_that_day(charge: SyncedCharge, posting: Posting, _tolerance: int) -> bool:
-    """The day it was posted for comes first, lest August's line take September's charge of the same amount."""
-    return charge.transaction_date == posting.transaction_date
-
-
-def _within(charge: SyncedCharge, posting: Posting, tolerance: int) -> bool:
-    day = charge.transaction_date
-    if day is None:
-        return False
-    margin = timedelta(days=tolerance)
-    near_period = posting.period_first - margin <= day <= posting.period_last + margin
-    return near_period or abs(day - posting.transaction_date) <= margin
-
-
-def removed_upstream(observed: ObservedProperty) -> frozenset[str]:
-    """Ids of charges that the last sync did not see although it saw their neighbours: same property, dates near by.
-
-    A charge that was last seen no later than an earlier sync's end was missed by the last one; where no earlier sync is
-    known, a neighbour must have been seen an hour later than it, which no single sync explains.
-    """
-    # Nearly always the last sync saw all of them.
-    if len({each.last_seen for each in observed.charges if each.last_seen}) < 2:
-        return frozenset()
-    moments = {text: moment(text) for text in {each.last_seen for each in observed.charges}}
-    seen = [
-        (each.id, each.transaction_date, last)
-        for each in observed.charges
-        if each.transaction_date and (last := moments[each.last_seen])
-    ]
-    latest = _latest_near(seen)
-    previous = moment(observed.previous_sync)
-    return frozenset(charge_id for charge_id, day, last in seen if _was_missed(last, latest[day], previous))
-
-
-def _latest_near(seen: Sequence[tuple[str, date, datetime]]) -> Mapping[date, datetime]:
-    """For each date of a charge when a charge dated near it was last seen, at the latest."""
-    by_date: dict[date, datetime] = {}
-    for _, day, last in seen:
-        by_date[day] = max(last, by_date.get(day, last))
-    return {
-        day: max(last for other, last in by_date.items() if abs(other - day) <= _NEIGHBOURHOOD)
-        for day in by_date
-    }
-
-
-def _was_missed(last: datetime, latest: datetime, previous: datetime | None) -> bool:
-    return latest - last >= _ONE_SYNC or (previous is not None and last <= previous < latest)
 
 
 def service_of(parts: Sequence[PostedPart], period: Days) -> Days:
