@@ -180,7 +180,7 @@ def resolve(*, common: Common, references: tuple[str, ...], verdict: str | None,
         if verdict == "not_posted":
             _warn_of_accepted(common, chosen)
         for each in chosen:
-            world.journal.settle(each.id, verdict, reason=reason, actor=_actor())  # type: ignore[arg-type]
+            world.journal.settle(each.id, verdict, reason=reason)  # type: ignore[arg-type]
         resolved = [msgspec.structs.replace(each, state=verdict) for each in chosen]
     shown = [jsondoc.Moved(each, before.state, reason) for each, before in zip(resolved, chosen, strict=True)]
     if common.as_json:
@@ -226,12 +226,6 @@ def _open_posting(world: wiring.World, reference: str) -> Posting:
     )
 
 
-def _actor() -> str:
-    import getpass  # noqa: PLC0415
-
-    return getpass.getuser()
-
-
 @click.command()
 @click.argument("charge_id")
 @click.option(
@@ -269,7 +263,7 @@ def adopt(
                 code="unknown_charge",
             )
         posting = msgspec.structs.replace(posting_of(held), amount=charge.amount or 0)
-        world.journal.adopt(posting, charge_id, reason=reason, actor=_actor())
+        world.journal.adopt(posting, charge_id, reason=reason)
     if common.as_json:
         click.echo(
             jsondoc.dump(

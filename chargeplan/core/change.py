@@ -38,9 +38,9 @@ class Synced(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True, gc=False):
-    """What happens to one line. ``amount`` is in cents; ``charge_key`` is the CHARGE of the key (``parking/12``).
+    """What happens to one line. ``amount`` is in cents.
 
-    ``key_plan`` and ``key_charge`` are what the line is known by; ``period_key`` is the PERIOD of the key as text.
+    ``key_plan``, ``key_charge`` (``parking/12``) and ``period_key`` are the PLAN, CHARGE and PERIOD of its key.
     ``detail`` says more than ``reason``: the last refusal, the name of the probable duplicate. ``stands`` is what the
     period of a correction or a drift has on the ledger already, in cents, where it belongs to the window.
     """

@@ -7,11 +7,8 @@ in UTC. ``None`` is what the property system did not tell.
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
 
 import msgspec
-
-ResidentKind = Literal["PRIMARY", "SECONDARY", "GUARANTOR", "OTHER"]
 
 
 class Integration(msgspec.Struct, frozen=True):

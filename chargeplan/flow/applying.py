@@ -36,9 +36,9 @@ _FIRST_POLL = 0.2
 _LONGEST_POLL = 10.0
 _MOST_TRIES = 3
 _LOOK_UP = 0.1
-# A quarter of a lock's expiry: nobody else can have taken the lock of a run that is as prompt as this.
-_PROMPT_SECONDS = 30.0
 """Seconds between two looks at whether a wait is still wanted: Ctrl-C does not end a sleep by itself."""
+_PROMPT_SECONDS = 30.0
+"""A quarter of a lock's expiry: nobody else can have taken the lock of a run that is as prompt as this."""
 
 
 class PostingOptions(msgspec.Struct, frozen=True):

@@ -173,9 +173,15 @@ class Journal(Protocol):
         ...
 
     def settle(
-        self, posting_id: int, state: State, *, charge_id: str | None = None, reason: str, actor: str
+        self,
+        posting_id: int,
+        state: State,
+        *,
+        charge_id: str | None = None,
+        reason: str,
+        actor: str | None = None,
     ) -> None:
-        """The new state of one posting, by evidence or by a person."""
+        """The new state of one posting, by evidence or by a person; ``actor`` is who runs this, unless given."""
         ...
 
     def consume(self, plan_id: str, digest: str, facts: Mapping[str, object]) -> bool:

@@ -356,9 +356,15 @@ class SqlJournal:
         self._database.write(move, UNRECORDED)
 
     def settle(
-        self, posting_id: int, state: State, *, charge_id: str | None = None, reason: str, actor: str
+        self,
+        posting_id: int,
+        state: State,
+        *,
+        charge_id: str | None = None,
+        reason: str,
+        actor: str | None = None,
     ) -> None:
-        """The new state of one posting, by evidence or by a person.
+        """The new state of one posting, by evidence or by a person; ``actor`` is who opened the journal, unless given.
 
         Raises:
             ChargeplanError: ``unknown_posting``, ``illegal_transition``, ``already_live`` (another posting of the
@@ -408,7 +414,7 @@ class SqlJournal:
         """
         return self._insert("rebuilt", postings, reason=reason, actor=actor)
 
-    def adopt(self, posting: Posting, charge_id: str, *, reason: str, actor: str) -> None:
+    def adopt(self, posting: Posting, charge_id: str, *, reason: str) -> None:
         """Insert a posting that the foreign synced charge ``charge_id`` settles.
 
         Raises:
@@ -421,7 +427,7 @@ class SqlJournal:
 
         self._database.read(check)
         found = msgspec.structs.replace(posting, charge_id=charge_id, state="visible")
-        self._insert("adopted", [found], reason=reason, actor=actor)
+        self._insert("adopted", [found], reason=reason, actor=None)
 
     def _insert(self, kind: str, postings: Iterable[Posting], *, reason: str, actor: str | None) -> int:
         at = self._recorder.now()

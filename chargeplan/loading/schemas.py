@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from chargeplan.core.errors import ChargeplanError
 
@@ -37,9 +36,3 @@ def schema_text(name: str) -> str:
     raise ChargeplanError(
         f"There is no schema {name!r}.", hint=f"Known schemas: {', '.join(SCHEMAS)}.", code="unknown_schema"
     )
-
-
-def load_schema(name: str) -> dict[str, Any]:
-    """The schema ``name`` (``plan``, ``config`` or ``test``) as plain JSON values; raises as `schema_text` does."""
-    schema: dict[str, Any] = json.loads(schema_text(name))
-    return schema

@@ -7,7 +7,7 @@ PyYAML tokenises and parses; composing and resolving are ours, because YAML 1.1 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
@@ -15,9 +15,6 @@ from chargeplan.core.diagnostic import Place
 from chargeplan.loading.node import Entry, Items, Mapping, Node, Problems, Scalar
 from chargeplan.loading.scalar import resolve_plain
 from chargeplan.loading.syntax import explain_syntax_error
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MAX_BYTES = 8_000_000
 """A plan is written by people; a file beyond this is a mistake, and parsing it would take minutes."""
@@ -41,26 +38,12 @@ _PLAIN_TAGS = {
 }
 
 
-def read_file(path: Path, name: str, problems: Problems) -> Mapping | None:
-    """Read the YAML file at ``path``, called ``name`` in messages; None where there is nothing to go on with.
+def read_bytes(data: bytes, name: str, problems: Problems) -> Mapping | None:
+    """Read a YAML file's bytes; ``name`` is the file's in messages. None where there is nothing to go on with.
 
     Faults go to ``problems``. A tree may come back together with errors (two equal keys, say), so that the
     rest of the file is checked in the same run.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as fault:
-        problems.error(
-            Place(name, 1),
-            f"The file cannot be read: {fault.strerror or fault}.",
-            "Check its name and permissions.",
-        )
-        return None
-    return read_bytes(data, name, problems)
-
-
-def read_bytes(data: bytes, name: str, problems: Problems) -> Mapping | None:
-    """Like `read_file`, for content that is already in memory."""
     text = decode(data, name, problems)
     if text is None or not _legible(text, name, problems):
         return None

@@ -11,7 +11,6 @@ import msgspec
 
 from chargeplan.core import observed
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.key import is_reference
 from chargeplan.core.posting import JobStatus, NotSent, Outcome, WriteLogEntry
 from chargeplan.propexo import wire
 from chargeplan.propexo.address import segment
@@ -219,27 +218,6 @@ class Propexo:
             if len(page) < _LOG_PAGE:
                 break
         return tuple(found.values())
-
-    def job_log_references(self, job_log_id: str) -> frozenset[str] | None:
-        """Our reference numbers in the raw request and answer of a job; ``None`` where these can't be had.
-
-        Propexo redirects to a presigned address at another host, which gets no token (propexo-api.md 2.4).
-        """
-        path = f"/v1/admin/job-logs/{segment(job_log_id)}/data"
-        try:
-            answer = self._transport.get(path, {}, accept=(200, 302, 303, 307), check=lambda _: True)
-        except RefusedError as error:
-            if error.status in (401, 403):
-                raise
-            return None
-        body: bytes | None = answer.content
-        if answer.status_code != 200:
-            location = answer.headers.get("location")
-            body = self._transport.get_elsewhere(location) if location else None
-        if body is None:
-            return None
-        found = wire.REFERENCE.findall(body.decode("utf-8", errors="replace"))
-        return frozenset(each for each in found if is_reference(each))
 
     def _pages(self, kind: str, params: Mapping[str, str]) -> Iterator[tuple[list[wire.Record], int | None]]:
         offset = 0

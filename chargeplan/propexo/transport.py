@@ -6,7 +6,7 @@ import hashlib
 import re
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import httpx
 import msgspec
@@ -15,7 +15,7 @@ from chargeplan import __version__
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import Denied, Invalid, Lost, NotSent, Outcome, Queued, Throttled, TooLarge
 from chargeplan.propexo import outcomes
-from chargeplan.propexo.address import base_address, host_of, is_loopback
+from chargeplan.propexo.address import base_address, host_of
 from chargeplan.propexo.pacing import EndedError, Pacer
 
 ATTEMPTS = 4
@@ -66,7 +66,6 @@ class Transport:
         # now; the write would then fail after its first byte, and be unknown for no good reason.
         writes = httpx.Timeout(post_timeout, connect=_CONNECT_SECONDS)
         self._writes = _client(tls, writes, httpx.Limits(max_keepalive_connections=0))
-        self._strangers = _client(tls, reads, httpx.Limits(max_keepalive_connections=0))
 
     def __repr__(self) -> str:
         return f"Transport({str(self._base)!r})"
@@ -83,18 +82,13 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections."""
-        for client in (self._reads, self._writes, self._strangers):
+        for client in (self._reads, self._writes):
             client.close()
 
     def get(
-        self,
-        path: str,
-        params: Mapping[str, str | int],
-        *,
-        accept: Iterable[int] = (200,),
-        check: Callable[[bytes], bool],
+        self, path: str, params: Mapping[str, str | int], *, check: Callable[[bytes], bool]
     ) -> httpx.Response:
-        """An answer whose status is among ``accept`` and, for a 200, whose body passes ``check``.
+        """A 200 whose body passes ``check``.
 
         Raises:
             RefusedError: another 4xx or a redirect.
@@ -114,7 +108,7 @@ class Transport:
                 problem, throttles = "429, too many requests", throttles + 1
             elif answer.status_code >= 500:
                 problem, failures = f"status {answer.status_code}", failures + 1
-            elif answer.status_code in accept and (answer.status_code != 200 or check(answer.content)):
+            elif answer.status_code == 200 and check(answer.content):
                 return answer
             elif answer.status_code == 200:
                 problem, failures = "an answer that can't be read", failures + 1
@@ -141,19 +135,6 @@ class Transport:
         return self._without_secret(
             outcomes.of_answer(answer.status_code, answer.content, count=count, retry_after=retry_after)
         )
-
-    def get_elsewhere(self, address: str) -> bytes | None:
-        """What a presigned address holds, without the token; ``None`` where it can't be had (it expires)."""
-        try:
-            url = self._base.join(address)
-            local = url.scheme == "http" and is_loopback(url.host) and is_loopback(self._base.host)
-            if url.scheme != "https" and not local:
-                return None
-            self._note("GET", "(presigned address)")
-            answer = self._strangers.get(url)
-        except (httpx.HTTPError, httpx.InvalidURL):
-            return None
-        return answer.content if answer.status_code == 200 else None
 
     def clean(self, text: str) -> str:
         """Text of the other side's, fit to show: without the token, without control characters, not long."""

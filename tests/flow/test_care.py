@@ -230,6 +230,17 @@ def test_not_posted_lets_the_next_plan_create_it_again(house):
     assert "looked" in house.run("history", "--json").out
 
 
+def test_apply_and_resolve_in_one_pipeline_name_the_same_person(house, monkeypatch):
+    monkeypatch.setenv("GITHUB_ACTOR", "kim")
+    house.saved()
+    house.state.add_faults(Fault(method="POST", path=BATCH, drop="before"))
+    house.apply()
+    unknown = [each["reference_number"] for each in house.status()["unknown"]]
+    house.run("resolve", *unknown, "--not-posted", "--reason", "looked")
+    actors = {event["kind"]: event["actor"] for event in house.run("history", "--json").json["events"]}
+    assert (actors["consumed"], actors["settled"]) == ("kim", "kim")
+
+
 def test_posted_is_an_end_until_it_is_seen(house):
     house.saved()
     house.state.add_faults(Fault(method="POST", path=BATCH, drop="after", log="hidden"))

@@ -204,3 +204,10 @@ def test_the_actor(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("USER", "GITLAB_USER_LOGIN", "GITHUB_ACTOR"):
         monkeypatch.setenv(name, name.lower())
         assert recorder.default_actor() == name.lower()
+
+
+def test_a_user_without_a_name_is_known_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
+    assert recorder.default_actor() == f"uid {os.getuid()}"

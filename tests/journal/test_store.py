@@ -304,10 +304,10 @@ def test_rebuild_and_adopt(journal: SqlJournal) -> None:
     assert journal.rebuild(found) == 0
     assert states(journal) == {"CP1": "intended", "CP2": "visible", "CP3": "accepted"}
     assert journal.find("CP2")[0].charge_id == "ch-2"
-    journal.adopt(posting("CP4"), "ch-4", reason="posted by hand", actor="alice")
+    journal.adopt(posting("CP4"), "ch-4", reason="posted by hand")
     for reference, charge in (("CP4", "ch-5"), ("CP5", "ch-2")):
         with pytest.raises(ChargeplanError):
-            journal.adopt(posting(reference), charge, reason="", actor="alice")
+            journal.adopt(posting(reference), charge, reason="")
     assert journal.verify() == []
 
 

@@ -1,5 +1,6 @@
 """The schemas that editors use, and the readers: both know the same keys, and every good file pleases both."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -21,31 +22,35 @@ SEEN_ONLY_BY_THE_PROGRAM = {
 }  # fmt: skip
 
 
+def schema_of(name):
+    return json.loads(schemas.schema_text(name))
+
+
 @pytest.mark.parametrize("name", schemas.SCHEMAS)
 def test_a_schema_is_a_good_2020_12_schema(name):
-    schema = schemas.load_schema(name)
+    schema = schema_of(name)
     Draft202012Validator.check_schema(schema)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
 
 @pytest.mark.parametrize("name", schemas.SCHEMAS)
 def test_every_key_is_described(name):
-    assert [path for path, key in keys_of(schemas.load_schema(name), name) if "description" not in key] == []
+    assert [path for path, key in keys_of(schema_of(name), name) if "description" not in key] == []
 
 
 def test_an_unknown_schema_is_told():
     with pytest.raises(ChargeplanError, match="There is no schema 'x'"):
-        schemas.load_schema("x")
+        schemas.schema_text("x")
 
 
 def defined(name, file="plan"):
-    return set(schemas.load_schema(file)["$defs"][name]["properties"])
+    return set(schema_of(file)["$defs"][name]["properties"])
 
 
 def test_readers_and_plan_schema_know_the_same_keys():
-    assert set(schemas.load_schema("plan")["properties"]) == set(build.PLAN_KEYS)
+    assert set(schema_of("plan")["properties"]) == set(build.PLAN_KEYS)
     assert defined("charge") == defined("defaults") == set(charge.CHARGE_KEYS)
-    override = schemas.load_schema("plan")["$defs"]["overrides"]["items"]["properties"]
+    override = schema_of("plan")["$defs"]["overrides"]["items"]["properties"]
     assert set(override) == {*charge.CHARGE_KEYS, *charge.OVERRIDE_SELECTORS} - set(charge.FIXED_KEYS)
     assert defined("schedule") == set(timing.SCHEDULE_KEYS)
     assert defined("step") == set(timing.STEP_KEYS)
@@ -56,7 +61,7 @@ def test_readers_and_plan_schema_know_the_same_keys():
 
 
 def test_readers_and_config_schema_know_the_same_keys():
-    top = schemas.load_schema("config")["properties"]
+    top = schema_of("config")["properties"]
     assert set(top) == set(config.CONFIG_KEYS)
     assert set(top["environments"]["additionalProperties"]["properties"]) == set(config.ENVIRONMENT_KEYS)
     assert set(top["integrations"]["additionalProperties"]["properties"]) == set(config.INTEGRATION_KEYS)
@@ -110,7 +115,7 @@ def editor_errors(text, name):
         values = yaml.load(text, Loader=EditorLoader)
     except (yaml.YAMLError, TypeError):
         return ["not YAML"]
-    return [each.message for each in Draft202012Validator(schemas.load_schema(name)).iter_errors(values)]
+    return [each.message for each in Draft202012Validator(schema_of(name)).iter_errors(values)]
 
 
 class EditorLoader(yaml.SafeLoader):

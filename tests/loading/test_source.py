@@ -145,14 +145,6 @@ def test_accepted(data):
     assert [(entry.key.raw, entry.value.value) for entry in root.entries] == [("a", 1), ("b", 2)]
 
 
-def test_a_missing_file_is_told(tmp_path):
-    problems = Problems()
-    assert source.read_file(tmp_path / "x.yaml", "x.yaml", problems) is None
-    assert told(problems.diagnostics) == [
-        "x.yaml:1:1 error: The file cannot be read: No such file or directory. Check its name and permissions."
-    ]
-
-
 PIECES = st.sampled_from(
     [
         "a",

@@ -100,25 +100,6 @@ def test_a_redirect_carries_no_token_and_no_charge():
         assert stranger.asked == []
 
 
-def test_the_jobs_raw_data_is_fetched_without_the_token():
-    text = f"<r>{REFERENCE}</r> CP0123456789ABCDEF0 XCP0123456789ABCDEF"
-    with scripted(lambda _: Answer(body=text.encode())) as stranger:
-        to = {"location": f"{stranger.url}/data?X-Amz-Signature=1"}
-        with scripted(lambda _: Answer(302, headers=to)) as server, Propexo(server.url, TOKEN) as client:
-            assert client.job_log_references("log/1") == {REFERENCE}
-        assert server.asked[0].path == "/v1/admin/job-logs/log%2F1/data"
-        assert "authorization" in server.asked[0].headers
-        assert "authorization" not in stranger.asked[0].headers
-
-
-@pytest.mark.parametrize("location", [None, "http://10.0.0.1/x", "file:///etc/passwd", "http://[bad"])
-def test_raw_data_from_a_strange_address_is_not_fetched(location):
-    to = {"location": location} if location else {}
-    with scripted(lambda _: Answer(302, headers=to)) as server, Propexo(server.url, TOKEN) as client:
-        assert client.job_log_references("l1") is None
-    assert len(server.asked) == 1
-
-
 def test_no_message_and_no_log_has_the_token(caplog):
     caplog.set_level(logging.DEBUG)
     said = {"error": {"code": "x", "message": f"bad {TOKEN}\x1b[31m"}}
