@@ -319,6 +319,15 @@ def sandbox_missing() -> ChargeplanError:
     )
 
 
+def not_a_sandbox(where: Environment) -> ChargeplanError:
+    """The environment is another one: nothing was asked of it."""
+    return ChargeplanError(
+        f"The environment `{where.name}` is not a sandbox's.",
+        hint="Choose one with `api: embedded`, or with the address of `chargeplan sandbox serve`.",
+        code="not_embedded",
+    )
+
+
 @contextmanager
 def open_sandbox(config: Config, where: Environment, today: date | None = None) -> Iterator[Sandbox]:
     """The embedded sandbox's state, made and seeded around ``today`` where it is missing.
@@ -327,11 +336,7 @@ def open_sandbox(config: Config, where: Environment, today: date | None = None) 
         ChargeplanError: the environment is not the sandbox's, or the extra is not installed.
     """
     if where.api != "embedded":
-        raise ChargeplanError(
-            f"The environment `{where.name}` is not the embedded sandbox's.",
-            hint="Choose one with `api: embedded`.",
-            code="not_embedded",
-        )
+        raise not_a_sandbox(where)
     try:
         from chargeplan.sandbox.state import Sandbox  # noqa: PLC0415 - the extra `sandbox`
     except ImportError:

@@ -12,5 +12,7 @@ nothing visible before a person approved it and a sync ran, and any answer may b
     faults     what goes wrong, and when        sync       from the ledger to what GET shows
     state      all of it, as one object         answers    refusals, in Propexo's shape
     server     in a thread, or a process        gate       token, rate limit, faults around each request
-    app        Propexo's routes                 levers     the same levers over HTTP, under /_sandbox/
+    app        Propexo's routes                 levers     every lever by name, and its keys
+    office     what people do to the books      lever_routes  the levers over HTTP, under /_sandbox/
+    payments   what residents pay               remote     a lever of a sandbox that is served elsewhere
 """

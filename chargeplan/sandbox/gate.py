@@ -11,7 +11,8 @@ import msgspec
 from chargeplan.sandbox.answers import Refusal
 from chargeplan.sandbox.app import FAULT, make_app
 from chargeplan.sandbox.faults import Fault, take_fault
-from chargeplan.sandbox.levers import make_levers, pull
+from chargeplan.sandbox.lever_routes import make_levers
+from chargeplan.sandbox.levers import pull
 from chargeplan.sandbox.presigned import answer_presigned
 from chargeplan.sandbox.ratelimit import RateLimit
 

@@ -15,7 +15,7 @@ import msgspec
 from chargeplan.sandbox import records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from chargeplan.sandbox.settings import Settings
     from chargeplan.sandbox.store import Store
@@ -50,6 +50,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     notes: str | None = None
     reference_number: str | None = None
+    post_month: str | None = None
+    """The month that it counts for, ``YYYY-MM``; without one, that of its date."""
 
 
 class PartnerFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,28 +130,39 @@ class Ledger:
         charge_code_id: str | None = None,
     ) -> int:
         """Post unposted entries, under another date or code where the operator enters one; how many."""
-        changes = {"state": "posted", "transaction_date": posting_date, "charge_code_id": charge_code_id}
-        return self._alter(choice, ("unposted",), changes, settings)
+        entered = {"transaction_date": posting_date, "charge_code_id": charge_code_id}
+        changes = {name: value for name, value in entered.items() if value is not None}
+        return self._alter(choice, ("unposted",), {**changes, "state": "posted"}, settings)
 
     def reject(self, choice: Choice, settings: Settings) -> int:
         """Throw unposted entries away; they never reach the ledger."""
         return self._alter(choice, ("unposted",), {"state": "rejected"}, settings)
 
-    def delete(self, choice: Choice, settings: Settings) -> int:
+    def void(self, choice: Choice, settings: Settings) -> int:
         """Take posted entries off the ledger. Propexo keeps showing what it saw, with a stale ``last_seen``."""
         return self._alter(choice, ("posted",), {"state": "deleted"}, settings)
 
-    def redate(self, choice: Choice, date: str, settings: Settings) -> int:
-        """Give entries another date, posted or not."""
-        return self._alter(choice, ("posted", "unposted"), {"transaction_date": date}, settings)
+    def chosen(self, choice: Choice) -> list[Entry]:
+        """The entries that fit a choice, posted or not."""
+        return self._chosen(choice, ("posted", "unposted"))
 
-    def recode(self, choice: Choice, charge_code_id: str, settings: Settings) -> int:
-        """Give entries another charge code, posted or not."""
-        return self._alter(choice, ("posted", "unposted"), {"charge_code_id": charge_code_id}, settings)
+    def of(self, column: str, value: str) -> list[Entry]:
+        """The entries, posted or not, whose column has that value."""
+        return [each for each in self.entries() if getattr(each, column) == value]
 
-    def revalue(self, choice: Choice, amount_in_cents: int, settings: Settings) -> int:
-        """Change the amount of entries, posted or not, as an operator's *Edit* does."""
-        return self._alter(choice, ("posted", "unposted"), {"amount_in_cents": amount_in_cents}, settings)
+    def rewrite(self, entries: Sequence[Entry], settings: Settings) -> None:
+        """Replace entries by what they are now; what is posted is shown by the next sync."""
+        with self._store.transaction():
+            setting = ", ".join(f"{name} = ?" for name in _COLUMNS)
+            self._store.change_many(
+                f"UPDATE entries SET {setting} WHERE seq = ?",  # noqa: S608 - names of ours
+                [[*(getattr(entry, name) for name in _COLUMNS), entry.seq] for entry in entries],
+            )
+            self._publish([entry for entry in entries if entry.state == "posted"], settings)
+            self._store.change_many(
+                "DELETE FROM upstream WHERE model = 'resident-charges' AND id = ?",
+                [[entry.id] for entry in entries if entry.state in ("deleted", "rejected")],
+            )
 
     def _chosen(self, choice: Choice, states: Sequence[EntryState]) -> list[Entry]:
         where, values = choice.where()
@@ -159,21 +172,11 @@ class Ledger:
         return found if choice.first is None else found[: choice.first]
 
     def _alter(
-        self, choice: Choice, states: Sequence[EntryState], changes: dict[str, Any], settings: Settings
+        self, choice: Choice, states: Sequence[EntryState], changes: Mapping[str, object], settings: Settings
     ) -> int:
-        given = {name: value for name, value in changes.items() if value is not None}
         with self._store.transaction():
-            altered = [msgspec.structs.replace(entry, **given) for entry in self._chosen(choice, states)]
-            setting = ", ".join(f"{name} = ?" for name in given)
-            self._store.change_many(
-                f"UPDATE entries SET {setting} WHERE seq = ?",  # noqa: S608 - names of ours
-                [[*given.values(), entry.seq] for entry in altered],
-            )
-            self._publish([entry for entry in altered if entry.state == "posted"], settings)
-            self._store.change_many(
-                "DELETE FROM upstream WHERE model = 'resident-charges' AND id = ?",
-                [[entry.id] for entry in altered if entry.state in ("deleted", "rejected")],
-            )
+            altered = [msgspec.structs.replace(entry, **changes) for entry in self._chosen(choice, states)]
+            self.rewrite(altered, settings)
         return len(altered)
 
     def _publish(self, entries: Sequence[Entry], settings: Settings) -> None:
@@ -229,6 +232,7 @@ def charge_body(entry: Entry, code_name: str | None, settings: Settings) -> dict
     ours = entry.origin != "api"
     return records.row(
         "resident-charges",
+        id=entry.id,
         x_id=f"rm-{entry.id}",
         x_property_id=f"rm-{entry.property_id}",
         x_lease_id=_foreign(entry.lease_id),
@@ -248,7 +252,7 @@ def charge_body(entry: Entry, code_name: str | None, settings: Settings) -> dict
         transaction_date=entry.transaction_date,
         transaction_source="Charge",
         is_open=True,
-        post_month=entry.transaction_date[:7],
+        post_month=entry.post_month or entry.transaction_date[:7],
         integration_id=entry.integration_id,
         integration_vendor="RESMAN",
         property_id=entry.property_id,

@@ -15,6 +15,7 @@ import msgspec
 
 from chargeplan.sandbox import records, seed_facts
 from chargeplan.sandbox.ledger import settle
+from chargeplan.sandbox.payments import Part, Payer, payment
 from chargeplan.sandbox.seed_households import Household, Person, households
 from chargeplan.sandbox.sync import run_sync
 
@@ -105,31 +106,20 @@ class Seeder:
         ]
         entries = self._ledger.add("posted", facts, self._settings)
         payments = {
-            entry.id: self._payment(place, entry) for number, entry in enumerate(entries) if number % 12 != 7
+            entry.id: self._payment(entry) for number, entry in enumerate(entries) if number % 12 != 7
         }
         self._put(place, "resident-payments", list(payments.values()))
         self._settle({charge_id: payment["allocations"] for charge_id, payment in payments.items()})
 
-    def _payment(self, place: Place, entry: Entry) -> dict[str, Any]:
+    def _payment(self, entry: Entry) -> dict[str, Any]:
         """A payment of one charge in full, two days later."""
         day = str(date.fromisoformat(entry.transaction_date) + timedelta(days=2))
-        payment_id = f"clpayment{entry.seq:016d}"
-        raw = records.dollars(entry.amount_in_cents)
-        allocation = records.part(
-            "allocations",
-            id=f"clalloc{entry.seq:018d}", x_id=f"rm-alloc-{entry.seq}", x_source_id=f"rm-{payment_id}",
-            x_destination_id=f"rm-{entry.id}", amount_in_cents=entry.amount_in_cents, amount_raw=raw,
-            resident_charge_id=entry.id, resident_payment_id=payment_id,
-            created_at=self._now, updated_at=self._now, last_seen=self._now,
+        part = Part(charge_id=entry.id, amount_in_cents=entry.amount_in_cents)
+        payer = Payer(
+            resident_id=entry.resident_id, integration_id=entry.integration_id, property_id=entry.property_id,
+            lease_id=entry.lease_id, unit_id=entry.unit_id,
         )  # fmt: skip
-        return records.row(
-            "resident-payments",
-            id=payment_id, x_id=f"rm-{payment_id}", x_property_id=f"rm-{place.id}", x_lease_id=f"rm-{entry.lease_id}",
-            x_resident_id=f"rm-{entry.resident_id}", x_unit_id=f"rm-{entry.unit_id}", payment_method_normalized="ACH",
-            payment_method_raw="ACH", amount_in_cents=entry.amount_in_cents, amount_raw=raw, description="Online payment",
-            reference_number=f"PMT-{entry.seq:05d}", transaction_date=day, is_open=False, post_month=day[:7],
-            resident_id=entry.resident_id, unit_id=entry.unit_id, lease_id=entry.lease_id, allocations=[allocation],
-        )  # fmt: skip
+        return payment(entry.seq, payer, day, entry.amount_in_cents, [part], self._now)
 
     def _settle(self, allocations: dict[str, list[dict[str, Any]]]) -> None:
         """Write into the charges what was paid of them."""

@@ -10,6 +10,7 @@ from chargeplan.sandbox import faults as scripts
 from chargeplan.sandbox.clock import Clock
 from chargeplan.sandbox.jobs import Jobs
 from chargeplan.sandbox.ledger import Choice, Entry, EntryState, Ledger, PartnerFile
+from chargeplan.sandbox.office import Office
 from chargeplan.sandbox.seed import Seeder
 from chargeplan.sandbox.seed_facts import INTEGRATION_ID
 from chargeplan.sandbox.settings import Settings, change_settings, load_settings
@@ -36,6 +37,7 @@ class Sandbox:
         self.clock = Clock(store)
         self.books = Ledger(store)
         self.jobs = Jobs(store, self.clock, self.books)
+        self.office = Office(self)
 
     @classmethod
     def open(cls, path: Path | str, *, today: date | None = None, seed: bool = True, **settings: Any) -> Self:
@@ -133,72 +135,30 @@ class Sandbox:
         """Throw unposted charges away; how many."""
         return self.books.reject(Choice(**choice), self.settings)
 
-    def delete(self, **choice: Any) -> int:
-        """Take posted charges off the ledger; how many."""
-        return self.books.delete(Choice(**choice), self.settings)
-
-    def redate(self, day: date | str, **choice: Any) -> int:
-        """Give charges another date; how many."""
-        return self.books.redate(Choice(**choice), str(day), self.settings)
-
-    def recode(self, charge_code_id: str, **choice: Any) -> int:
-        """Give charges another code; how many."""
-        return self.books.recode(Choice(**choice), charge_code_id, self.settings)
-
-    def revalue(self, amount_in_cents: int, **choice: Any) -> int:
-        """Give charges another amount; how many."""
-        return self.books.revalue(Choice(**choice), amount_in_cents, self.settings)
-
-    def insert(
-        self,
-        *,
-        resident_id: str,
-        charge_code_id: str,
-        amount_in_cents: int,
-        transaction_date: date | str,
-        synced: bool = False,
-        **facts: Any,
-    ) -> Entry:
-        """A charge that somebody in the office makes by hand, on the ledger at once.
-
-        Args:
-            resident_id: Whom.
-            charge_code_id: For what.
-            amount_in_cents: How much.
-            transaction_date: Its calendar date.
-            synced: Whether GET shows it at once, as if a sync ran at this moment.
-            facts: ``description`` and ``reference_number``.
-
-        Raises:
-            KeyError: There is no such resident.
-        """
-        home = self._home(resident_id)
-        fact = {
-            **home,
-            **facts,
-            "origin": "office",
-            "resident_id": resident_id,
-            "charge_code_id": charge_code_id,
-            "amount_in_cents": amount_in_cents,
-            "transaction_date": str(transaction_date),
-        }
-        with self.store.transaction():
-            entry = self.books.add("posted", [fact], self.settings)[0]
-            if synced:
-                self.sync(models=["resident-charges"])
-        return entry
-
     def upstream(self, model: str, record_id: str) -> dict[str, Any]:
         """A record as the system holds it, whether synced or not.
 
         Raises:
             KeyError: There is none.
         """
-        row = self.store.row("SELECT body FROM upstream WHERE model = ? AND id = ?", (model, record_id))
-        if row is None:
+        found = self.upstream_or_none(model, record_id)
+        if found is None:
             raise KeyError(f"no {model} {record_id}")
-        body: dict[str, Any] = json.loads(row["body"])
-        return body
+        return found
+
+    def upstream_or_none(self, model: str, record_id: str) -> dict[str, Any] | None:
+        """The same, or None."""
+        row = self.store.row("SELECT body FROM upstream WHERE model = ? AND id = ?", (model, record_id))
+        return None if row is None else json.loads(row["body"])
+
+    def all_upstream(self, model: str, **fields: str) -> list[dict[str, Any]]:
+        """The model's records whose fields have these values, as the system holds them."""
+        where = "".join(f" AND json_extract(body, '$.{name}') = ?" for name in fields)
+        rows = self.store.rows(
+            f"SELECT body FROM upstream WHERE model = ?{where} ORDER BY id",  # noqa: S608 - names of ours
+            [model, *fields.values()],
+        )
+        return [json.loads(row["body"]) for row in rows]
 
     def put(self, model: str, record: dict[str, Any]) -> None:
         """Make or replace a record of the system (a lease, a resident, …); the next sync shows it."""
@@ -282,15 +242,3 @@ class Sandbox:
             "SELECT * FROM requests WHERE ? IS NULL OR method = ? ORDER BY seq", (method, method)
         )
         return [dict(row) for row in rows]
-
-    def _home(self, resident_id: str) -> dict[str, Any]:
-        resident = self.upstream("residents", resident_id)
-        leases = [meta["lease_id"] for meta in resident["leases_meta_data"]]
-        lease_id = leases[-1] if leases else None
-        unit_id = self.upstream("leases", lease_id)["unit_id"] if lease_id else None
-        return {
-            "integration_id": resident["integration_id"],
-            "property_id": resident["property_id"],
-            "lease_id": lease_id,
-            "unit_id": unit_id,
-        }

@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS entries (
     integration_id TEXT NOT NULL, property_id TEXT NOT NULL, batch_id TEXT, job_id TEXT,
     resident_id TEXT, lease_id TEXT, unit_id TEXT, charge_code_id TEXT,
     amount_in_cents INTEGER NOT NULL, transaction_date TEXT NOT NULL, sent_date TEXT,
-    description TEXT, notes TEXT, reference_number TEXT);
+    description TEXT, notes TEXT, reference_number TEXT, post_month TEXT);
 CREATE INDEX IF NOT EXISTS entries_by_batch ON entries (state, batch_id);
 CREATE TABLE IF NOT EXISTS jobs (
     seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, log_id TEXT UNIQUE NOT NULL, integration_id TEXT NOT NULL,

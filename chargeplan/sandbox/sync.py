@@ -47,6 +47,7 @@ _COUNT = f"""SELECT COUNT(*) AS seen, COALESCE(SUM(r.id IS NULL), 0) AS new,
 _COPY = f"""INSERT INTO records (model, id, integration_id, property_id, created_at, updated_at, last_seen, body)
     SELECT u.model, u.id, u.integration_id, u.property_id, :now, :now, :now, u.body {_SEEN}
     ON CONFLICT (model, id) DO UPDATE SET last_seen = excluded.last_seen, body = excluded.body,
+    property_id = excluded.property_id,
     updated_at = CASE WHEN body <> excluded.body THEN excluded.updated_at ELSE updated_at END"""
 
 

@@ -218,18 +218,18 @@ class Histories(RuleBasedStateMachine):
         """Taken off the ledger; but not where a person has vouched for it, and nobody told them."""
         found = [each for each in self._entries("posted") if each.reference_number not in self.vouched]
         for each in self._one_of(found, which):
-            self.state.delete(entry_id=each.id)
+            self.state.office.void(entry_id=each.id)
 
     @rule(which=WHICH, days=st.integers(-4, 4))
     def redate(self, which: int, days: int) -> None:
         for each in self._one_of(self._entries("unposted", "posted"), which):
             day = date.fromisoformat(each.sent_date[:10]) + timedelta(days=days)
-            self.state.redate(day, entry_id=each.id)
+            self.state.office.edit(transaction_date=day, entry_id=each.id)
 
     @rule(which=WHICH, code=st.sampled_from(("chargecode-oak-amenity-fee", "chargecode-oak-storage")))
     def recode(self, which: int, code: str) -> None:
         for each in self._one_of(self._entries("unposted", "posted"), which):
-            self.state.recode(code, entry_id=each.id)
+            self.state.office.edit(charge_code_id=code, entry_id=each.id)
 
     # --- what must hold -------------------------------------------------------------------------------------------
 

@@ -131,7 +131,7 @@ def test_one_byte_changed(house, where):
 def test_a_line_that_somebody_else_posted(house):
     house.saved()
     change = house.document()["changes"][3]
-    house.state.insert(
+    house.state.office.enter(
         resident_id=change["resident_id"], charge_code_id=change["charge_code_id"], amount_in_cents=2500,
         transaction_date="2027-08-04", synced=True,
     )  # fmt: skip

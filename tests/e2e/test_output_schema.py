@@ -174,7 +174,7 @@ def adopted(month):
     house = month.house
     house.write(SECOND, "second.yaml")
     entry = house.ours()[0]
-    house.state.insert(
+    house.state.office.enter(
         resident_id=entry.resident_id,
         charge_code_id="chargecode-oak-parking",
         amount_in_cents=7_500,
@@ -192,8 +192,17 @@ def by_the_sandbox(month):
     path.write_text(path.read_text().replace("environments:", "environments:\n  sandbox: {api: embedded}"))
     for command in ("sandbox sync", "sandbox approve", "sandbox reset"):
         month.run(command, "--env", "sandbox")
+    month.run("sandbox levers")
+    month.run("sandbox pull", "enter", *ENTERED)
+    month.run("sandbox pull", "alter", "model=units", "record_id=unit-201", 'changes={"is_vacant": true}')
 
 
+ENTERED = (
+    "resident_id=resident-201a",
+    "charge_code_id=Rent",
+    "amount_in_cents=-500",
+    "transaction_date=2027-08-03",
+)
 SECOND = """\
 version: 1
 plan: second

@@ -312,7 +312,7 @@ def test_what_waits_since_the_lookback_keeps_nothing_else_waiting(house):
 def test_adopt_whatever_may_be_corrected(house, back):
     house.config(f"correct_back: {back}\n")
     change = house.document()["changes"][0]
-    entry = house.state.insert(
+    entry = house.state.office.enter(
         resident_id=change["resident_id"], charge_code_id=change["charge_code_id"], amount_in_cents=2500,
         transaction_date="2027-08-04", synced=True,
     )  # fmt: skip
@@ -332,7 +332,7 @@ def test_an_explanation_tells_the_plans_errors_line_by_line(house):
 
 def test_adopt(house):
     change = house.document()["changes"][2]
-    entry = house.state.insert(
+    entry = house.state.office.enter(
         resident_id=change["resident_id"], charge_code_id=change["charge_code_id"], amount_in_cents=2500,
         transaction_date="2027-08-04", synced=True,
     )  # fmt: skip
@@ -482,7 +482,7 @@ def test_a_move_out_after_posting_is_reported(house):
 def test_a_charge_that_was_taken_off_the_ledger_is_reported_and_never_made_again(house):
     posted(house)
     gone = house.ours()[0]
-    house.state.delete(entry_id=gone.id)
+    house.state.office.void(entry_id=gone.id)
     house.state.sync()
     planned = house.plan("--json", "--full-refresh")
     assert planned.json["totals"]["removed_upstream"]["count"] == 1

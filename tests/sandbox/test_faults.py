@@ -114,7 +114,7 @@ def test_rows_inserted_between_pages(http, state):
         "synced": True,
     }
     state.clock.advance(60)
-    state.add_faults(Fault(method="GET", path="/v1/resident-charges", lever="insert", arguments=fact))
+    state.add_faults(Fault(method="GET", path="/v1/resident-charges", lever="enter", arguments=fact))
     query = {"limit": 100, "order-by": "created_at:desc"}
     first = http.get("/v1/resident-charges/", params=query).json()
     second = http.get("/v1/resident-charges/", params={**query, "offset": 100}).json()
@@ -212,7 +212,7 @@ def test_levers_over_http(served, http, state):
     assert lever("clock", run=True) > "2026"
     lever("alter", model="leases", record_id="lease-204", changes={"rent_amount_in_cents": 1})
     lever("property", property_id="clwi5xiix000008l6ctdgafyh", enabled=True)
-    lever("integration", active=False)
+    lever("integration", changes={"active": False})
     assert lever("jobs", finish=True)["finished"] == 1
     ledger = httpx.get(f"{served.url}/_sandbox/ledger").json()["result"]
     assert ledger[-1]["transaction_date"] == "2024-06-18"

@@ -206,10 +206,10 @@ def test_operator_levers_on_what_is_posted(http, state):
     post(http, item(reference_number="a"), item(reference_number="b"))
     state.approve()
     state.sync()
-    assert state.redate("2024-06-30", reference_number="a") == 1
-    assert state.recode("chargecode-oak-trash", reference_number="a") == 1
-    assert state.revalue(99, reference_number="a") == 1
-    assert state.delete(reference_number="b") == 1
+    assert state.office.edit(transaction_date="2024-06-30", reference_number="a") == 1
+    assert state.office.edit(charge_code_id="chargecode-oak-trash", reference_number="a") == 1
+    assert state.office.edit(amount_in_cents=99, reference_number="a") == 1
+    assert state.office.void(reference_number="b") == 1
     state.clock.advance(3600)
     state.sync()
     found = {c["reference_number"]: c for c in charges(http)}
