@@ -20,7 +20,8 @@ import yaml
 from chargeplan.core.compare import compare
 from chargeplan.core.dates import add_months
 from chargeplan.core.evidence import Evidence
-from chargeplan.core.expand import Setting, expand
+from chargeplan.core.due import expand
+from chargeplan.core.site import Setting
 from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.select import names_of

@@ -15,7 +15,8 @@ from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.errors import InputError
 from chargeplan.core.evidence import Evidence
-from chargeplan.core.expand import Setting, expand
+from chargeplan.core.due import expand
+from chargeplan.core.site import Setting
 from chargeplan.core.line import Skip
 from chargeplan.core.plan import Plan
 from chargeplan.core.planned import PlannedProperty

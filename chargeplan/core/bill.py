@@ -9,9 +9,11 @@ import msgspec
 
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic
+from chargeplan.core.facts import Fact
 from chargeplan.core.key import Key
 from chargeplan.core.line import AllocationReport, Line, Skip
 from chargeplan.core.plan import Charge
+from chargeplan.core.terms import Priced
 
 
 class Bill(msgspec.Struct, frozen=True):
@@ -21,7 +23,8 @@ class Bill(msgspec.Struct, frozen=True):
     period, whatever the plan's own dates say; ``last_lived`` is the household's last day of all. ``cut`` is the first day inside the period on which the amount changes.
     ``alternates`` are keys under which the same household may be known (the primary resident changed).
     ``cost_of`` tells what other billed days of the period would cost now, in cents; ``None`` where that can't be told.
-    ``draft`` is a line to write a reversal from where nothing is due.
+    ``draft`` is a line to write a reversal from where nothing is due. ``priced`` are the lines' days and terms, those
+    that cost nothing included; ``facts`` are what the bill was made from.
     """
 
     charge: Charge
@@ -37,6 +40,8 @@ class Bill(msgspec.Struct, frozen=True):
     alternates: tuple[Key, ...] = ()
     cost_of: Callable[[Days], int | None] | None = None
     correctable: bool = True
+    priced: tuple[Priced, ...] = ()
+    facts: tuple[Fact, ...] = ()
 
     @property
     def held(self) -> str | None:

@@ -16,7 +16,7 @@ from chargeplan.core.bill import Bill, Expansion, HouseholdBills
 from chargeplan.core.change import Change
 from chargeplan.core.dates import LAST_DAY, Days, add_period
 from chargeplan.core.evidence import Evidence, PostedPart
-from chargeplan.core.expand import Setting, expand
+from chargeplan.core.due import Setting, expand
 from chargeplan.core.household import Household, households
 from chargeplan.core.key import FIRST_CORRECTION_PART
 from chargeplan.core.late_fees import due_on, late_days

@@ -8,15 +8,9 @@ import msgspec
 
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic, Place
+from chargeplan.core.facts import Fact
 from chargeplan.core.key import Key
-
-
-class Term(msgspec.Struct, frozen=True):
-    """One step of a line's arithmetic, for ``explain``: what was done, exactly (``31/3``) and, where rounded, in cents."""
-
-    what: str
-    exact: str
-    cents: int | None = None
+from chargeplan.core.terms import Term
 
 
 class OverrideUsed(msgspec.Struct, frozen=True):
@@ -31,7 +25,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
     ``period`` is the whole service period on the schedule's grid, ``service`` the days that are billed.
     ``natural_date`` is the date before a closed period shifted it to ``transaction_date``. ``problems`` are those of its
-    texts; they count only where the line is written, not where it stands on the ledger already.
+    texts; they count only where the line is written, not where it stands on the ledger already. ``term`` is how the amount arose.
     """
 
     key: Key
@@ -55,10 +49,11 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     override: OverrideUsed | None = None
     hold: str | None = None
     problems: tuple[Diagnostic, ...] = ()
+    term: Term | None = None
 
 
 class Skip(msgspec.Struct, frozen=True, gc=False):
-    """Why a household has no line of a charge (plan-language.md, *Nothing is silent*)."""
+    """Why a household has no line of a charge (plan-language.md, *Nothing is silent*), with the facts that say so."""
 
     plan: str
     charge: str
@@ -68,6 +63,7 @@ class Skip(msgspec.Struct, frozen=True, gc=False):
     unit_number: str
     reason: str
     detail: str = ""
+    facts: tuple[Fact, ...] = ()
 
 
 class UnitShare(msgspec.Struct, frozen=True):

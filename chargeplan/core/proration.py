@@ -21,11 +21,12 @@ def prorated(amount: int | Fraction, method: Method, period: Days, billed: Days)
         return amount
     if method == "skip":
         return 0
-    days, divisor = _days_and_divisor(method, period, billed)
+    days, divisor = counted_days(method, period, billed)
     return amount * min(Fraction(days, divisor), Fraction(1))
 
 
-def _days_and_divisor(method: Method, period: Days, billed: Days) -> tuple[int, int]:
+def counted_days(method: Method, period: Days, billed: Days) -> tuple[int, int]:
+    """The days and the divisor by which the method prices a part of a period."""
     match method:
         case "thirty":
             return billed.count, 30

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from chargeplan.core.observed import Property, Resident, Unit
+from chargeplan.core.observed import Property, Unit
 from chargeplan.core.plan import Override, Row, Selector, Table
 
 
@@ -39,32 +39,9 @@ def fits(patterns: Iterable[str], *texts: str | None) -> bool:
     return any(fnmatchcase(text, pattern) for pattern in patterns for text in texts if text is not None)
 
 
-def selects_unit(who: Selector, unit: Unit) -> bool:
-    """Whether the selector's unit, building and floor plan patterns take in the unit."""
-    if who.units is not None and not fits(who.units, unit.number, unit.id):
-        return False
-    if who.buildings is not None and not fits(who.buildings, unit.building_name, unit.building_number):
-        return False
-    if who.floor_plans is not None and not fits(who.floor_plans, unit.floor_plan_name, unit.floor_plan_code):
-        return False
-    return not fits(who.except_units, unit.number, unit.id)
-
-
 def selects_every_unit(who: Selector) -> bool:
     """Whether the selector has no pattern of units, buildings or floor plans at all."""
     return who.units is None and who.buildings is None and who.floor_plans is None and not who.except_units
-
-
-def has_all(who: Selector, people: Iterable[Resident]) -> bool:
-    """Whether the people together have every kind of thing that the selector asks for: pets, vehicles."""
-    everyone = tuple(people)
-    owned = {"pets": sum(each.pets for each in everyone), "vehicles": sum(each.vehicles for each in everyone)}
-    return all(owned[thing] > 0 for thing in who.has)
-
-
-def excepts_person(who: Selector, resident_id: str) -> bool:
-    """Whether the selector leaves the resident out by id or pattern."""
-    return fits(who.except_residents, resident_id)
 
 
 def fits_property(override: Override, names: Names) -> bool:

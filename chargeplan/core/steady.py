@@ -15,21 +15,24 @@ from datetime import date
 
 import msgspec
 
-from chargeplan.core.costs import Period, Portion
 from chargeplan.core.dates import ALWAYS, LAST_DAY, ONE_DAY, Days, RelativeDate
 from chargeplan.core.evidence import Evidence
-from chargeplan.core.expand import Expander
+from chargeplan.core.due import Expander
+from chargeplan.core.facts import LeftOut
 from chargeplan.core.household import Household, standing
 from chargeplan.core.key import Key
 from chargeplan.core.line import Line
 from chargeplan.core.money import round_half_away
 from chargeplan.core.observed import ChargeCode, Lease, SyncedCharge
+from chargeplan.core.periods import Period, lived, periods
 from chargeplan.core.plan import Allocate, Charge, Fixed, FromPath, Percent, Plan, Schedule, Spread
 from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
 from chargeplan.core.recurrence import grid_of
-from chargeplan.core.select import override_fits, selects_every_unit, selects_unit
+from chargeplan.core.select import override_fits, selects_every_unit
 from chargeplan.core.subject import Subject
+from chargeplan.core.terms import Amount, Literal, Priced, Whole
 from chargeplan.core.variants import Variant
+from chargeplan.core.whom import roster_rows, selects_person, selects_unit
 
 _Place = tuple[str, str]
 """Unit and resident of a key."""
@@ -131,7 +134,7 @@ def steady_lines(expander: Expander, recorded: Recorded) -> Steady:
         return found
     homes: dict[tuple[str, ...], list[_Home]] = {}
     for charge in expander.plan.charges:
-        code = expander.code_of(charge)
+        code = expander.site.code_of(charge)
         if code is None or not _is_plain(charge, expander.plan):
             continue
         listed = charge.who.lease_status
@@ -181,13 +184,13 @@ def _is_read_by_another(charge: Charge, plan: Plan) -> bool:
 
 
 def _homes(expander: Expander, recorded: Recorded, listed: tuple[str, ...]) -> Iterator[_Home]:
-    crowded = expander.overlaps(listed)
-    for i, household in enumerate(expander.everyone):
+    crowded = expander.site.overlaps(listed)
+    for i, household in enumerate(expander.site.everyone):
         occupied = household.occupied
         if occupied is None or i in crowded or standing(household, listed).kind != "billed":
             continue
         unit_id, resident_id = household.unit.id, household.key_resident
-        keys = [each.key_resident for each in expander.by_unit[unit_id]]
+        keys = [each.key_resident for each in expander.site.by_unit[unit_id]]
         if keys.count(resident_id) > 1:
             continue
         others = [each.resident_id for each in household.members() if each.resident_id != resident_id]
@@ -255,32 +258,32 @@ class _Rule:
             return self._skipped(home, "not_selected")
         subject = home.subject
         if charge.roster is not None:
-            rows = expander.rows(charge, charge.roster, subject)
+            rows = roster_rows(expander.site, charge, charge.roster, subject)
             if not rows:
                 return self._skipped(home, "not_on_roster")
             if len(rows) > 1 or rows[0].item:
                 return False
             subject = msgspec.structs.replace(subject, row=rows[0])
-        lived = home.occupied if self.whole_days else expander.lived(charge, subject)
-        if lived is None or self.limits is None:
+        days = home.occupied if self.whole_days else lived(charge, subject)
+        if days is None or self.limits is None:
             return False
-        return self._periods(home, subject, lived, self.limits)
+        return self._periods(home, subject, days, self.limits)
 
     def _is_selected(self, home: _Home) -> bool:
         return (self.all_units or selects_unit(self.charge.who, home.household.unit)) and (
             self.everyone
-            or self.expander.selects_person(self.charge, home.household, home.place[1], alone=False)
+            or selects_person(self.expander.site, self.charge.who, home.household, home.place[1], alone=False)
         )
 
     def _skipped(self, home: _Home, reason: str) -> bool:
         self.found.skips.setdefault(self.charge.id, []).append((home.household.leases[-1].id, reason))
         return True
 
-    def _periods(self, home: _Home, subject: Subject, lived: Days, limits: Days) -> bool:
+    def _periods(self, home: _Home, subject: Subject, days: Days, limits: Days) -> bool:
         """Whether every period of the household is plain; what they come to is then noted."""
         if self.spells is None:
             self.spells = list(self._spells(subject))
-        first, last = max(lived.first, limits.first), min(lived.last, limits.last)
+        first, last = max(days.first, limits.first), min(days.last, limits.last)
         lasts = LAST_DAY if self.continues or home.end is None else home.end
         posted = self.history.first.get(home.place, {})
         found, near = _Found(), False
@@ -376,8 +379,8 @@ class _Rule:
             return None
         if isinstance(amount, FromPath) and amount.path.root == "lease":
             return lease.rent if amount.path.name == "rent" else lease.market_rent
-        exact = self.expander.base(amount, subject, lease, spell.period, spell.period.days)
-        return None if exact is None else round_half_away(exact)
+        base = self.expander.reckoner.base(self.charge, subject, lease, spell.period, spell.period.days)
+        return None if base.exact is None else round_half_away(base.exact)
 
     def _line(self, home: _Home, subject: Subject, spell: _Spell, cents: int) -> Line:
         charge = self.charge
@@ -385,12 +388,15 @@ class _Rule:
             self.expander.setting.integration.id, charge.key_plan, charge.key_charge, *home.place, spell.text
         )
         write = self.expander.writer(Variant(ALWAYS, charge, None, waived=False), subject, spell.period, key)
-        return write.line(0, Portion(spell.period.days, cents), None, whole=True)
+        whole = Whole(Amount(Literal(cents)), cents)
+        return write.line(0, Priced(spell.period.days, whole), None, whole=True)
 
     def _spells(self, subject: Subject) -> Iterator[_Spell]:
         window, schedule = self.expander.setting.window, self.charge.schedule
         assert schedule is not None
-        for period in self.expander.periods(self.charge, subject):
+        found = periods(self.expander.setting, self.charge, subject)
+        assert not isinstance(found, LeftOut)  # its dates are nobody's own
+        for period in found:
             first, last = period.days.first, period.days.last
             dated = last + ONE_DAY if schedule.arrears else first
             when = 0 if dated in window else -1 if dated < window.first else 1

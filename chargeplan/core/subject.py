@@ -14,6 +14,7 @@ from chargeplan.core.money import parse_money
 from chargeplan.core.observed import Fee, Lease, Resident
 from chargeplan.core.plan import Path, Row, Table
 from chargeplan.core.select import Names, rows_for
+from chargeplan.core.terms import Source
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -171,3 +172,23 @@ def _known(subject: Subject, *, first: bool) -> date | None:
     if first:
         return occupied.first
     return None if occupied.last.year == 9999 else occupied.last
+
+
+def source_of(
+    path: Path, roster: Table | None, facts: Facts, subject: Subject, lease: Lease, period: Days
+) -> Source:
+    """Where the value of a path is read for a subject."""
+    match path.root:
+        case "lease":
+            return Source(path, record=lease.id)
+        case "unit":
+            return Source(path, record=subject.household.unit.number)
+        case "roster":
+            file = roster.file if roster else ""
+            return Source(path, file=file, line=subject.row.line if subject.row else None)
+        case "table":
+            table = facts.tables[path.table]
+            rows = rows_for(table, facts.names, table_keys(table, subject, lease, period))
+            return Source(path, file=table.file, line=rows[0].line if rows else None)
+        case _:
+            return Source(path)

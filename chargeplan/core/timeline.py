@@ -16,23 +16,28 @@ from chargeplan.core.money import round_half_away, round_to_multiple
 from chargeplan.core.observed import Lease
 from chargeplan.core.plan import Change, Charge, FromPath, Percent, Rate, Step
 from chargeplan.core.subject import Subject, date_at
+from chargeplan.core.terms import Amount, Applied, Base, Exact
 
-BaseAmount = Callable[[Lease], "int | Fraction | None"]
+BaseAmount = Callable[[Lease], Base]
 
 
 class Event(msgspec.Struct, frozen=True):
-    """A change of the amount from ``day`` on; ``splits`` where the period that holds it becomes two lines."""
+    """A change of the amount from ``day`` on; ``splits`` where the period that holds it becomes two lines.
+
+    ``step`` is its number in the charge's ``steps``, from 1; ``None`` where it follows the lease's end.
+    """
 
     day: date
     change: Change
     splits: bool
+    step: int | None = None
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """Billed days with one amount a period, in exact cents; ``None`` where the amount is missing."""
+    """Billed days with one amount a period."""
 
     days: Days
-    amount: int | Fraction | None
+    amount: Amount
 
 
 def reads_lease(charge: Charge) -> bool:
@@ -54,17 +59,21 @@ def _holds_steps(charge: Charge) -> bool:
     return not isinstance(path, str) and path is not None and path.root == "lease"
 
 
-def applied(amount: int | Fraction, change: Change) -> int:
-    """The amount after a change, in whole cents: each change starts from the previous rounded amount."""
+def changed(amount: Exact, change: Change) -> Exact:
+    """The amount after a change, not rounded again: each change starts from the previous rounded amount."""
     before = round_half_away(amount)
     match change.kind:
         case "percent":
-            after = before + Fraction(before * change.value) / 100
+            return before + Fraction(before * change.value) / 100
         case "flat":
-            after = before + change.value
+            return before + change.value
         case "set":
-            after = change.value
-    return round_to_multiple(after, change.round_to)
+            return change.value
+
+
+def applied(amount: Exact, change: Change) -> int:
+    """The amount after a change, in whole cents."""
+    return round_to_multiple(changed(amount, change), change.round_to)
 
 
 def segments(charge: Charge, subject: Subject, base: BaseAmount, period: Days, billed: Days) -> list[Segment]:
@@ -93,24 +102,28 @@ def _cuts(charge: Charge, subject: Subject, period: Days, billed: Days) -> list[
 
 def _amount_on(
     charge: Charge, subject: Subject, base: BaseAmount, period: Days, begins: date, day: date
-) -> int | Fraction | None:
+) -> Amount:
     """The amount in force: changes that split a period count from their day, others once a period begins with them."""
     lease = subject.household.lease_on(day if charge.split_mid_period else begins)
-    amount = base(lease)
-    if amount is None:
-        return None
+    amount = Amount(base(lease))
+    if amount.exact is None:
+        return amount
+    changes: list[Applied] = []
+    exact: Exact = amount.exact
     for event in _events(charge, subject, period, day, lease):
         if event.day <= (day if event.splits else begins):
-            amount = applied(amount, event.change)
-    return amount
+            unrounded = changed(exact, event.change)
+            exact = round_to_multiple(unrounded, event.change.round_to)
+            changes.append(Applied(event.step, event.day, event.change, unrounded, exact))
+    return Amount(amount.base, tuple(changes)) if changes else amount
 
 
 def _events(charge: Charge, subject: Subject, period: Days, until: date, lease: Lease) -> list[Event]:
     """Every change through ``until``, in the order of their days, those of one day as listed."""
     from_lease = _holds_steps(charge)
     found = [
-        Event(day, step.change, charge.split_mid_period)
-        for step in charge.steps
+        Event(day, step.change, charge.split_mid_period, number)
+        for number, step in enumerate(charge.steps, start=1)
         for day in _step_days(step, subject, until, lease if from_lease else None)
         if not (from_lease and lease.start is not None and day <= lease.start)
     ]

@@ -17,7 +17,7 @@ from chargeplan.core.config import IntegrationConfig, Project
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.evidence import Evidence, posted_by
-from chargeplan.core.expand import Expander, Setting
+from chargeplan.core.due import Expander
 from chargeplan.core.guard import PropertyFacts
 from chargeplan.core.household import Household, households
 from chargeplan.core.key import FIRST_CORRECTION_PART
@@ -27,6 +27,7 @@ from chargeplan.core.plan import Charge, Once, Plan
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import FREE
 from chargeplan.core.select import names_of
+from chargeplan.core.site import Setting
 from chargeplan.core.steady import Recorded, Steady, steady_lines
 from chargeplan.flow.plan_request import PlanRequest, lookback, month_before, reading_window
 from chargeplan.flow.ports import Journal, Snapshot

@@ -9,7 +9,8 @@ from chargeplan.cli.main import run
 from chargeplan.core.compare import compare
 from chargeplan.core.dates import Days, add_months
 from chargeplan.core.evidence import Evidence
-from chargeplan.core.expand import Setting, expand
+from chargeplan.core.due import expand
+from chargeplan.core.site import Setting
 from chargeplan.core.explain import Explainer
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.select import names_of

@@ -20,7 +20,8 @@ from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days, RelativeDate, add_months
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.evidence import Evidence
-from chargeplan.core.expand import Expander, Setting, expand
+from chargeplan.core.due import Expander, expand
+from chargeplan.core.site import Setting
 from chargeplan.core.line import Line, Skip
 from chargeplan.core.money import format_money, parse_money
 from chargeplan.core.observed import (

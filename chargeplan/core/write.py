@@ -7,15 +7,17 @@ from datetime import date
 import msgspec
 
 from chargeplan.core.config import IntegrationConfig
-from chargeplan.core.costs import Period, Portion
 from chargeplan.core.dates import ONE_DAY, Days
 from chargeplan.core.diagnostic import Diagnostic, error
 from chargeplan.core.errors import TemplateError
 from chargeplan.core.key import Key
 from chargeplan.core.line import Line
 from chargeplan.core.observed import ChargeCode, Lease
+from chargeplan.core.periods import Period
 from chargeplan.core.plan import Charge, Plan
+from chargeplan.core.site import Site
 from chargeplan.core.subject import Facts, Subject
+from chargeplan.core.terms import Priced
 from chargeplan.core.text import line_values
 from chargeplan.core.variants import Variant
 
@@ -33,16 +35,16 @@ class Writer(msgspec.Struct):
     key: Key
 
     def line(
-        self, part: int, portion: Portion, hold: str | None, *, whole: bool, silent: bool = False
+        self, part: int, priced: Priced, hold: str | None, *, whole: bool, silent: bool = False
     ) -> Line:
         """The period's line number ``part``; a ``silent`` one has no texts yet."""
         charge, code = self.variant.charge, self.code
-        natural_date = self._date(portion.days)
-        lease = self.subject.household.lease_on(portion.days.first)
+        natural_date = self._date(priced.days)
+        lease = self.subject.household.lease_on(priced.days.first)
         key = self.key.with_part(part) if part else self.key
-        if portion.cents is None:
+        if priced.cents is None:
             hold = hold or "amount_missing"
-        elif portion.cents < 0 and not self.integration.posts_credits:
+        elif priced.cents < 0 and not self.integration.posts_credits:
             hold = hold or "credit_not_allowed"
         line = Line(
             key=key,
@@ -56,15 +58,16 @@ class Writer(msgspec.Struct):
             charge_code_id=code.id if code else "",
             charge_code=(code.name or code.id) if code else charge.code,
             period=self.period.days,
-            service=portion.days,
+            service=priced.days,
             natural_date=natural_date,
             transaction_date=self.plan.open_day(natural_date),
-            amount=portion.cents,
+            amount=priced.cents,
             description="",
             notes="",
             place=charge.place,
             override=self.variant.used,
             hold=hold,
+            term=priced.term,
         )
         return line if silent else self._worded(line, lease, whole=whole)
 
@@ -92,6 +95,34 @@ class Writer(msgspec.Struct):
             if len(text) > most
         )
         return msgspec.structs.replace(line, description=description, notes=notes, problems=problems)
+
+
+def key_of(integration_id: str, charge: Charge, subject: Subject, period: str, part: int = 0) -> Key:
+    """The key of a line (plan-language.md, *What a line is known by*)."""
+    item = f"/{subject.row.item}" if subject.row and subject.row.item else ""
+    return Key(
+        integration_id,
+        charge.key_plan,
+        charge.key_charge + item,
+        subject.household.unit.id,
+        subject.resident_id,
+        period,
+        part,
+    )
+
+
+def writer_of(site: Site, variant: Variant, subject: Subject, period: Period, key: Key) -> Writer:
+    """What writes the lines of one period."""
+    return Writer(
+        plan=site.plan,
+        integration=site.setting.integration,
+        facts=site.facts,
+        code=site.code_of(variant.charge),
+        variant=variant,
+        subject=subject,
+        period=period,
+        key=key,
+    )
 
 
 def _too_long(charge: Charge, what: str, text: str, most: int) -> Diagnostic:

@@ -1,0 +1,136 @@
+"""Which service periods a charge bills, which days of them may be billed, and the limits as facts.
+
+plan-language.md, *Schedule* and *Households*.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import msgspec
+
+from chargeplan.core.dates import LAST_DAY, ONE_DAY, DateExpression, Days
+from chargeplan.core.facts import Fact, LeftOut, Resolved
+from chargeplan.core.plan import Charge, Once, Schedule, Spread
+from chargeplan.core.recurrence import grid_of, occurrences
+from chargeplan.core.site import Setting
+from chargeplan.core.subject import Subject, date_at
+
+
+class Period(msgspec.Struct, frozen=True):
+    """A service period to be billed: its key text, its number for ``spread``, the period before it, and a fixed date."""
+
+    days: Days
+    text: str
+    number: int
+    before: Days | None
+    dated: date | None = None
+
+
+def periods(setting: Setting, charge: Charge, subject: Subject) -> Iterator[Period] | LeftOut:
+    """The service periods that the charge bills, from the lookback through the window."""
+    if charge.once is not None:
+        return _single_period(setting, charge.once, subject)
+    schedule = charge.schedule
+    assert schedule is not None
+    begins = date_at(schedule.first, subject) if schedule.first is not None else None
+    anchor = date_at(schedule.anchor, subject) if schedule.anchor is not None else begins
+    grid = grid_of(schedule, anchor)
+    if grid is None or (begins is None and schedule.first is not None):
+        return LeftOut("date_unknown", tuple(limits_as_facts(setting, charge, subject)))
+    base = begins or anchor
+    zero = grid.index_of(base) if base else 0
+    since = setting.lookback - ONE_DAY * schedule.arrears
+    return (
+        Period(
+            each.days,
+            each.days.first.isoformat(),
+            each.number,
+            Days(grid.start(each.number + zero - 1), each.days.first - ONE_DAY),
+        )
+        for each in occurrences(grid, zero, since, setting.window.last)
+        if counts(charge, each.number)
+    )
+
+
+def _single_period(setting: Setting, once: Once, subject: Subject) -> Iterator[Period] | LeftOut:
+    on = date_at(once.on, subject)
+    resolved = Fact("once", Resolved(_text_of(once.on), on))
+    if on is None:
+        return LeftOut("date_unknown", (resolved,))
+    if not setting.lookback <= on <= setting.window.last:
+        return LeftOut("not_in_window", (Fact("window", setting.window), resolved))
+    days = once.service or Days(on, on)
+    text = days.first.isoformat() if once.service or isinstance(once.on, date) else once.on.text
+    return iter((Period(days, text, 0, None, on),))
+
+
+def counts(charge: Charge, number: int) -> bool:
+    """Whether the occurrence of that number is one of those that ``times`` and ``spread`` ask for."""
+    times = charge.schedule.times if charge.schedule is not None else None
+    over = charge.amount.over if isinstance(charge.amount, Spread) else None
+    limits = [each for each in (times, over) if each is not None]
+    return not limits or 0 <= number < min(limits)
+
+
+# --- days -------------------------------------------------------------------------------------------------------------
+
+
+def lived(charge: Charge, subject: Subject) -> Days | None:
+    """The occupied days, less the edge days that are not billed and what follows the lease's end where billing stops."""
+    occupied = subject.occupied
+    if occupied is None:
+        return None
+    first, last = occupied.first, occupied.last
+    if charge.once is None or charge.once.service is not None:
+        first += ONE_DAY * (not charge.prorate.move_in_day)
+        last -= ONE_DAY * (not charge.prorate.move_out_day and last != LAST_DAY)
+    end = subject.household.leases[-1].end
+    if charge.after_lease_end.mode == "stop" and end is not None:
+        last = min(last, end)
+    return Days(first, last) if first <= last else None
+
+
+def billable(effective: Days, charge: Charge, subject: Subject) -> Days | None:
+    """The days for which the charge may bill the subject, over all periods; ``effective`` are the plan's."""
+    days = lived(charge, subject)
+    limits = _limits(effective, charge.schedule, subject)
+    return days.common(limits) if days and limits and limits.count else None
+
+
+def _limits(effective: Days, schedule: Schedule | None, subject: Subject) -> Days | None:
+    """The days that the plan's and the charge's own dates leave; ``None`` where the charge never begins."""
+    if schedule is None:
+        return effective
+    begins = date_at(schedule.first, subject) if schedule.first else effective.first
+    through = date_at(schedule.through, subject) if schedule.through else None
+    if begins is None:
+        return None
+    return Days(max(effective.first, begins), min(effective.last, through or LAST_DAY))
+
+
+def limits_as_facts(setting: Setting, charge: Charge, subject: Subject) -> Iterator[Fact]:
+    """The window, the household's days, and every date that limits what is billed."""
+    yield Fact("window", setting.window)
+    yield Fact("occupied days", subject.occupied or "none")
+    schedule = charge.schedule
+    for what, expression in (
+        ("from", schedule.first if schedule else None),
+        ("through", schedule.through if schedule else None),
+        ("once", charge.once.on if charge.once else None),
+    ):
+        if expression is not None:
+            yield Fact(what, Resolved(_text_of(expression), date_at(expression, subject)))
+    effective = setting.plan.effective
+    if effective.first.year > 1 or effective.last != LAST_DAY:
+        yield Fact("the plan's effective days", effective)
+
+
+def _text_of(expression: DateExpression) -> str:
+    return expression.isoformat() if isinstance(expression, date) else expression.text
+
+
+def is_stub(billable: Days, period: Days) -> bool:
+    """Whether billing begins inside the period."""
+    return period.first < billable.first <= period.last

@@ -1,0 +1,243 @@
+"""What billed days cost: the only evaluator of amounts, and the only place where one is rounded.
+
+From a charge, a subject and days to priced days, each with the term that keeps how it arose (plan-language.md, *Amount*,
+*Proration* and *Changes during a lease*).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+
+import msgspec
+
+from chargeplan.core.dates import Days
+from chargeplan.core.facts import Held, LeftOut
+from chargeplan.core.money import round_half_away, share_out, spread_part
+from chargeplan.core.observed import Lease
+from chargeplan.core.periods import Period, counts, is_stub
+from chargeplan.core.plan import Allocate, Charge, Fixed, FromPath, Path, Percent, Rate, Spread
+from chargeplan.core.proration import Method, counted_days, prorated
+from chargeplan.core.select import rows_for
+from chargeplan.core.sharing import SharedBills
+from chargeplan.core.site import Site
+from chargeplan.core.subject import Subject, measure_at, money_at, source_of
+from chargeplan.core.terms import (
+    Amount,
+    Base,
+    Exact,
+    Installment,
+    Literal,
+    Missing,
+    Part,
+    PercentOfCharge,
+    PercentOfRead,
+    Priced,
+    Prorated,
+    Rated,
+    Read,
+    Rest,
+    StubRest,
+    Term,
+    Whole,
+)
+from chargeplan.core.timeline import Segment, segments
+
+BilledBy = Callable[[str, int, Subject, Days], "int | Held | LeftOut"]
+"""What the charge of that id bills to a household (by position) for a service period, in cents."""
+
+
+class Reckoner(msgspec.Struct, frozen=True):
+    """Prices the days of one plan in one property; ``billed_by`` answers for the plan's other charges."""
+
+    site: Site
+    shared_bills: SharedBills
+    billed_by: BilledBy
+
+    def price(
+        self, charge: Charge, order: int, subject: Subject, period: Period, billable: Days, billed: Days
+    ) -> list[Priced] | Held | LeftOut:
+        """The lines of a period: days with their terms, in order, before they are split among residents."""
+        amount = charge.amount
+        if isinstance(amount, Percent) and isinstance(amount.of, str):
+            return self._percent_of_charge(amount.percent, amount.of, order, subject, period.days, billed)
+        if charge.prorate.method == "skip" and billed != period.days:
+            return LeftOut("partial_period")
+        if isinstance(amount, Allocate):
+            return [Priced(billed, self.shared_bills.share_of(charge, amount, order, period.days))]
+        parts = self._segments(charge, subject, period, billed)
+        if charge.prorate.stub == "second" and charge.prorate.method not in {"none", "skip"}:
+            stub = self._stub(charge, subject, period, billable, parts)
+            if stub is not None:
+                return [Priced(billed, stub)]
+        return costed(charge, period.days, billed, parts)
+
+    def base(self, charge: Charge, subject: Subject, lease: Lease, period: Period, billed: Days) -> Base:
+        """The amount for a whole period before steps and proration."""
+        facts, amount = self.site.facts, charge.amount
+
+        def read(path: Path) -> Read:
+            source = source_of(path, charge.roster, facts, subject, lease, period.days)
+            return Read(source, money_at(path, facts, subject, lease, period.days))
+
+        match amount:
+            case Fixed(cents=cents):
+                return Literal(cents)
+            case FromPath(path=path):
+                return read(path)
+            case Percent(percent=percent, of=Path() as path):
+                of = read(path)
+                return PercentOfRead(
+                    percent, of, None if of.exact is None else Fraction(percent * of.exact) / 100
+                )
+            case Rate(cents_per=rate, per=path):
+                measure = measure_at(path, facts, subject, lease, period.days, billed)
+                source = source_of(path, charge.roster, facts, subject, lease, period.days)
+                return Rated(rate, source, measure, None if measure is None else rate * measure)
+            case Spread(cents=total, over=over):
+                number = period.number
+                return Installment(total, over, number, spread_part(total, over, number))
+            case _:  # the others have no amount of a whole period
+                raise AssertionError(amount)
+
+    def _segments(self, charge: Charge, subject: Subject, period: Period, billed: Days) -> list[Segment]:
+        def base(lease: Lease) -> Base:
+            return self.base(charge, subject, lease, period, billed)
+
+        return segments(charge, subject, base, period.days, billed)
+
+    def _stub(
+        self, charge: Charge, subject: Subject, period: Period, billable: Days, parts: list[Segment]
+    ) -> Whole | StubRest | None:
+        """``stub: second``: the move-in period whole, the next one the rest of what both cost by the method."""
+        if is_stub(billable, period.days) and billable.last > period.days.last:
+            whole = parts[0].amount
+            if whole.exact is None or not counts(charge, period.number + 1):
+                return None
+            return Whole(whole, round_half_away(whole.exact), move_in=True)
+        if period.before is None or not is_stub(billable, period.before):
+            return None
+        first_days = Days(billable.first, period.before.last)
+        earlier = msgspec.structs.replace(period, days=period.before, number=period.number - 1)
+        first_parts = self._segments(charge, subject, earlier, first_days)
+        first, second = exact_cost(charge, period.before, first_parts), exact_cost(charge, period.days, parts)
+        whole = first_parts[0].amount
+        if whole.exact is None or first is None or second is None:
+            return None
+        billed, days = round_half_away(whole.exact), Days(parts[0].days.first, parts[-1].days.last)
+        return StubRest(
+            first_days, first, days, second, billed=billed, cents=round_half_away(first + second) - billed
+        )
+
+    def _percent_of_charge(
+        self, percent: Fraction, charge_id: str, order: int, subject: Subject, period: Days, billed: Days
+    ) -> list[Priced] | Held | LeftOut:
+        """A percentage of what another charge bills to the same household for the same period; it is not prorated again."""
+        other = self.billed_by(charge_id, order, subject, period)
+        if not isinstance(other, int):
+            return other
+        cents = round_half_away(Fraction(percent * other) / 100)
+        return [Priced(billed, PercentOfCharge(percent, charge_id, other, cents))]
+
+    # --- among residents -----------------------------------------------------------------------------------------------
+
+    def split(
+        self, charge: Charge, subject: Subject, priced: Sequence[Priced]
+    ) -> Iterator[tuple[str, list[Priced]]]:
+        """The household's priced days, divided among the residents who have an occupied day among them."""
+        parts: dict[str, list[Priced]] = {each.resident_id: [] for each in subject.household.members()}
+        for one in priced:
+            present = _present(subject, one.days)
+            weights = [self._weight(charge, each) for each in present]
+            for resident_id, term in zip(present, _divided(one.term, weights), strict=True):
+                parts[resident_id].append(Priced(one.days, term))
+        yield from parts.items()
+
+    def _weight(self, charge: Charge, resident_id: str) -> Fraction:
+        assert charge.split is not None
+        if charge.split.by is None:
+            return Fraction(1)
+        rows = rows_for(charge.roster, self.site.setting.names, [resident_id]) if charge.roster else ()
+        cell = rows[0].cells.get(charge.split.by) if rows else None
+        return Fraction(cell.strip().replace(",", "").replace("$", "")) if cell else Fraction(0)
+
+
+def _divided(term: Term, weights: Sequence[Fraction]) -> list[Term]:
+    assert not isinstance(term, Part)
+    total = sum(weights)
+    if term.cents is None or not total:
+        return [Missing(what="the resident's part") if term.cents is not None else term for _ in weights]
+    return [
+        Part(term, Fraction(weight) / total, place, len(weights), cents)
+        for place, (weight, cents) in enumerate(
+            zip(weights, share_out(term.cents, weights), strict=True), start=1
+        )
+    ]
+
+
+def _present(subject: Subject, days: Days) -> list[str]:
+    """Those who live there on one of the days, in the order of the lease in force; never nobody."""
+    household = subject.household
+    listed = [each.resident_id for each in household.lease_on(days.first).residents]
+    members = sorted(
+        (each.resident_id for each in household.members()),
+        key=lambda each: listed.index(each) if each in listed else len(listed),
+    )
+    lived = {each: household.occupied_by(each) for each in members}
+    present = [each for each in members if (own := lived[each]) and own.common(days)]
+    return present or members
+
+
+# --- days → cents -----------------------------------------------------------------------------------------------------
+
+
+def costed(charge: Charge, period: Days, billed: Days, parts: Sequence[Segment]) -> list[Priced]:
+    """Each segment's days with their term; where the amount did not change, the last is the whole less the others."""
+    method = _method(charge, parts)
+    priced = [Priced(part.days, _prorated(part.amount, method, period, part.days)) for part in parts]
+    amounts = {part.amount.exact for part in parts}
+    if len(parts) > 1 and len(amounts) == 1 and parts[0].amount.exact is not None:
+        whole = _prorated(parts[0].amount, charge.prorate.method, period, billed)
+        others = sum(each.cents for each in priced[:-1] if each.cents is not None)
+        assert not isinstance(whole, Missing)
+        priced[-1] = Priced(parts[-1].days, Rest(whole, others, whole.cents - others))
+    return priced
+
+
+def exact_cost(charge: Charge, period: Days, parts: Sequence[Segment]) -> Exact | None:
+    """What the segments cost together, unrounded; where the amount did not change, as one."""
+    if len({part.amount.exact for part in parts}) == 1:
+        parts = [Segment(Days(parts[0].days.first, parts[-1].days.last), parts[0].amount)]
+    total: Exact = 0
+    for part in parts:
+        if part.amount.exact is None:
+            return None
+        total += prorated(part.amount.exact, _method(charge, parts), period, part.days)
+    return total
+
+
+def _prorated(amount: Amount, method: Method, period: Days, days: Days) -> Whole | Prorated | Missing:
+    if amount.exact is None:
+        return Missing(amount)
+    if days == period or method == "none":
+        return Whole(amount, round_half_away(amount.exact), part=days != period)
+    exact = prorated(amount.exact, method, period, days)
+    counted, divisor = counted_days(method, period, days)
+    return Prorated(
+        amount=amount,
+        method=method,
+        days=days,
+        counted=counted,
+        divisor=divisor,
+        exact=exact,
+        cents=round_half_away(exact),
+    )
+
+
+def _method(charge: Charge, parts: Sequence[Segment]) -> Method:
+    """A period that is split is prorated, by days where the charge names no method."""
+    if len(parts) > 1 and charge.prorate.method in {"none", "skip"}:
+        return "actual"
+    return charge.prorate.method
+
+

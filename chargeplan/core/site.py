@@ -1,0 +1,131 @@
+"""One plan in one property: the values that its charges are reckoned from, indexed once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+import msgspec
+
+from chargeplan.core.config import IntegrationConfig
+from chargeplan.core.dates import Days
+from chargeplan.core.diagnostic import Diagnostic, Place, error, warning
+from chargeplan.core.household import Household, households, overlaps
+from chargeplan.core.observed import ChargeCode, ObservedProperty
+from chargeplan.core.plan import Charge, Plan, Row, Table
+from chargeplan.core.select import Names, fits_property
+from chargeplan.core.subject import Facts
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """What a property is planned with.
+
+    ``window`` are the transaction dates asked for; ``lookback`` is the first date for which corrections are looked for; ``late_charges`` maps a synced charge's id to the charge of this plan that posted it. ``everyone`` are the property's households where
+    the caller has worked them out.
+    """
+
+    plan: Plan
+    integration: IntegrationConfig
+    names: Names
+    observed: ObservedProperty
+    as_of: date
+    window: Days
+    lookback: date
+    late_charges: Mapping[str, str] = msgspec.field(default_factory=dict)
+    everyone: tuple[Household, ...] | None = None
+
+
+class Site:
+    """A setting with its households by position, unit, lease and resident, and its charge codes by name.
+
+    ``diagnostics`` collects what is wrong with codes and rows, each once.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.plan = setting.plan
+        self.everyone = households(setting.observed) if setting.everyone is None else setting.everyone
+        residents = {each.id: each for each in setting.observed.residents}
+        self.facts = Facts(setting.names, residents, setting.observed.fees, setting.plan.tables)
+        self.codes = _codes_by_name(setting.observed.charge_codes)
+        self.diagnostics: dict[Diagnostic, None] = {}
+        self.by_lease = {lease.id: j for j, each in enumerate(self.everyone) for lease in each.leases}
+        self.by_resident: dict[str, list[int]] = {}
+        self.by_unit: dict[str, list[Household]] = {}
+        for j, household in enumerate(self.everyone):
+            self.by_unit.setdefault(household.unit.id, []).append(household)
+            for member in household.members():
+                self.by_resident.setdefault(member.resident_id, []).append(j)
+        self._overlaps: dict[tuple[str, ...], dict[int, tuple[Days, ...]]] = {}
+
+    def overlaps(self, listed: tuple[str, ...]) -> dict[int, tuple[Days, ...]]:
+        """By position, the days on which another household lives in the unit; ``listed`` are a selector's lease statuses."""
+        if listed not in self._overlaps:
+            self._overlaps[listed] = overlaps(self.everyone, listed)
+        return self._overlaps[listed]
+
+    def code_of(self, charge: Charge) -> ChargeCode | None:
+        """The charge code of that id or name in the property, where there is exactly one."""
+        named = self.codes.get(charge.code, ())
+        return named[0] if len(named) == 1 else None
+
+    # --- checks ----------------------------------------------------------------------------------------------------
+
+    def check_codes(self, charge: Charge) -> None:
+        """Note every code of the charge and its overrides that the property has not exactly once."""
+        names = self.setting.names
+        overrides = [
+            each for each in charge.overrides if "code" in each.changes and fits_property(each, names)
+        ]
+        for code in (charge.code, *(str(each.changes["code"]) for each in overrides)):
+            count = len(self.codes.get(code, ()))
+            if count != 1:
+                self.diagnostics[self._code_problem(charge, code, count)] = None
+
+    def _code_problem(self, charge: Charge, code: str, count: int) -> Diagnostic:
+        names = self.setting.names
+        listed = sorted({each.name for each in self.setting.observed.charge_codes if each.name})
+        many = "no charge code" if not count else f"{count} charge codes"
+        return error(
+            f"charge `{charge.id}`: {names.name or names.id} has {many} named `{code}`",
+            f"Write one of the property's codes, or a code's id. It has: {', '.join(listed) or 'none'}.",
+            charge.code_place or charge.place,
+        )
+
+    def check_rows(self, table: Table, consequence: str) -> None:
+        """Warn of keys that fit nothing; a row without a property may be for another one of the plan's."""
+        known = self._known_keys(table)
+        alone = self.plan.properties is not None and len(self.plan.properties) == 1
+        for row in (row for rows in table.rows.values() for row in rows):
+            here = alone if row.property is None else self.setting.names.match(row.property)
+            if here and known is not None and row.key not in known:
+                self.diagnostics[_unknown_row(table, row, consequence)] = None
+
+    def _known_keys(self, table: Table) -> frozenset[str] | None:
+        observed = self.setting.observed
+        match table.key:
+            case "period":
+                return None
+            case "unit":
+                return frozenset(name for unit in observed.units for name in (unit.number, unit.id))
+            case "lease_id":
+                return frozenset(lease.id for lease in observed.leases)
+            case "resident_id":
+                listed = {each.resident_id for lease in observed.leases for each in lease.residents}
+                return frozenset(each.id for each in observed.residents) | listed
+
+
+def _unknown_row(table: Table, row: Row, consequence: str) -> Diagnostic:
+    return warning(
+        f"{table.key} `{row.key}` is not known in the property, {consequence}",
+        "Correct the row or take it out.",
+        Place(table.file, row.line),
+    )
+
+
+def _codes_by_name(codes: Iterable[ChargeCode]) -> dict[str, tuple[ChargeCode, ...]]:
+    by_name: dict[str, tuple[ChargeCode, ...]] = {}
+    for code in codes:
+        for name in {code.id, code.name} - {None}:
+            by_name[str(name)] = (*by_name.get(str(name), ()), code)
+    return by_name

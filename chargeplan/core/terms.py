@@ -1,0 +1,239 @@
+"""How an amount arose: a closed union of frozen values, each with its cents and with what it was made from.
+
+:mod:`chargeplan.core.reckon` makes them, once; planning reads their ``cents``, and whoever explains a line words the same
+value. Exact amounts are cents as integers or fractions; ``None`` stands for an amount that is missing.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from fractions import Fraction
+from typing import ClassVar
+
+import msgspec
+
+from chargeplan.core.dates import Days
+from chargeplan.core.plan import Cap, Change, Fixed, Path, Percent
+from chargeplan.core.proration import Method
+
+Exact = int | Fraction
+
+
+class Source(msgspec.Struct, frozen=True):
+    """Where a value was read: its path, and the record (a lease's id, a unit's number) or the file and row that had it.
+
+    ``line`` is ``None`` where the file has no row for it.
+    """
+
+    path: Path
+    record: str = ""
+    file: str = ""
+    line: int | None = None
+
+
+# --- the amount of a whole period, before it is rounded -----------------------------------------------------------
+
+
+class Literal(msgspec.Struct, frozen=True):
+    """The amount as the plan writes it."""
+
+    exact: int
+
+
+class Read(msgspec.Struct, frozen=True):
+    """Money found in the data."""
+
+    source: Source
+    exact: int | None
+
+
+class PercentOfRead(msgspec.Struct, frozen=True):
+    """A percentage of money found in the data."""
+
+    percent: Fraction
+    of: Read
+    exact: Exact | None
+
+
+class Rated(msgspec.Struct, frozen=True):
+    """A rate, in cents, times a count or measure found in the data."""
+
+    rate: Fraction
+    source: Source
+    measure: Fraction | None
+    exact: Exact | None
+
+
+class Installment(msgspec.Struct, frozen=True):
+    """One of ``over`` equal parts of a total in cents; ``number`` counts from 0."""
+
+    total: int
+    over: int
+    number: int
+    exact: int
+
+
+Base = Literal | Read | PercentOfRead | Rated | Installment
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """A change of the amount that is in force: from ``day`` on, ``exact`` before it was rounded to ``after`` cents.
+
+    ``step`` is its number in the charge's ``steps``, from 1; ``None`` where it is what follows the lease's end.
+    """
+
+    step: int | None
+    day: date
+    change: Change
+    exact: Exact
+    after: int
+
+
+class Amount(msgspec.Struct, frozen=True):
+    """What a whole period costs: the base, then each change on the rounded amount before it."""
+
+    base: Base
+    changes: tuple[Applied, ...] = ()
+
+    @property
+    def exact(self) -> Exact | None:
+        """In cents, not rounded."""
+        return self.changes[-1].after if self.changes else self.base.exact
+
+
+# --- what a line costs ------------------------------------------------------------------------------------------------
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """The amount for a whole period, or for a part of it that is billed whole (``part``; ``move_in`` by ``stub: second``)."""
+
+    amount: Amount
+    cents: int
+    part: bool = False
+    move_in: bool = False
+
+
+class Prorated(msgspec.Struct, frozen=True):
+    """The amount times ``counted`` days by ``divisor``, as the method counts the billed ``days``; never more than it."""
+
+    amount: Amount
+    method: Method
+    days: Days
+    counted: int
+    divisor: int
+    exact: Exact
+    cents: int
+
+
+class Rest(msgspec.Struct, frozen=True):
+    """The last line of a split period in which the amount did not change: the whole less the ``others`` before it."""
+
+    whole: Whole | Prorated
+    others: int
+    cents: int
+
+
+class StubRest(msgspec.Struct, frozen=True):
+    """``stub: second``: what the move-in period and the one after it cost by the method, less the first, billed whole."""
+
+    first_days: Days
+    first: Exact
+    days: Days
+    second: Exact
+    billed: int
+    cents: int
+
+
+class PercentOfCharge(msgspec.Struct, frozen=True):
+    """A percentage of what another charge bills to the same household for the same period, ``billed`` cents."""
+
+    percent: Fraction
+    charge: str
+    billed: int
+    cents: int
+
+
+class Weight(msgspec.Struct, frozen=True):
+    """What a unit weighs in one way: the measure that was read, and the factor that it counts where there are factors."""
+
+    path: Path
+    percent: Fraction
+    measure: Fraction
+    factor: Fraction | None = None
+
+
+class ShareByDays(msgspec.Struct, frozen=True):
+    """A household's days of those that the unit's households are billed together (``of``), or of the method's divisor."""
+
+    days: int
+    of: int
+    method: Method
+
+
+class Share(msgspec.Struct, frozen=True):
+    """A household's part of its unit's ``share`` of a bill, all in cents."""
+
+    bill: int
+    common_area: int
+    unit_number: str
+    weights: tuple[Weight, ...]
+    share: int
+    by_days: ShareByDays
+    cents: int
+
+
+class Fee(msgspec.Struct, frozen=True):
+    """One day's fee for a charge that stays open.
+
+    ``price`` is what the ``rule`` asks for, ``cents`` what the cap leaves of it. ``open_amount`` is what is open now.
+    """
+
+    charge_id: str
+    charged: int | None
+    due: date | None
+    open_amount: int | None
+    as_of: date
+    grace_days: int
+    number: int
+    rule: Fixed | Percent
+    price: int
+    cap: Cap | None
+    cents: int
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """An amount that can't be reckoned: ``amount`` as far as it is known, else ``what`` is missing."""
+
+    amount: Amount | None = None
+    what: str = ""
+    cents: ClassVar[None] = None
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One resident's part of the household's amount, by largest remainder; ``place`` is theirs among ``count``, from 1."""
+
+    of: Undivided
+    weight: Fraction
+    place: int
+    count: int
+    cents: int | None
+
+
+Undivided = Whole | Prorated | Rest | StubRest | PercentOfCharge | Share | Fee | Missing
+Term = Undivided | Part
+
+
+class Priced(msgspec.Struct, frozen=True):
+    """Billed days with what they cost."""
+
+    days: Days
+    term: Term
+
+    @property
+    def cents(self) -> int | None:
+        """What the days cost; ``None`` where the amount is missing."""
+        return self.term.cents
+
+
+NOTHING = Whole(Amount(Literal(0)), 0)
+"""What is due where nothing is."""
