@@ -223,6 +223,17 @@ Undivided = Whole | Prorated | Rest | StubRest | PercentOfCharge | Share | Fee |
 Term = Undivided | Part
 
 
+class Difference(msgspec.Struct, frozen=True):
+    """A correction: what is ``due`` for the period less what was ``posted`` for it (reference and cents).
+
+    ``cents`` differ from that where the period is reckoned at the price at which it was posted.
+    """
+
+    due: tuple[Term, ...]
+    posted: tuple[tuple[str, int], ...]
+    cents: int
+
+
 class Priced(msgspec.Struct, frozen=True):
     """Billed days with what they cost."""
 
