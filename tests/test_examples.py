@@ -19,12 +19,12 @@ import yaml
 
 from chargeplan.core.compare import compare
 from chargeplan.core.dates import add_months
-from chargeplan.core.evidence import Evidence
 from chargeplan.core.due import expand
-from chargeplan.core.site import Setting
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.select import names_of
+from chargeplan.core.site import Setting
 from chargeplan.flow.plan_request import default_window
 from chargeplan.loading.project import load_project
 from chargeplan.propexo import wire

@@ -18,20 +18,23 @@ from chargeplan.core.change import Change, ChangeSet
 from chargeplan.core.config import Project
 from chargeplan.core.dates import ONE_DAY, Days, add_months
 from chargeplan.core.diagnostic import Diagnostic
+from chargeplan.core.due import Expander
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.evidence import Evidence, posted_by
-from chargeplan.core.expand import Expander, Setting, expand
-from chargeplan.core.explain import Explained, Explainer, needed
-from chargeplan.core.line import Skip, Term
+from chargeplan.core.evidence import Evidence
+from chargeplan.core.explained import Explained, Explainer
+from chargeplan.core.household import households
+from chargeplan.core.line import Skip
 from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.plan import Plan
 from chargeplan.core.posting import Posting
+from chargeplan.core.property_plan import PropertyValues, expander_of
 from chargeplan.core.select import names_of
 from chargeplan.core.steady import Recorded, steady_lines
 from chargeplan.flow.plan_request import PlanRequest, default_window, lookback, reading_window
 from chargeplan.render import jsondoc
 from chargeplan.render.explain import Answer, Told, explain_document, explain_screen
 from chargeplan.render.faults import diagnostics_screen
+from chargeplan.render.terms import Step, all_steps
 
 # A report asks for all lines of a property, so that its charges are expanded together.
 _EVERY_CHARGE = ""
@@ -179,8 +182,8 @@ def _properties_of(world: wiring.World, project: Project, asked: Asked) -> froze
 
 def arithmetic(
     world: wiring.World, project: Project, request: PlanRequest, change_set: ChangeSet
-) -> dict[str, tuple[Term, ...]]:
-    """The terms of every line's amount by reference, for a report; a line whose amount is not known has none."""
+) -> dict[str, tuple[Step, ...]]:
+    """How every line's amount arose, by reference, for a report."""
     answering = _Answering(world, project, request, change_set)
     found = {}
     for _, grouped in groupby(change_set.changes, key=lambda each: each.property_id):
@@ -188,8 +191,8 @@ def arithmetic(
         changes = tuple(grouped)
         answering.turn_to(changes)
         for change in changes:
-            if terms := answering.terms(change):
-                found[change.reference] = terms
+            if steps := answering.steps(change):
+                found[change.reference] = steps
     return found
 
 
@@ -211,13 +214,12 @@ class _Answering:
         self._explainers.clear()
         self._leases = frozenset(each.lease_id for each in changes)
 
-    def terms(self, change: Change) -> tuple[Term, ...]:
-        """The terms of the change's amount; none where its plan is not loaded."""
+    def steps(self, change: Change) -> tuple[Step, ...]:
+        """How the change's amount arose; nothing where its plan is not loaded."""
         plan = self._plan(change.plan)
         if plan is None:
             return ()
-        evidence = self._property(plan, change.property_id)[1]
-        return self._explainer(plan, change.property_id, _EVERY_CHARGE).arithmetic(change, evidence)
+        return all_steps(self._explainer(plan, change.property_id, _EVERY_CHARGE).terms(change))
 
     def answer(self, asked: Asked, found: Sequence[Told]) -> Answer:
         """What was found, with what the journal tells of each.
@@ -296,8 +298,7 @@ class _Answering:
         explained: Explained | None = None
         plan = self._plan(change.plan)
         if plan is not None:
-            evidence = self._property(plan, change.property_id)[1]
-            explained = self._explainer(plan, change.property_id, change.charge).change(change, evidence)
+            explained = self._explainer(plan, change.property_id, change.charge).change(change)
         postings = tuple(self.world.journal.find(change.reference))
         return Told(change=change, explained=explained, postings=postings)
 
@@ -335,27 +336,29 @@ class _Answering:
         place = (plan.name, property_id, charge)
         if place not in self._explainers:
             observed, evidence = self._property(plan, property_id)
-            setting = Setting(
-                plan,
-                self.world.integrations[plan.integration_id],
-                names_of(observed.property, self.project.config.property_alias(property_id)),
-                observed,
-                self.request.as_of,
-                self.request.window,
-                self.lookback,
-                posted_by(plan, evidence, observed.charges),
+            values = PropertyValues(
+                plans=(plan,),
+                integration=self.world.integrations[plan.integration_id],
+                names=names_of(observed.property, self.project.config.property_alias(property_id)),
+                observed=observed,
+                everyone=households(observed),
+                as_of=self.request.as_of,
+                window=self.request.window,
+                lookback=self.lookback,
             )
+            expander = expander_of(values, plan, evidence)
             if charge == _EVERY_CHARGE:
-                expansion = self._expansion_of_changes(Expander(setting), evidence)
+                expansion = self._expansion_of_changes(expander, evidence)
             else:
-                expansion = expand(setting, needed(plan, charge))
-            self._explainers[place] = Explainer(setting, expansion)
+                expansion = expander.run(frozenset({charge}))
+            self._explainers[place] = Explainer(expander.site, expansion, evidence)
         return self._explainers[place]
 
     def _expansion_of_changes(self, expander: Expander, evidence: Evidence) -> Expansion:
         """The expansion less the households of which nothing changes and nobody asks."""
         if self.request.listing_all:
             return expander.run()
-        asked = {expander.by_lease[each] for each in self._leases if each in expander.by_lease}
-        told = steady_lines(expander, Recorded(evidence)).told
-        return expander.run(told={charge: households - asked for charge, households in told.items()})
+        by_lease = expander.site.by_lease
+        asked = {by_lease[lease_id] for lease_id in self._leases if lease_id in by_lease}
+        steady = steady_lines(expander, Recorded(evidence)).told
+        return expander.run(unless={charge: orders - asked for charge, orders in steady.items()})

@@ -10,16 +10,15 @@ import click
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common
 from chargeplan.core.change import Change
-from chargeplan.core.compare import Comparison, compare
+from chargeplan.core.compare import Comparison
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.errors import InputError
 from chargeplan.core.evidence import Evidence
-from chargeplan.core.due import expand
-from chargeplan.core.site import Setting
+from chargeplan.core.household import households
 from chargeplan.core.line import Skip
 from chargeplan.core.plan import Plan
-from chargeplan.core.planned import PlannedProperty
+from chargeplan.core.property_plan import PropertyValues, plan_property
 from chargeplan.flow.plan_request import lookback
 from chargeplan.loading.plan_tests import Expected, PlanTest, Value, files_of_tests, load_tests
 from chargeplan.render import jsondoc
@@ -86,28 +85,19 @@ def _order(test: PlanTest, each: Difference) -> tuple[bool, Place]:
 
 
 def _planned(test: PlanTest) -> Comparison:
-    first = lookback(test.window, test.config)
-    planned = [
-        PlannedProperty(
-            plan,
-            expand(
-                Setting(
-                    plan,
-                    _integration(test, plan),
-                    test.names,
-                    test.observed,
-                    test.as_of,
-                    test.window,
-                    first,
-                    test.late_charges,
-                )
-            ),
-        )
-        for plan in test.plans
-    ]
     integration = _integration(test, test.plans[0])
-    evidence = Evidence(test.observed, (), integration)
-    return compare(planned, test.observed, evidence, integration, test.window)
+    values = PropertyValues(
+        plans=test.plans,
+        integration=integration,
+        names=test.names,
+        observed=test.observed,
+        everyone=households(test.observed),
+        as_of=test.as_of,
+        window=test.window,
+        lookback=lookback(test.window, test.config),
+        late_charges=test.late_charges,
+    )
+    return plan_property(values, Evidence(test.observed, (), integration), listing_all=True)[1]
 
 
 def _integration(test: PlanTest, plan: Plan) -> IntegrationConfig:

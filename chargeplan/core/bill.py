@@ -50,7 +50,7 @@ class Bill(msgspec.Struct, frozen=True):
 
 
 class HouseholdBills(msgspec.Struct, frozen=True):
-    """All bills of a charge for one household; ``skip`` carries the facts of a skip, should no line come of them.
+    """All bills of a charge for one household; ``skip`` is why there is no line, should none come of them, and ``facts`` say so.
 
     ``elsewhere`` are the dates of those of its lines that are parts of another household's bill, ``guests`` the
     references of the lines of other households that are parts of its own bills.
@@ -59,6 +59,7 @@ class HouseholdBills(msgspec.Struct, frozen=True):
     bills: tuple[Bill, ...]
     skip: Skip
     order: int
+    facts: tuple[Fact, ...] = ()
     elsewhere: frozenset[date] = frozenset()
     guests: frozenset[str] = frozenset()
 

@@ -45,14 +45,14 @@ class Expander:
         self.shared_bills = SharedBills(self.site)
         self.reckoner = Reckoner(self.site, self.shared_bills, self._billed_by)
         self.late_fees = LateFees(self.site, self.bills_of)
-        self.told: Mapping[str, Collection[int]] = {}
+        self.unless: Mapping[str, Collection[int]] = {}
         self.done: dict[str, tuple[HouseholdBills, ...]] = {}
 
     def run(
-        self, only: frozenset[str] = frozenset(), told: Mapping[str, Collection[int]] | None = None
+        self, only: frozenset[str] = frozenset(), unless: Mapping[str, Collection[int]] | None = None
     ) -> Expansion:
-        """The expansion, less the households (by position) that are ``told`` of a charge already."""
-        self.told = told or {}
+        """The expansion, ``unless`` a household (by position) is accounted for under a charge already."""
+        self.unless = unless or {}
         wanted = [each for each in self.plan.charges if each.enabled and (not only or each.id in only)]
         for charge in wanted:
             self.bills_of(charge)
@@ -84,9 +84,11 @@ class Expander:
                 self.site.check_codes(charge)
                 if charge.roster is not None:
                     self.site.check_rows(charge.roster, "so nobody is charged for this row")
-            told = self.told.get(charge.id, ())
+            unless = self.unless.get(charge.id, ())
             self.done[charge.id] = tuple(
-                self._household(charge, order) for order in range(len(self.site.everyone)) if order not in told
+                self._household(charge, order)
+                for order in range(len(self.site.everyone))
+                if order not in unless
             )
         return self.done[charge.id]
 
@@ -116,7 +118,17 @@ class Expander:
                     bills.append(outcome)
                 else:
                     left_out.append(outcome)
-        return HouseholdBills(tuple(bills), self._skip(charge, household, bills, left_out), order)
+        why = self._why_skipped(charge, household, bills, left_out)
+        skip = Skip(
+            plan=self.plan.name,
+            charge=charge.id,
+            property_id=self.setting.names.id,
+            lease_id=household.leases[-1].id,
+            resident_id=household.key_resident,
+            unit_number=household.unit.number,
+            reason=why.reason,
+        )
+        return HouseholdBills(tuple(bills), skip, order, why.facts)
 
     def _shapes(self, charge: Charge, household: Household) -> Iterator[tuple[Variant, list[str]]]:
         """The charge's variants, each with the people who may have lines of their own by it."""
@@ -130,25 +142,10 @@ class Expander:
         for variant in variants(charge, household, members, names):
             yield variant, [household.key_resident]
 
-    def _skip(
-        self, charge: Charge, household: Household, bills: list[Bill], left_out: list[LeftOut]
-    ) -> Skip:
-        """The one reason to give, should no line come of the bills: of those dated in the window, else of its periods."""
-        why = self._why_skipped(charge, household, bills, left_out)
-        return Skip(
-            plan=self.plan.name,
-            charge=charge.id,
-            property_id=self.setting.names.id,
-            lease_id=household.leases[-1].id,
-            resident_id=household.key_resident,
-            unit_number=household.unit.number,
-            reason=why.reason,
-            facts=why.facts,
-        )
-
     def _why_skipped(
         self, charge: Charge, household: Household, bills: list[Bill], left_out: list[LeftOut]
     ) -> LeftOut:
+        """The one reason to give, should no line come of the bills: of those dated in the window, else of its periods."""
         window = self.setting.window
         now = [bill for bill in bills if _natural_date(bill) in window]
         near = now + [bill for bill in bills if bill.period.common(window) or charge.once is not None]
@@ -168,8 +165,8 @@ class Expander:
             return left_out[0]
         if charge.late_fee is not None:
             return LeftOut("nothing_late", self.late_fees.why_nothing_is_late(charge, household))
-        told = bills[0].facts if bills else ()
-        return LeftOut("no_billed_days", (*told, *self._limits(charge, household), *elsewhere))
+        of_bill = bills[0].facts if bills else ()
+        return LeftOut("no_billed_days", (*of_bill, *self._limits(charge, household), *elsewhere))
 
     def _limits(self, charge: Charge, household: Household) -> Iterator[Fact]:
         rows = subjects(self.site, charge, household, [household.key_resident])

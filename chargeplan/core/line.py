@@ -8,7 +8,6 @@ import msgspec
 
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic, Place
-from chargeplan.core.facts import Fact
 from chargeplan.core.key import Key
 from chargeplan.core.terms import Term
 
@@ -53,7 +52,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 class Skip(msgspec.Struct, frozen=True, gc=False):
-    """Why a household has no line of a charge (plan-language.md, *Nothing is silent*), with the facts that say so."""
+    """Why a household has no line of a charge (plan-language.md, *Nothing is silent*)."""
 
     plan: str
     charge: str
@@ -63,7 +62,6 @@ class Skip(msgspec.Struct, frozen=True, gc=False):
     unit_number: str
     reason: str
     detail: str = ""
-    facts: tuple[Fact, ...] = ()
 
 
 class UnitShare(msgspec.Struct, frozen=True):

@@ -239,5 +239,3 @@ def _method(charge: Charge, parts: Sequence[Segment]) -> Method:
     if len(parts) > 1 and charge.prorate.method in {"none", "skip"}:
         return "actual"
     return charge.prorate.method
-
-

@@ -81,7 +81,10 @@ class SharedBills:
         sign = -1 if bill < 0 else 1
         parts = [
             _UnitPart(
-                unit, row, sign * share, _household_parts(charge, sign * share, period, living.get(unit.id, []))
+                unit,
+                row,
+                sign * share,
+                _household_parts(charge, sign * share, period, living.get(unit.id, [])),
             )
             for unit, row, share in zip(counted, weights, shared.shares, strict=True)
         ]

@@ -16,8 +16,8 @@ from datetime import date
 import msgspec
 
 from chargeplan.core.dates import ALWAYS, LAST_DAY, ONE_DAY, Days, RelativeDate
-from chargeplan.core.evidence import Evidence
 from chargeplan.core.due import Expander
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.facts import LeftOut
 from chargeplan.core.household import Household, standing
 from chargeplan.core.key import Key

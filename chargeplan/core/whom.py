@@ -75,9 +75,7 @@ def _misfits_of_unit(who: Selector, unit: Unit) -> Iterator[Fact]:
         yield Fact("except", "leaves them out")
 
 
-def selects_person(
-    site: Site, who: Selector, household: Household, resident_id: str, *, alone: bool
-) -> bool:
+def selects_person(site: Site, who: Selector, household: Household, resident_id: str, *, alone: bool) -> bool:
     """Whether the charge is for the household, or for a resident of it ``alone``, as far as people go."""
     if _excepts(who, resident_id):
         return False

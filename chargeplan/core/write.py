@@ -34,9 +34,7 @@ class Writer(msgspec.Struct):
     period: Period
     key: Key
 
-    def line(
-        self, part: int, priced: Priced, hold: str | None, *, whole: bool, silent: bool = False
-    ) -> Line:
+    def line(self, part: int, priced: Priced, hold: str | None, *, whole: bool, silent: bool = False) -> Line:
         """The period's line number ``part``; a ``silent`` one has no texts yet."""
         charge, code = self.variant.charge, self.code
         natural_date = self._date(priced.days)

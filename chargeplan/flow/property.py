@@ -12,23 +12,22 @@ from datetime import date, timedelta
 import msgspec
 
 from chargeplan.core.change import POSTED_BY_APPLY, Change, PropertyDigest, Total
-from chargeplan.core.compare import Comparison, compare
+from chargeplan.core.compare import Comparison
 from chargeplan.core.config import IntegrationConfig, Project
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic
-from chargeplan.core.evidence import Evidence, posted_by
-from chargeplan.core.due import Expander
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.guard import PropertyFacts
 from chargeplan.core.household import Household, households
 from chargeplan.core.key import FIRST_CORRECTION_PART
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
-from chargeplan.core.plan import Charge, Once, Plan
+from chargeplan.core.plan import Charge, Once
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import FREE
+from chargeplan.core.property_plan import PropertyValues, plan_property
 from chargeplan.core.select import names_of
-from chargeplan.core.site import Setting
-from chargeplan.core.steady import Recorded, Steady, steady_lines
+from chargeplan.core.steady import Steady
 from chargeplan.flow.plan_request import PlanRequest, lookback, month_before, reading_window
 from chargeplan.flow.ports import Journal, Snapshot
 
@@ -88,14 +87,24 @@ class PropertyPlanner:
         read = reading_window(self.request.window, self.lookback, plans)
         observed = self.snapshot.property(integration.id, each.id, read)
         everyone = households(observed)
+        values = PropertyValues(
+            plans=tuple(plans),
+            integration=integration,
+            names=names_of(each, self.project.config.property_alias(each.id)),
+            observed=observed,
+            everyone=everyone,
+            as_of=self.request.as_of,
+            window=self.request.window,
+            lookback=self.lookback,
+        )
         since = (
             None
             if any(_is_known_by_text(charge) for plan in plans for charge in plan.charges)
             else read.first
         )
-        planned, comparison, evidence = self._compared(integration, each, plans, observed, everyone, since)
+        planned, comparison, evidence = self._compared(values, since)
         if since is not None and self._reaches_back(integration, comparison, evidence):
-            planned, comparison, evidence = self._compared(integration, each, plans, observed, everyone, None)
+            planned, comparison, evidence = self._compared(values, None)
         found = self._found(planned, comparison)
         if not (self.request.plans or self.request.charges):
             found.codes = _codes_before(evidence, month_before(self.request.window, 1)) | found.codes
@@ -141,41 +150,20 @@ class PropertyPlanner:
 
     def _compared(
         self,
-        integration: IntegrationConfig,
-        each: Property,
-        plans: Sequence[Plan],
-        observed: ObservedProperty,
-        everyone: tuple[Household, ...],
+        values: PropertyValues,
         since: date | None,
-    ) -> tuple[list[PlannedProperty], Comparison, Evidence]:
+    ) -> tuple[tuple[PlannedProperty, ...], Comparison, Evidence]:
         """The plans of a property compared with what is observed, and recorded from ``since`` on."""
+        known_by = (values.integration.id, values.names.id)
         evidence = Evidence(
-            observed,
-            self.journal.briefs(integration.id, each.id, since),
-            integration,
+            values.observed,
+            self.journal.briefs(*known_by, since),
+            values.integration,
             self.project.plans,
-            lambda: self.journal.postings(integration.id, each.id, since),
+            lambda: self.journal.postings(*known_by, since),
         )
-        names = names_of(each, self.project.config.property_alias(each.id))
-        recorded = None if self.request.listing_all else Recorded(evidence)
-        planned = [
-            _planned(
-                Setting(
-                    plan,
-                    integration,
-                    names,
-                    observed,
-                    self.request.as_of,
-                    self.request.window,
-                    self.lookback,
-                    posted_by(plan, evidence, observed.charges),
-                    everyone,
-                ),
-                recorded,
-            )
-            for plan in plans
-        ]
-        return planned, compare(planned, observed, evidence, integration, self.request.window), evidence
+        planned, comparison = plan_property(values, evidence, listing_all=self.request.listing_all)
+        return planned, comparison, evidence
 
     def _reaches_back(
         self, integration: IntegrationConfig, comparison: Comparison, evidence: Evidence
@@ -209,13 +197,6 @@ def _is_known_by_text(charge: Charge) -> bool:
     """Whether lines of the charge are known by a relative date as it is written, which is the same for every year."""
     dates = [charge.once, *(each.changes.get("once") for each in charge.overrides)]
     return any(isinstance(each, Once) and not isinstance(each.on, date) for each in dates)
-
-
-def _planned(setting: Setting, recorded: Recorded | None) -> PlannedProperty:
-    """The expansion of a plan in a property; with ``recorded`` what is steady is told the short way."""
-    expander = Expander(setting)
-    steady = steady_lines(expander, recorded) if recorded is not None else Steady()
-    return PlannedProperty(setting.plan, expander.run(told=steady.told), steady)
 
 
 class _Found:

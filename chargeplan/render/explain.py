@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from fractions import Fraction
 from typing import Any, Final
 
 import msgspec
@@ -12,9 +11,9 @@ import msgspec
 from chargeplan.core.change import Change
 from chargeplan.core.dates import LAST_DAY, Days
 from chargeplan.core.evidence import PostedPart
-from chargeplan.core.explain import Explained
+from chargeplan.core.explained import Explained
 from chargeplan.core.household import Household
-from chargeplan.core.line import Skip, Term
+from chargeplan.core.line import Skip
 from chargeplan.core.money import format_money
 from chargeplan.core.observed import Lease, SyncedCharge
 from chargeplan.core.posting import Posting
@@ -22,10 +21,20 @@ from chargeplan.core.text import period_label
 from chargeplan.render.escape import terminal
 from chargeplan.render.jsondoc import change_entry, posting_entry
 from chargeplan.render.paper import ACTION_STYLES, DEFAULT_WIDTH, Column, Paper, Row, table
+from chargeplan.render.terms import Step, all_steps, exact_text, fact_words
 from chargeplan.render.words import ACTIONS, HINTS, why, why_skipped
 
 _INDENT: Final = "  "
-_DECIMALS: Final = 4
+_SKIP_KEYS: Final = (
+    "plan",
+    "charge",
+    "property_id",
+    "lease_id",
+    "resident_id",
+    "unit_number",
+    "reason",
+    "detail",
+)
 _STATES: Final = {
     "intended": "unknown",
     "unknown": "unknown",
@@ -177,39 +186,21 @@ def _days(days: Days) -> str:
 
 
 def _facts(explained: Explained) -> list[str]:
-    return [f"{each.what}: {each.value}" for each in explained.facts]
+    return [f"{fact.what}: {fact_words(fact.value)}" for fact in explained.facts]
 
 
 def _amount(paper: Paper, explained: Explained) -> list[str]:
-    """The terms in three columns: what, exact, rounded."""
-    if not explained.terms:
+    """The steps in three columns: what, exact, rounded."""
+    steps = all_steps(explained.terms)
+    if not steps:
         return []
     columns = [Column(""), Column("exact", right=True), Column("rounded", right=True)]
-    rows = [Row((each.what, exact_text(each), _cents(each))) for each in explained.terms]
-    lines = [paper.ink("Amount", "bold"), *table(paper, columns, rows, _INDENT)]
-    if not explained.agrees:
-        lines += paper.prose(
-            "These terms do not lead to the amount: please report this as an error.", _INDENT
-        )
-    return lines
+    rows = [Row((step.what, exact_text(step), _cents(step))) for step in steps]
+    return [paper.ink("Amount", "bold"), *table(paper, columns, rows, _INDENT)]
 
 
-def exact_text(term: Term) -> str:
-    """Dollars with as many decimals as there are, else a few and a sign that there are more."""
-    if not term.exact:
-        return ""
-    cents = Fraction(term.exact)
-    scaled = abs(cents) * 10 ** (_DECIMALS - 2)
-    whole, rest = divmod(scaled.numerator, scaled.denominator)
-    dollars, decimals = divmod(whole, 10**_DECIMALS)
-    shown = f"{decimals:0{_DECIMALS}d}"
-    if not rest:
-        shown = shown[:2] + shown[2:].rstrip("0")
-    return f"{'-' if cents < 0 else ''}${dollars:,}.{shown}{'…' if rest else ''}"
-
-
-def _cents(term: Term) -> str:
-    return "" if term.cents is None else format_money(term.cents)
+def _cents(step: Step) -> str:
+    return "" if step.cents is None else format_money(step.cents)
 
 
 def _ledger(change: Change, explained: Explained | None) -> Iterator[str]:
@@ -325,7 +316,7 @@ def _line_entry(told: Told, change: Change) -> dict[str, Any]:
 def _skip_entry(told: Told, skip: Skip) -> dict[str, Any]:
     file, _, line = told.source.rpartition(":")
     return {
-        **msgspec.to_builtins(skip),
+        **{name: getattr(skip, name) for name in _SKIP_KEYS},
         "sentence": why_skipped(skip.reason),
         "source": {"file": file, "line": int(line)} if file else None,
         **_explained_entry(told.explained),
@@ -350,12 +341,12 @@ def _explained_entry(explained: Explained | None) -> dict[str, Any]:
             "occupied": _span(household.occupied) if household.occupied else None,
             "leases": [msgspec.to_builtins(each) for each in household.leases],
         },
-        "facts": [{"what": each.what, "value": each.value} for each in explained.facts],
+        "facts": [{"what": fact.what, "value": fact_words(fact.value)} for fact in explained.facts],
         "terms": [
-            {"what": each.what, "exact_in_cents": each.exact or None, "amount_in_cents": each.cents}
-            for each in explained.terms
+            {"what": step.what, "exact_in_cents": step.exact or None, "amount_in_cents": step.cents}
+            for step in all_steps(explained.terms)
         ],
-        "explained": bool(explained.terms) and explained.agrees,
+        "explained": bool(explained.terms),
     }
 
 

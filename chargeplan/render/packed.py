@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from chargeplan.core.change import Change, ChangeSet
-from chargeplan.core.line import Term
 from chargeplan.core.money import format_money
 from chargeplan.render.escape import terminal
-from chargeplan.render.explain import exact_text
 from chargeplan.render.screen import days_billed
+from chargeplan.render.terms import Step, exact_text
 from chargeplan.render.words import ACTIONS, HINTS, SIGNS, why
 
-Arithmetic = Mapping[str, Sequence[Term]]
+Arithmetic = Mapping[str, Sequence[Step]]
 
 
 class Texts:
@@ -40,7 +39,7 @@ def packed_lines(
     """What the script needs: the texts, the lines, how many of them are on one page, and the words for actions.
 
     A line is its action, property, unit, charge code, charge, date, cents (or null), text, note, and its details: pairs
-    of a name and a value, and the terms of its amount in threes (what, exact, rounded).
+    of a name and a value, and the steps of its amount in threes (what, exact, rounded).
     """
     texts = Texts()
     names = Names(change_set)
@@ -52,7 +51,7 @@ def packed_lines(
     }
 
 
-def _line(texts: Texts, names: Names, change: Change, terms: Sequence[Term]) -> list[object]:
+def _line(texts: Texts, names: Names, change: Change, steps: Sequence[Step]) -> list[object]:
     cells = names.cells(change)
     return [
         list(SIGNS).index(change.action),
@@ -62,11 +61,11 @@ def _line(texts: Texts, names: Names, change: Change, terms: Sequence[Term]) -> 
         [texts.number(text) for pair in details(change) for text in pair],
         [
             texts.number(text)
-            for term in terms
+            for step in steps
             for text in (
-                term.what,
-                exact_text(term),
-                "" if term.cents is None else format_money(term.cents),
+                step.what,
+                exact_text(step),
+                "" if step.cents is None else format_money(step.cents),
             )
         ],
     ]

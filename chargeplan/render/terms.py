@@ -51,6 +51,7 @@ from chargeplan.core.terms import (
 
 _TIMES: Final = "\u00d7"
 _HUNDREDTH: Final = Fraction(1, 100)
+_DECIMALS: Final = 4
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -66,7 +67,7 @@ def steps_of(term: Term | Difference) -> tuple[Step, ...]:
     return tuple(_steps(term))
 
 
-def _steps(term: Term | Difference) -> Iterator[Step]:
+def _steps(term: Term | Difference) -> Iterator[Step]:  # noqa: C901 - a row for each kind of term
     match term:
         case Whole():
             yield from _amount(term.amount)
@@ -205,7 +206,11 @@ def _share(term: Share) -> Iterator[Step]:
     yield _whole(f"the share of unit {term.unit_number}, by largest remainder", term.share)
     by = term.by_days
     if term.cents != term.share:
-        how = f"{by.days} of the {by.of} days billed" if by.method == "none" else f"{by.days}/{by.of}, {by.method}"
+        how = (
+            f"{by.days} of the {by.of} days billed"
+            if by.method == "none"
+            else f"{by.days}/{by.of}, {by.method}"
+        )
         yield _whole(f"the household's part, {how}", term.cents)
 
 
@@ -260,7 +265,7 @@ def _difference(term: Difference) -> Iterator[Step]:
 # --- facts ------------------------------------------------------------------------------------------------------------
 
 
-def fact_words(value: FactValue) -> str:
+def fact_words(value: FactValue) -> str:  # noqa: C901, PLR0911 - a row for each kind of fact
     """What a fact says."""
     match value:
         case str():
@@ -315,6 +320,20 @@ def number(value: Fraction | int) -> str:
     return f"{'-' if exact < 0 else ''}{whole}.{rest:06d}".rstrip("0")
 
 
-def all_steps(terms: Sequence[Term]) -> tuple[Step, ...]:
+def all_steps(terms: Sequence[Term | Difference]) -> tuple[Step, ...]:
     """The rows of several terms, one after another."""
     return tuple(step for term in terms for step in _steps(term))
+
+
+def exact_text(step: Step) -> str:
+    """Dollars with as many decimals as there are, else a few and a sign that there are more."""
+    if not step.exact:
+        return ""
+    cents = Fraction(step.exact)
+    scaled = abs(cents) * 10 ** (_DECIMALS - 2)
+    whole, rest = divmod(scaled.numerator, scaled.denominator)
+    dollars, decimals = divmod(whole, 10**_DECIMALS)
+    shown = f"{decimals:0{_DECIMALS}d}"
+    if not rest:
+        shown = shown[:2] + shown[2:].rstrip("0")
+    return f"{'-' if cents < 0 else ''}${dollars:,}.{shown}{'…' if rest else ''}"

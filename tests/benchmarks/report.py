@@ -17,8 +17,8 @@ from statistics import median
 
 from playwright.sync_api import Browser, sync_playwright
 
-from chargeplan.core.line import Term
 from chargeplan.render.html import plan_html
+from chargeplan.render.terms import Step
 from tests.benchmarks.apply import town
 from tests.e2e.test_report import _OPTIONS, chromium
 from tests.render.samples import change, change_set
@@ -33,7 +33,7 @@ def report(count: int) -> str:
         for number in range(count)
     ]
     terms = {
-        each.reference: (Term("rate", "3500", 3500), Term("the whole period", "", each.amount))
+        each.reference: (Step("rate", "3500", 3500), Step("the whole period", "", each.amount))
         for each in changes
     }
     return plan_html(change_set(*changes), digest="sha256:x", arithmetic=terms)

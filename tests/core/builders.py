@@ -19,9 +19,8 @@ from chargeplan.core.compare import Comparison, compare
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days, RelativeDate, add_months
 from chargeplan.core.diagnostic import Place
-from chargeplan.core.evidence import Evidence
 from chargeplan.core.due import Expander, expand
-from chargeplan.core.site import Setting
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.line import Line, Skip
 from chargeplan.core.money import format_money, parse_money
 from chargeplan.core.observed import (
@@ -38,6 +37,7 @@ from chargeplan.core.plan import Charge, Fixed, FromPath, Once, Path, Plan, Row,
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import Posting
 from chargeplan.core.select import Names
+from chargeplan.core.site import Setting
 from chargeplan.core.steady import Recorded, steady_lines
 from chargeplan.flow.applying import posting_of
 
@@ -289,7 +289,7 @@ class World:
         for each in settings:
             expander = Expander(each)
             steady = steady_lines(expander, Recorded(evidence))
-            planned.append(PlannedProperty(each.plan, expander.run(told=steady.told), steady))
+            planned.append(PlannedProperty(each.plan, expander.run(unless=steady.told), steady))
         short = compare(planned, self.seen, evidence, self.integration, window)
         stands = Counter[str]()
         skips = Counter((each.plan, each.charge, each.lease_id, each.reason) for each in short.skips)

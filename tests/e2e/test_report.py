@@ -18,9 +18,9 @@ import pytest
 
 from chargeplan.core.change import PeriodTotals
 from chargeplan.core.dates import Days
-from chargeplan.core.line import Term
 from chargeplan.planfile.codec import read_plan
 from chargeplan.render.html import plan_html
+from chargeplan.render.terms import Step
 from tests.e2e.house import OAK
 from tests.render.samples import change, change_set, full
 
@@ -124,7 +124,7 @@ def test_nothing_is_loaded_and_nothing_is_complained_of(read):
 def test_hostile_text_is_text(read):
     evil = change("create", 1, description=EVIL, notes=EVIL, charge_code=EVIL, unit_number=EVIL)
     hold = change("hold", 2, reason="lease_ended", detail=EVIL, charge_code=EVIL)
-    terms = {each.reference: (Term(EVIL, "100", 100),) for each in (evil, hold)}
+    terms = {each.reference: (Step(EVIL, "100", 100),) for each in (evil, hold)}
     found = read(report(evil, hold, arithmetic=terms))
     for number in (0, 1):
         found.page.locator("button.more").nth(number).click()
@@ -230,7 +230,7 @@ def test_twenty_thousand_lines_are_there_a_hundred_at_a_time(read):
 
 def test_a_line_is_opened_by_keyboard_and_shows_its_arithmetic(read):
     line = change("create", 1, service=Days(date(2027, 8, 18), date(2027, 8, 31)), amount=1581)
-    terms = {line.reference: (Term("rate", "3500", 3500), Term("14 of 31 days", "49000/31", 1581))}
+    terms = {line.reference: (Step("rate", "3500", 3500), Step("14 of 31 days", "49000/31", 1581))}
     found = read(report(line, arithmetic=terms))
     button = found.page.get_by_role("button", name="details of unit 201, Pet Rent")
     found.page.get_by_role("columnheader", name="Text").get_by_role("button").focus()
@@ -306,7 +306,7 @@ def test_the_page_is_never_wider_than_the_window(read, width):
 
 def test_in_a_narrow_window_the_amount_is_in_view_and_the_rest_among_the_details(read):
     line = change("create", 1, amount=123456, charge_code="Water Reimbursement")
-    terms = {line.reference: (Term("rate", "123456", 123456),)}
+    terms = {line.reference: (Step("rate", "123456", 123456),)}
     found = read(report(line, arithmetic=terms), viewport={"width": 390, "height": 1200})
     place = found.page.locator("#lines-body td.money").bounding_box()
     assert place["x"] + place["width"] <= 390

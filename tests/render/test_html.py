@@ -14,7 +14,6 @@ import pytest
 
 from chargeplan.core.change import ChangeSet, PeriodTotals, Total
 from chargeplan.core.dates import Days
-from chargeplan.core.line import Term
 from chargeplan.core.statement import statement_of
 from chargeplan.render.chart import Column, columns_svg
 from chargeplan.render.codes import CodeMoney, money_by_code, periods_before
@@ -23,6 +22,7 @@ from chargeplan.render.page import commands, embedded
 from chargeplan.render.results import records_csv
 from chargeplan.render.statement import CSV_KEYS, statement_html, statement_rows
 from chargeplan.render.summary import Summary, summarize
+from chargeplan.render.terms import Step
 from tests.render.samples import change, change_set, full
 
 EVIL = "</script><script>hacked=1</script><!--<img src=x onerror=hacked=1>\x1b[2J\u202e\u2028javascript:hacked=1`&"
@@ -155,7 +155,7 @@ def test_long_lists_say_how_many_are_left_out() -> None:
 
 
 def test_the_data_has_every_line_with_its_amount_and_arithmetic() -> None:
-    terms = {change(number=1).reference: (Term("rent", "7001/2"), Term("rounded", "", 3501))}
+    terms = {change(number=1).reference: (Step("rent", "7001/2"), Step("rounded", "", 3501))}
     page = Page(report(many(250), arithmetic=terms))
     data = json.loads(page.texts["script"][0])
     assert [line[6] for line in data["lines"]] == [3500] * 250
