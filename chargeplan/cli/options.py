@@ -168,7 +168,7 @@ def save(path: Path, text: str) -> None:
     Raises:
         ChargeplanError: it can't be written; what stood there stays.
     """
-    from chargeplan.planfile.whole import written_whole  # noqa: PLC0415
+    from chargeplan.disk.whole import written_whole  # noqa: PLC0415
 
     try:
         if path.exists() and not path.is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -148,17 +149,20 @@ def planned_of(world: wiring.World, project: Project, request: PlanRequest) -> P
 
 def with_excerpts(change_set: ChangeSet, root: Path) -> ChangeSet:
     """The change set with the source line of every diagnostic that has a place."""
-    shown = tuple(_with_excerpt(each, root) for each in change_set.diagnostics)
+
+    @functools.cache
+    def lines(name: str) -> list[str]:
+        path = root / name
+        return path.read_text(encoding="utf-8-sig").split("\n") if path.is_file() else []
+
+    def with_excerpt(diagnostic: Diagnostic) -> Diagnostic:
+        place = diagnostic.place
+        if place is None or diagnostic.excerpt or not 0 < place.line <= len(lines(place.file)):
+            return diagnostic
+        return msgspec.structs.replace(diagnostic, excerpt=lines(place.file)[place.line - 1])
+
+    shown = tuple(with_excerpt(diagnostic) for diagnostic in change_set.diagnostics)
     return msgspec.structs.replace(change_set, diagnostics=shown)
-
-
-def _with_excerpt(diagnostic: Diagnostic, root: Path) -> Diagnostic:
-    place = diagnostic.place
-    if place is None or diagnostic.excerpt or not (root / place.file).is_file():
-        return diagnostic
-    lines = (root / place.file).read_text(encoding="utf-8-sig").splitlines()
-    excerpt = lines[place.line - 1] if 0 < place.line <= len(lines) else ""
-    return msgspec.structs.replace(diagnostic, excerpt=excerpt)
 
 
 def origin_of(world: wiring.World, project: Project, request: PlanRequest, planned: Planned) -> Origin:

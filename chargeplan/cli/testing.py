@@ -20,7 +20,7 @@ from chargeplan.core.line import Skip
 from chargeplan.core.plan import Plan
 from chargeplan.core.property_plan import PropertyValues, plan_property
 from chargeplan.flow.plan_request import lookback
-from chargeplan.loading.plan_tests import Expected, PlanTest, Value, files_of_tests, load_tests
+from chargeplan.loading.plan_tests import Expected, PlanTest, Value, load_tests
 from chargeplan.render import jsondoc
 from chargeplan.render.plan_tests import Difference, PlanTestResult, results_document, results_screen
 
@@ -42,7 +42,7 @@ def test(*, common: Common, files: tuple[Path, ...]) -> int:
       chargeplan test plans/tests/oak-street-first-month.yaml
     """
     config = wiring.configured(common)
-    loaded = load_tests(wiring.find_config(common), config, _paths(files) or files_of_tests(config))
+    loaded = load_tests(wiring.find_config(common), config, files)
     if any(each.is_error for each in loaded.diagnostics):
         raise InputError(
             "The tests can't be run: there are errors in them or in their plans.",
@@ -57,11 +57,6 @@ def test(*, common: Common, files: tuple[Path, ...]) -> int:
     else:
         click.echo(results_screen(results, color=common.colored, width=common.width), nl=False)
     return 0 if all(each.passed for each in results) else 1
-
-
-def _paths(files: Iterable[Path]) -> list[Path]:
-    """The files; of a folder, all its tests."""
-    return [path for each in files for path in (sorted(each.glob("*.yaml")) if each.is_dir() else [each])]
 
 
 # --- one test ----------------------------------------------------------------------------------------------------

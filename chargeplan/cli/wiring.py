@@ -92,7 +92,7 @@ def find_config(options: Common) -> Path:
     named = options.config or os.environ.get("CHARGEPLAN_CONFIG")
     if named:
         path = Path(named)
-        if path.is_file():
+        if os.path.lexists(path):
             return path.absolute()
         raise ChargeplanError(
             f"There is no configuration {named}.",
@@ -101,7 +101,8 @@ def find_config(options: Common) -> Path:
         )
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "chargeplan.yaml").is_file():
+        # A link to nowhere is not passed over: the next folder's configuration is another project's.
+        if os.path.lexists(folder / "chargeplan.yaml"):
             return folder / "chargeplan.yaml"
     raise ChargeplanError(
         "There is no chargeplan.yaml here or in a folder above.",

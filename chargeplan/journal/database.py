@@ -17,6 +17,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.disk.regular import open_regular
 from chargeplan.journal import schema, server
 from chargeplan.journal.failures import (
     NOTHING_SENT,
@@ -231,6 +232,9 @@ def open_database(
 def _file(path: Path, *, create: bool) -> Database:
     where = str(path)
     read_only = False
+    if path.is_symlink() and not path.exists():
+        # Made where the link points, the journal would be somewhere that nobody named.
+        raise problem("journal_unwritable", where, "it is a link to nowhere")
     try:
         size = path.stat().st_size if path.exists() else 0
         if size == 0:
@@ -285,7 +289,7 @@ def _stamp(path: Path) -> None:
 
 def _check_header(path: Path) -> None:
     # Read as bytes: opening a foreign database with SQLite, in WAL mode at that, would write to it.
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         header = file.read(100)
     ours = header[68:72] == schema.APPLICATION_ID.to_bytes(4, "big")
     if not header.startswith(_MAGIC) or not ours:

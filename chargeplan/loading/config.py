@@ -131,6 +131,10 @@ def _pattern(spot: Spot) -> str | None:
     if written is not None and (Path(written).is_absolute() or ".." in Path(written).parts):
         spot.error(f"`{written}` lies outside the project.", "Write a pattern below the folder of this file.")
         return None
+    parts = () if written is None or "\0" in written else Path(written).parts
+    if written is not None and (not parts or any("**" in part and part != "**" for part in parts)):
+        spot.wrong("a pattern such as `plans/*.yaml`, with `**` for folders of any depth")
+        return None
     return written
 
 

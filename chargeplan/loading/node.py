@@ -93,6 +93,8 @@ class Problems:
     def __init__(self) -> None:
         self.diagnostics: list[Diagnostic] = []
         self._lines: dict[str, tuple[str, ...]] = {}
+        self.error_count = 0
+        """How many errors, warnings not counted; compare before and after a step to know whether it failed."""
         self._told: set[tuple[Place | None, str]] = set()
 
     def register(self, file: str, lines: tuple[str, ...]) -> None:
@@ -126,6 +128,7 @@ class Problems:
     def error(self, place: Place | None, summary: str, detail: str = "") -> None:
         """Add an error at ``place``; what is read twice (a default, an alias) is told once."""
         if self._first_time(place, summary):
+            self.error_count += 1
             self.diagnostics.append(error(summary, detail, place, self.excerpt(place)))
 
     def warning(self, place: Place | None, summary: str, detail: str = "") -> None:
@@ -137,8 +140,3 @@ class Problems:
         seen = (place, summary) in self._told
         self._told.add((place, summary))
         return not seen
-
-    @property
-    def error_count(self) -> int:
-        """How many errors, warnings not counted; compare before and after a step to know whether it failed."""
-        return sum(problem.is_error for problem in self.diagnostics)

@@ -6,6 +6,7 @@ The records become the values that Propexo's would become, so that a test runs t
 from __future__ import annotations
 
 import datetime as dt
+import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,7 @@ from chargeplan.loading.check import (
     list_of,
     text,
 )
-from chargeplan.loading.files import Files
+from chargeplan.loading.files import Files, is_hidden
 from chargeplan.loading.node import Mapping, Problems, Scalar
 from chargeplan.loading.project import load_project
 from chargeplan.loading.source import read_bytes
@@ -110,21 +111,20 @@ class LoadedTests(msgspec.Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...]
 
 
-def files_of_tests(config: Config) -> tuple[Path, ...]:
-    """Every test beside the configured plans, in the order of their names."""
-    root = Path(config.root)
-    folders = {each.parent for pattern in config.plans for each in root.glob(pattern)}
-    return tuple(sorted(each for folder in folders for each in (folder / "tests").glob("*.yaml")))
-
-
 def load_tests(config_path: Path, config: Config, paths: Sequence[Path]) -> LoadedTests:
-    """Read the tests and the plans that they test; never raises for what users write."""
+    """Read the tests, or without ``paths`` all beside the configured plans, and the plans that they test.
+
+    Never raises for what users write. Where there is no test at all, the plans are read for themselves: a project
+    whose plans can't be read has no good end.
+    """
     problems = Problems()
     files = Files(Path(config.root), problems)
+    names = _names_of_tests(config, files, paths)
+    if not names:
+        return LoadedTests((), load_project(config_path).diagnostics)
     tests: list[PlanTest] = []
     told: dict[Diagnostic, None] = {}
-    for path in paths:
-        name = files.name(path.absolute())
+    for name in names:
         data = files.read(name, Place(name, 1))
         root = None if data is None else read_bytes(data, name, problems)
         if root is None:
@@ -137,6 +137,21 @@ def load_tests(config_path: Path, config: Config, paths: Sequence[Path]) -> Load
     return LoadedTests(
         tuple(tests), tuple(sorted(found, key=lambda each: (each.place or nowhere, each.summary)))
     )
+
+
+def _names_of_tests(config: Config, files: Files, paths: Sequence[Path]) -> list[str]:
+    """The files of ``paths``, all tests of their folders, or every test beside the configured plans."""
+    if not paths:
+        folders = {Path(name).parent for pattern in config.plans for name in files.matching(pattern)}
+        patterns = [f"{glob.escape(folder.as_posix())}/tests/*.yaml" for folder in folders]
+        return sorted({name for pattern in patterns for name in files.matching(pattern)})
+    return [name for path in paths for name in files.given(_tests_at(path))]
+
+
+def _tests_at(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return [each for each in sorted(path.glob("*.yaml")) if not is_hidden(Path(each.name))]
 
 
 class _TestBuilder:

@@ -40,11 +40,7 @@ def load_project(path: Path, plan_files: Sequence[Path] | None = None) -> Loaded
     config, files = _config(path, problems)
     if config is None:
         return Loaded(None, None, _ordered(problems))
-    names = (
-        _plan_names(config, files)
-        if plan_files is None
-        else [files.name(each.absolute()) for each in plan_files]
-    )
+    names = _plan_names(config, files) if plan_files is None else files.given(plan_files)
     plans = [plan for name in names if (plan := _plan(name, config, files)) is not None]
     _check_together(plans, problems)
     diagnostics = _ordered(problems)
@@ -69,27 +65,18 @@ def _plan_names(config: Config, files: Files) -> list[str]:
     """The plan files that the patterns find, in order; tests of plans are not plans."""
     found: dict[str, None] = {}
     for pattern in config.plans:
-        matches = sorted(
-            each for each in files.root.glob(pattern) if each.is_file() and each.parent.name != "tests"
-        )
+        matches = [name for name in files.matching(pattern) if Path(name).parent.name != "tests"]
         if not matches:
             files.problems.error(
                 Place(config.file, 1),
                 f"No file fits `{pattern}`.",
                 "Write a plan, or correct `plans` in the configuration.",
             )
-        found.update((files.name(each), None) for each in matches)
+        found.update(dict.fromkeys(matches))
     return list(found)
 
 
 def _plan(name: str, config: Config, files: Files) -> LoadedPlan | None:
-    if not (files.root / name).resolve().is_relative_to(files.root):
-        files.problems.error(
-            Place(name, 1),
-            f"`{name}` lies outside the project.",
-            "Copy it into the folder of chargeplan.yaml.",
-        )
-        return None
     data = files.read(name, Place(name, 1))
     root = None if data is None else read_bytes(data, name, files.problems)
     return None if root is None else build_plan(root, name, config, files)

@@ -18,6 +18,7 @@ import msgspec
 
 from chargeplan.core.approval import Approval, Evidence, Subject, fingerprint, read_key
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.disk.regular import read_regular
 from chargeplan.planfile import keys
 from chargeplan.planfile.codec import PlanFile
 from chargeplan.planfile.keys import Signer
@@ -110,29 +111,17 @@ def read_approvals(path: Path, approvers: Mapping[str, str]) -> tuple[Evidence, 
             that verifies is not installed.
     """
     try:
-        if not path.exists():
-            return ()
-        content = _content(path)
+        content = read_regular(path, limit=_LARGEST)
+    except FileNotFoundError:
+        return ()
     except OSError as error:
         raise ChargeplanError(
             f"The approvals {path} can't be read: {error.strerror or error}. Nothing was posted.",
+            hint="Make the file readable; or delete it, and let the plan be approved again.",
             code="approvals_unreadable",
         ) from error
-    if len(content) > _LARGEST:
-        raise ChargeplanError(
-            f"The approvals {path} are longer than any that people gave. Nothing was posted.",
-            hint="Delete the file, and let the plan be approved again.",
-            code="approvals_unreadable",
-        )
     lines = content.split(b"\n")
     return tuple(_evidence(number, line, approvers) for number, line in enumerate(lines, 1) if line.strip())
-
-
-def _content(path: Path) -> bytes:
-    if not path.is_file():
-        raise OSError("not a regular file")
-    with path.open("rb") as stream:
-        return stream.read(_LARGEST + 1)
 
 
 def _evidence(number: int, line: bytes, approvers: Mapping[str, str]) -> Evidence:
@@ -193,7 +182,7 @@ def read_private_key(path: Path, ask: Callable[[], str]) -> Signer:
     """
     try:
         mode = path.stat().st_mode
-        pem = _content(path)
+        pem = read_regular(path, limit=_LARGEST)
     except OSError as error:
         raise ChargeplanError(
             f"The key {path} can't be read: {error.strerror or error}.", code="key_unreadable"

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, BinaryIO, Final, TypeAlias
 
 import msgspec
 
@@ -21,18 +21,22 @@ from chargeplan.core.change import Change, ChangeSet, GuardResult, ObservedMark,
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError, StalePlanError
 from chargeplan.core.line import AllocationReport
+from chargeplan.disk.regular import open_regular
+from chargeplan.disk.whole import written_whole
 from chargeplan.planfile.header import FORMAT_VERSION, KIND, Header
 from chargeplan.planfile.seal import Sealer, digest, footer_line, same
-from chargeplan.planfile.whole import written_whole
 
+_Stream: TypeAlias = BinaryIO | gzip.GzipFile
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 _FOOTER_START: Final = b'{"kind":"footer",'
 # Words that only a plan file has near its start: a damaged file that still has one is altered, not something else.
 _TELLTALES: Final = (f'"kind":"{KIND}"'.encode(), b'"expires_at":"')
 _START: Final = 600
 _UNLISTED: Final = frozenset({"unchanged", "skip"})
-# No honest line is longer; a damaged or hostile file must not fill the memory before its seal is checked.
-_LONGEST_LINE: Final = 256 * 1024 * 1024
+# No honest line is longer; a hostile one ends the reading before it fills the memory.
+_LONGEST_LINE: Final = 64 * 1024 * 1024
+_LONGEST_FOOTER: Final = 64 * 1024
+_CHUNK: Final = 1024 * 1024
 
 
 class Review(msgspec.Struct, frozen=True):
@@ -169,9 +173,9 @@ def read_plan(path: Path) -> PlanFile:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[io.BufferedIOBase]:
+def _opened(path: Path) -> Iterator[_Stream]:
     """The file's lines, unpacked where it is packed, whatever its name says: people rename files."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         packed = stream.read(2) == _GZIP_MAGIC
         stream.seek(0)
         if not packed:
@@ -181,22 +185,37 @@ def _opened(path: Path) -> Iterator[io.BufferedIOBase]:
             yield unpacked
 
 
-def _read(stream: io.BufferedIOBase, path: Path) -> PlanFile:
+def _read(stream: _Stream, path: Path) -> PlanFile:
+    """Decode the plan, once its seal is known to be whole: till then a file of any size costs a moment and little memory."""
     first = stream.readline(_LONGEST_LINE)
     _expect_plan(first, path)
-    running = hashlib.sha256(first)
+    stream.seek(0)
+    sha256 = _sealed(stream, path)
+    stream.seek(len(first))
     header = msgspec.json.decode(first, type=Header)
     review = msgspec.json.decode(first, type=_WithReview).review
     changes: list[Change] = []
     decoder = msgspec.json.Decoder(Change)
-    line = stream.readline(_LONGEST_LINE)
-    while line and not line.startswith(_FOOTER_START):
-        running.update(line)
+    while not (line := stream.readline(_LONGEST_LINE)).startswith(_FOOTER_START):
         changes.append(decoder.decode(line))
-        line = stream.readline(_LONGEST_LINE)
-    if stream.read(1) or not same(line, footer_line(review.totals, running.hexdigest())):
+    if not same(line, footer_line(review.totals, sha256)):
         raise _altered(path, "its seal does not fit its content")
     return _verified(PlanFile(header, _change_set(header, review, tuple(changes)), review), path)
+
+
+def _sealed(stream: _Stream, path: Path) -> str:
+    """The hash of all that stands before the last line, which has to be the footer with that hash."""
+    running, rest = hashlib.sha256(), b""
+    while chunk := stream.read(_CHUNK):
+        rest += chunk
+        running.update(rest[:-_LONGEST_FOOTER])
+        rest = rest[-_LONGEST_FOOTER:]
+    footer = rest.rfind(b"\n", 0, -1) + 1
+    running.update(rest[:footer])
+    sha256 = running.hexdigest()
+    if not rest[footer:].startswith(_FOOTER_START) or sha256.encode() not in rest[footer:]:
+        raise _altered(path, "its seal does not fit its content")
+    return sha256
 
 
 class _WithReview(msgspec.Struct, frozen=True):

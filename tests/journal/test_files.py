@@ -124,6 +124,19 @@ def test_a_folder_is_an_error_for_people(tmp_path: Path) -> None:
     assert _code(tmp_path / "file" / "journal.db") == "journal_unwritable"
 
 
+def test_a_journal_is_not_made_where_a_link_to_nowhere_points(tmp_path: Path) -> None:
+    (tmp_path / "j.db").symlink_to(tmp_path / "elsewhere.db")
+    with pytest.raises(ChargeplanError, match="link to nowhere"):
+        open_journal(str(tmp_path / "j.db"), create=True)
+    assert not (tmp_path / "elsewhere.db").exists()
+
+
+def test_a_pipe_in_the_journals_place_does_not_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "j.db")
+    with pytest.raises(ChargeplanError):
+        open_journal(str(tmp_path / "j.db"), create=False)
+
+
 def test_full_disk_before_and_after_the_request(path: Path) -> None:
     with open_journal(str(path), create=True) as journal:
         intend(journal, "CP1")

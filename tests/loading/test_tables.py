@@ -155,7 +155,7 @@ def test_a_link_out_of_the_project_is_refused(tmp_path):
 def test_a_folder_is_no_table(tmp_path):
     (tmp_path / "plans" / "r.csv").mkdir(parents=True)
     assert [each.summary for each in load(tmp_path, ROSTER).diagnostics] == [
-        "The file `plans/r.csv` cannot be read: Is a directory."
+        "The file `plans/r.csv` cannot be read: it is no regular file."
     ]
 
 

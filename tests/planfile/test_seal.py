@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
+import resource
 import stat
 from pathlib import Path
 
@@ -15,7 +17,8 @@ from hypothesis import strategies as st
 
 from chargeplan.core.change import ChangeSet, PropertyDigest, Total
 from chargeplan.core.errors import ChargeplanError, StalePlanError
-from chargeplan.planfile import codec, whole
+from chargeplan.disk import whole
+from chargeplan.planfile import codec
 from chargeplan.planfile.codec import PlanFile, read_plan, review_of, write_plan
 from chargeplan.planfile.header import Allowance, Origin, PlanOptions, header_of
 from chargeplan.planfile.seal import digest
@@ -202,6 +205,38 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
     with pytest.raises(ChargeplanError) as caught:
         read_plan(tmp_path)
     assert caught.value.code == "plan_unreadable"
+
+
+def test_a_pipe_or_a_device_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "p")
+    for path in (tmp_path / "p", Path("/dev/zero")):
+        with pytest.raises(ChargeplanError, match="it is no regular file") as caught:
+            read_plan(path)
+        assert caught.value.code == "plan_unreadable"
+
+
+@pytest.mark.parametrize("filling", [b" " * 1_000_000, b"{}\n" * 300_000], ids=["one line", "many lines"])
+def test_a_packed_plan_that_unpacks_to_300_mb_costs_little_memory(tmp_path: Path, filling: bytes) -> None:
+    save(tmp_path / "good.plan")
+    head = (tmp_path / "good.plan").read_bytes().splitlines(keepends=True)[0]
+    bomb = gzip.compress(head) + gzip.compress(filling) * (300_000_000 // len(filling))
+    (tmp_path / "p.plan.gz").write_bytes(bomb)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(StalePlanError):
+        read_plan(tmp_path / "p.plan.gz")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000
+
+
+def test_what_is_saved_through_a_link_is_written_where_it_points(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    target, link = tmp_path / "there" / "p.plan", tmp_path / "p.plan"
+    link.symlink_to(target)
+    with pytest.raises(ChargeplanError, match="link to nowhere"):
+        save(link)
+    target.write_text("before")
+    expected = save(link)
+    assert link.is_symlink()
+    assert read_plan(target) == expected
 
 
 # --- whole or not at all -------------------------------------------------------------------------------------------

@@ -14,11 +14,16 @@ from typing import BinaryIO
 def written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of ``path``, durably and with mode 0600, when the block ends well.
 
-    Otherwise what stood there stays as it was.
+    Otherwise what stood there stays as it was. A link stays a link, and the file that it points to is written.
 
     Raises:
-        OSError: The disk refused, or ``path`` is there and no regular file: a device would be replaced, not written.
+        OSError: The disk refused, or ``path`` is there and no regular file (a device would be replaced, not written),
+            or a link to nowhere.
     """
+    if path.is_symlink():
+        if not path.exists():
+            raise OSError(f"{path} is a link to nowhere")
+        path = path.resolve()
     if path.exists() and not path.is_file():
         raise OSError(f"{path} is not a regular file")
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
