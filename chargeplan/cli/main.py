@@ -68,6 +68,7 @@ _HELP = {
 _EVERYWHERE = {
     "--config": True,
     "--env": True,
+    "--trust": True,
     "--color": True,
     "--log-level": True,
     "--log-format": True,

@@ -30,6 +30,7 @@ class Common(msgspec.Struct, frozen=True):
     as_json: bool
     log_level: str
     log_format: str
+    trust: str | None = None
 
     @property
     def colored(self) -> bool:
@@ -74,6 +75,7 @@ def common(*, json: bool = True) -> Callable[[F], F]:
                 as_json=values.pop("as_json", False),
                 log_level=values.pop("log_level"),
                 log_format=values.pop("log_format"),
+                trust=values.pop("trust"),
             )
             configure_logging(options)
             return function(common=options, **values)
@@ -102,6 +104,11 @@ _COMMON = [
         "env_name",
         metavar="NAME",
         help="The environment; default: $CHARGEPLAN_ENV, else the configuration's.",
+    ),
+    click.option(
+        "--trust",
+        metavar="FILE",
+        help="A reviewed chargeplan.yaml: an environment with another host or other variables is refused; default: $CHARGEPLAN_TRUST.",
     ),
     click.option(
         "--color",

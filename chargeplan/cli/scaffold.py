@@ -99,13 +99,32 @@ expect:
     - {charge: parking, date: 2027-08-18, amount: 75.00}
 """
 
+# What the guides have people write beside the plans: who owes what, which is nobody's business who reads the repository.
 _IGNORE = """\
 .chargeplan/
-*.plan
-*.plan.gz
-*.approvals
 chargeplan-run/
+*.plan
+*.plan.*
+*.approvals
+*.key
+/*.md
+!/README.md
+/*.html
+/*.csv
+/*.json
+journal-backup*
 """
+
+# The digest of a plan is of its files; a checkout that changes their lines' ends would make others of them.
+_ATTRIBUTES = """\
+*.yaml text eol=lf
+*.yml text eol=lf
+*.csv text eol=lf
+*.sh text eol=lf
+"""
+
+# A repository may have these already; they are left as they are.
+_KEPT = (".gitignore", ".gitattributes")
 
 # Where the files of a code host come from and where they go: the action is one folder, the pipelines are examples to edit.
 _ACTION = ".github/actions/chargeplan"
@@ -164,9 +183,10 @@ def scaffold(root: Path, *, ci: str) -> list[str]:
         "schemas/config.schema.json": schema_text("config"),
         "schemas/plan-test.schema.json": schema_text("test"),
         ".gitignore": _IGNORE,
+        ".gitattributes": _ATTRIBUTES,
         **pipelines(ci),
     }
-    there = [name for name in files if (root / name).exists() and name != ".gitignore"]
+    there = [name for name in files if (root / name).exists() and name not in _KEPT]
     if there:
         raise ChargeplanError(
             f"{root / there[0]} is already there; nothing was written.",

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from chargeplan.cli.options import Common
 from chargeplan.cli.progress import Bar
+from chargeplan.cli.trust import refuse_departures
 from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError, InputError
@@ -145,8 +146,10 @@ def project(options: Common) -> tuple[Project, tuple[Diagnostic, ...]]:
 def environment(options: Common, config: Config) -> Environment:
     """``--env``, else ``$CHARGEPLAN_ENV``, else the configuration's.
 
+    With ``--trust`` it is the reviewed configuration's too, before a variable of it is read.
+
     Raises:
-        ChargeplanError: there is none of that name.
+        ChargeplanError: there is none of that name, or it asks for more than the reviewed one does.
     """
     name = options.env or os.environ.get("CHARGEPLAN_ENV") or config.environment
     if name not in config.environments:
@@ -156,7 +159,9 @@ def environment(options: Common, config: Config) -> Environment:
             hint=f"The configuration has: {known}.",
             code="unknown_environment",
         )
-    return config.environments[name]
+    found = config.environments[name]
+    refuse_departures(found, options.trust)
+    return found
 
 
 class World:

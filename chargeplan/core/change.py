@@ -112,7 +112,7 @@ class PropertyDigest(msgspec.Struct, frozen=True):
 class GuardResult(msgspec.Struct, frozen=True):
     """One guard's verdict: the value that was counted against its limit, both in the guard's own unit.
 
-    ``unit`` is ``count``, ``cents`` or ``percent``; ``subject`` is the property or resident that it was counted for, or empty.
+    ``unit`` is ``count``, ``cents`` or ``percent``; ``subject`` is the property's name, or the resident or line, that it was counted for, or empty.
     ``allowed`` is how it was overridden (``max_total=650000.00``), or ``None``.
     """
 

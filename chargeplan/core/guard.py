@@ -180,7 +180,7 @@ def _change(
             continue
         if facts.before == 0:
             message = f"{facts.name} has no period before to compare with"
-            yield GuardResult("max_change", True, "percent", None, guards.max_change, property_id, message)
+            yield GuardResult("max_change", True, "percent", None, guards.max_change, facts.name, message)
             continue
         # Rounded up, so that 25.1 percent does not pass a limit of 25.
         percent = -(-abs(facts.now - facts.before) * 100 // abs(facts.before))
@@ -189,7 +189,7 @@ def _change(
                 f"{facts.name} goes from {format_money(facts.before)} to {format_money(facts.now)}, "
                 f"{percent} percent; the limit is {guards.max_change}"
             )
-            yield GuardResult("max_change", True, "percent", percent, guards.max_change, property_id, message)
+            yield GuardResult("max_change", True, "percent", percent, guards.max_change, facts.name, message)
 
 
 def _coverage(
@@ -215,12 +215,12 @@ def _coverage(
         if percent < guards.min_coverage:
             message = f"{facts.name}: {len(units_billed)} of {meant} households would be charged, {percent} percent; at least {guards.min_coverage} are expected"
             yield GuardResult(
-                "min_coverage", True, "percent", percent, guards.min_coverage, property_id, message
+                "min_coverage", True, "percent", percent, guards.min_coverage, facts.name, message
             )
 
 
 def _vanished(properties: Mapping[str, PropertyFacts]) -> Iterator[GuardResult]:
-    for property_id, facts in properties.items():
+    for facts in properties.values():
         if facts.residents_gone:
             message = f"{facts.name} had residents and shows none now: the sync may be broken"
-            yield GuardResult("everyone_vanished", True, "none", None, None, property_id, message)
+            yield GuardResult("everyone_vanished", True, "none", None, None, facts.name, message)

@@ -1,6 +1,7 @@
-"""The project's input files: found, kept inside the project, read once, and digested.
+r"""The project's input files: found, kept inside the project, read once, and digested.
 
-A file is read once a run, so that what is checked, what is billed and what the digest covers are the same bytes.
+A file is read once a run, so that what is checked, what is billed and what the digest covers are the same bytes. The digest is of
+the text with `\n` at the ends of its lines: a checkout that writes `\r\n` is no other plan.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Files:
             self._report(path, name, fault, place)
             return None
         self._contents[name] = data
-        self.digests[name] = hashlib.sha256(data).hexdigest()
+        self.digests[name] = hashlib.sha256(data.replace(b"\r\n", b"\n")).hexdigest()
         return data
 
     def _is_outside(self, path: Path, shown: str, place: Place | None) -> bool:

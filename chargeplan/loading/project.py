@@ -9,6 +9,7 @@ import msgspec
 
 from chargeplan.core.config import Config, Project
 from chargeplan.core.diagnostic import Diagnostic, Place
+from chargeplan.core.plan import Plan
 from chargeplan.loading.build import LoadedPlan, build_plan
 from chargeplan.loading.config import build_config
 from chargeplan.loading.files import Files
@@ -43,6 +44,7 @@ def load_project(path: Path, plan_files: Sequence[Path] | None = None) -> Loaded
     names = _plan_names(config, files) if plan_files is None else files.given(plan_files)
     plans = [plan for name in names if (plan := _plan(name, config, files)) is not None]
     _check_together(plans, problems)
+    _check_owners(plans, config, problems)
     diagnostics = _ordered(problems)
     if problems.error_count:
         return Loaded(config, None, diagnostics)
@@ -117,6 +119,36 @@ def _check_moves(plans: list[LoadedPlan], known: dict[tuple[str, str], str], pro
                     f"`{move.plan}/{move.charge}` was already moved to `{'/'.join(new)}`.",
                     "A charge has one future: delete one of the moves.",
                 )
+
+
+def _check_owners(plans: list[LoadedPlan], config: Config, problems: Problems) -> None:
+    """A charge code of a property has one owner: else each plan would take the other's lines for somebody else's."""
+    owners: dict[tuple[str, str], list[LoadedPlan]] = {}
+    for each in plans:
+        for code in each.plan.owns:
+            earlier = owners.setdefault((each.plan.integration_id, code), [])
+            for other in earlier:
+                where = _in_common(other.plan, each.plan, config)
+                if where and other.plan.name != each.plan.name:
+                    problems.error(
+                        each.place,
+                        f"`{other.plan.name}` in {other.place.file} owns the charge code `{code}` in {where} too.",
+                        "Give the code to one of them, or take it from a plan with `owns:`.",
+                    )
+            earlier.append(each)
+
+
+def _in_common(one: Plan, other: Plan, config: Config) -> str:
+    """A property of both plans, as the later one calls it; empty where it would take Propexo's list to find one."""
+    if one.properties is None or other.properties is None:
+        named = one.properties or other.properties
+        return f"`{named[0]}`" if named else "every property"
+    ids = {_property_id(name, config) for name in one.properties}
+    return next((f"`{name}`" for name in other.properties if _property_id(name, config) in ids), "")
+
+
+def _property_id(name: str, config: Config) -> str:
+    return config.properties[name].id if name in config.properties else name
 
 
 def _ordered(problems: Problems) -> tuple[Diagnostic, ...]:

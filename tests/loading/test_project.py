@@ -42,6 +42,31 @@ def test_names_are_unique(tmp_path):
     ]
 
 
+SECOND = PLAN.replace("plan: p", "plan: q")
+
+
+@pytest.mark.parametrize(
+    "properties", ["[oak]", "[p9, p1]", "all"], ids=["by alias", "by id", "by the word all"]
+)
+def test_a_code_of_a_property_has_one_owner(tmp_path, properties):
+    loaded = load(tmp_path, PLAN, q__yaml=SECOND.replace("[oak]", properties))
+    name = "p1" if "p1" in properties else "oak"
+    problem = f"plans/q.yaml:2:7 error: `p` in plans/plan.yaml owns the charge code `Rent` in `{name}` too. "
+    assert told(loaded.diagnostics) == [
+        problem + "Give the code to one of them, or take it from a plan with `owns:`."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("[oak]", "[p9]"), ("integration: main\nproperties: [oak]", "integration: other\nproperties: [p1]"), ("code: Rent", "code: Parking"),
+     ("charges:", "owns: [Parking]\ncharges:")],
+    ids=["another property", "another integration", "another code", "a code that is given away"],
+)  # fmt: skip
+def test_plans_with_nothing_in_common_own_what_they_like(tmp_path, old, new):
+    assert told(load(tmp_path, PLAN, q__yaml=SECOND.replace(old, new)).diagnostics) == []
+
+
 def test_problems_of_all_files_are_told_in_order(tmp_path):
     loaded = load(
         tmp_path,
@@ -56,6 +81,13 @@ def test_problems_of_all_files_are_told_in_order(tmp_path):
     ]
     assert loaded.config is not None
     assert loaded.project is None
+
+
+def test_a_checkout_with_the_line_ends_of_windows_is_the_same_plan(tmp_path):
+    there, here = tmp_path / "windows", tmp_path / "linux"
+    there.mkdir(), here.mkdir()
+    windows = load(there, PLAN.replace("\n", "\r\n"), r__csv="unit\r\n1\r\n")
+    assert windows.project.digests == load(here, PLAN, r__csv="unit\n1\n").project.digests
 
 
 def test_every_input_file_is_digested(tmp_path):
@@ -122,7 +154,7 @@ def test_a_moved_charge_keeps_its_key(tmp_path, moves, key):
 
 
 def test_moves_between_plans(tmp_path):
-    other = PLAN.replace("plan: p", "plan: q")
+    other = SECOND.replace("code: Rent", "code: Old Rent")
     loaded = load(tmp_path, PLAN + "moved: [{from: q/rent, to: rent}]\n", q__yaml=other)
     assert told(loaded.diagnostics) == [
         "plans/plan.yaml:10:16 error: `rent` is still a charge in plans/q.yaml, so it was not moved. Delete it there, or delete the move."

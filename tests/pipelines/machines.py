@@ -70,9 +70,9 @@ class Machine:
             each.mkdir(parents=True)
         self.told_pip = folder / "pip.txt"
         # There is no registry that has this version yet: what pip would be told is written down.
-        pip = f'if [ "$1 $2" = "-m pip" ]; then printf "%s\\n" "$*" >>"{self.told_pip}"; exit 0; fi\n'
+        pip = f'if [ "$1 $2 $3" = "-I -m pip" ]; then printf "%s\\n" "$*" >>"{self.told_pip}"; exit 0; fi\n'
         self._program("python3", pip + f'exec "{sys.executable}" "$@"')
-        self._program("chargeplan", f'exec "{sys.executable}" -m chargeplan.cli "$@"')
+        self._program("chargeplan", f'exec "{Path(sys.executable).with_name("chargeplan")}" "$@"')
 
     def _program(self, name: str, line: str) -> None:
         path = self.bin / name

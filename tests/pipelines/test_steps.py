@@ -135,6 +135,9 @@ def test_apply_takes_the_approvals_that_people_signed(step, tmp_path):
     digest, plan = step.outputs["digest"], Path(step.outputs["plan_file"])
     refused = step.run("apply.sh", CHARGEPLAN_DIGEST=digest)
     assert refused.code == 6, refused.log
+    (told,) = [line for line in refused.log.splitlines() if line.startswith("::error")]
+    assert "`chargeplan approve chargeplan.plan --key FILE`" in told
+    assert "allow" not in told
     assert step.project.posted() == []
     signed = step.project.run("approve", plan, "--key", key, "--out", tmp_path / "signed", "--yes")
     assert signed.returncode == 0, signed.stderr
@@ -196,6 +199,50 @@ def test_text_from_elsewhere_is_no_command_to_the_runner(step):
     token = said[0].removeprefix("::stop-commands::")
     assert len(token) == 32
     assert said == [f"::stop-commands::{token}", "::add-mask::a", "::error::b", f"::{token}::"]
+
+
+def test_a_path_that_a_file_names_is_no_command_to_the_runner(step):
+    """Not where the journal is asked for either, whose place is the configuration's word."""
+    step.project.edit(
+        "chargeplan.yaml", "journal_env: CHARGEPLAN_JOURNAL", 'journal: "x\\n::error::b\\n::add-mask::a"'
+    )
+    lines = step.run("plan.sh").log.splitlines()
+    obeyed, token = [], ""
+    for line in lines:
+        if token:
+            token = "" if line == f"::{token}::" else token
+        elif line.startswith("::stop-commands::"):
+            token = line.removeprefix("::stop-commands::")
+        elif line.startswith("::"):
+            obeyed.append(line)
+    assert len(obeyed) == 1
+    assert obeyed[0].startswith("::error title=chargeplan::")
+    assert "would go with this runner" in obeyed[0]
+
+
+def test_no_module_of_the_working_directory_is_run(step):
+    """A pull request's `secrets.py` or `pip.py` would have the step's secrets."""
+    for name in ("secrets.py", "pip.py", "json.py", "chargeplan.py"):
+        (step.project.folder / name).write_text(
+            "import os\nopen('ran.txt', 'w').write(str(dict(os.environ)))\n"
+        )
+    assert step.run("plan.sh").code == 0
+    step.run("install.sh", CHARGEPLAN_INSTALL="x")
+    assert not (step.project.folder / "ran.txt").exists()
+
+
+@pytest.mark.parametrize("name", ["INT", "TERM"])
+def test_a_command_gets_the_signal_that_the_script_got(step, name):
+    heard = step.machine.folder / "heard"
+    inner = f"trap 'echo INT >{heard}; exit 130' INT; trap 'echo TERM >{heard}; exit 143' TERM; echo ready; sleep 30 >/dev/null 2>&1 & wait"
+    running = subprocess.Popen(
+        ["env", "--default-signal=INT", *step.machine.words(f". {SCRIPTS / 'common.sh'}; untrusted bash -c \"{inner}\"")],
+        cwd=step.project.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=step.environ(GITHUB_ACTIONS=None),
+    )  # fmt: skip
+    assert running.stdout.readline() == "ready\n"
+    running.send_signal(getattr(signal, f"SIG{name}"))
+    running.communicate(timeout=30)
+    assert heard.read_text() == f"{name}\n"
 
 
 def test_a_summary_that_would_be_too_long_is_left_out_and_said(step):

@@ -45,4 +45,4 @@ tell exit_code "$code"
 document applied "$environment" "$code" "$markdown" <"$json" | tell_all
 summarize "$markdown"
 cat "$markdown"
-ending "$code"
+ending "$code" "$(document error_code <"$json")"

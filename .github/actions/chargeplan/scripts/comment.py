@@ -178,8 +178,13 @@ def main() -> None:
         body = _body(Path(sys.argv[1]))
         print(comment_on_gitlab(body) if on_gitlab else comment_on_github(body))
     except CommentError as problem:
-        print(f"chargeplan: {problem}" if on_gitlab else f"::error title=chargeplan::{problem}")
+        print(f"chargeplan: {problem}" if on_gitlab else f"::error title=chargeplan::{_one_line(problem)}")
         sys.exit(1)
+
+
+def _one_line(problem: CommentError) -> str:
+    """As the runner reads it: what follows a line break would be a command of its own."""
+    return str(problem).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 if __name__ == "__main__":

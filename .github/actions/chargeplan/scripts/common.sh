@@ -14,7 +14,8 @@ work=${CHARGEPLAN_WORK:-${RUNNER_TEMP:-$PWD}/chargeplan-run}
 umask 077
 mkdir -p "$work"
 
-document() { "$python" "$scripts/document.py" "$@"; }
+# Isolated (-I), Python runs no module that lies in the working directory: it may be a stranger's pull request.
+document() { "$python" -I "$scripts/document.py" "$@"; }
 
 on_github() { [ "${GITHUB_ACTIONS:-}" = true ]; }
 
@@ -40,6 +41,7 @@ tell_all() {
 complain() {
   if on_github; then
     local text=${1//'%'/%25}
+    text=${text//$'\r'/%0D}
     text=${text//$'\n'/%0A}
     printf '::error title=chargeplan::%s\n' "$text"
   else
@@ -60,17 +62,21 @@ summarize() {
 }
 
 # `untrusted COMMAND…`: run it, and keep the runner from obeying a line of its output that looks like a workflow command:
-# it shows text from plans and from the property system. A signal to this script goes on to the command, which finishes the
-# request under way and records it.
+# it shows text from plans and from the property system. A signal to this script goes on to the command as it came, which
+# finishes the request under way and records it.
 untrusted() {
   local token code=0
   if on_github; then
-    token=$("$python" -c 'import secrets; print(secrets.token_hex(16))')
+    token=$("$python" -I -c 'import secrets; print(secrets.token_hex(16))')
     printf '::stop-commands::%s\n' "$token"
   fi
+  # As a job of its own (-m) the command has the signals' default meaning, and gets each one once: from here.
+  set -m
   "$@" &
   local child=$!
-  trap 'kill -TERM "$child" 2>/dev/null || true' INT TERM
+  set +m
+  trap 'kill -INT "$child" 2>/dev/null || true' INT
+  trap 'kill -TERM "$child" 2>/dev/null || true' TERM
   # `wait` ends early at a signal, while the command is still at work.
   while :; do
     wait "$child" && code=0 || code=$?
@@ -81,23 +87,30 @@ untrusted() {
   return "$code"
 }
 
+# shellcheck disable=SC2329 # `untrusted` invokes it
+journal_where() { exec chargeplan journal where --env "$environment" --json >"$work/where.json"; }
+
 # A journal that goes with the runner is a journal that is lost: the next run would not know what was sent.
 require_lasting_journal() {
-  local where problem
+  local problem
   [ "${GITHUB_ACTIONS:-}${GITLAB_CI:-}" ] || return 0
-  where=$(chargeplan journal where --env "$environment" --json) || {
+  untrusted journal_where || {
     complain "It can't be told where the journal is: see the log. Nothing was sent."
     exit 1
   }
-  problem=$(document journal "${GITHUB_WORKSPACE:-${CI_PROJECT_DIR:-$PWD}}" "${CHARGEPLAN_PERSISTENT_JOURNAL:-}" <<<"$where")
+  problem=$(document journal "${GITHUB_WORKSPACE:-${CI_PROJECT_DIR:-$PWD}}" "${CHARGEPLAN_PERSISTENT_JOURNAL:-}" <"$work/where.json")
   [ -z "$problem" ] || {
     complain "$problem"
     exit 1
   }
 }
 
-# `ending CODE`: what an exit code of chargeplan means here and what to do next; ends the step with it.
+# `ending CODE [WHY]`: what an exit code of chargeplan means here and what to do next; ends the step with it. WHY is the error's
+# code, where there is one: `approvals_needed` is no guard that somebody could allow.
 ending() {
+  case $1-${2:-} in
+    6-approvals_needed) complain "Exit code 6: approvals are missing, and nothing was posted. An approver who did not make this plan gets its file (the artifact of the job that planned), looks at it with \`chargeplan show chargeplan.plan\`, signs it in a checkout of this commit with \`chargeplan approve chargeplan.plan --key FILE\`, and gives the line of chargeplan.plan.approvals to the next run of apply as \`approvals\`." && exit 6 ;;
+  esac
   case $1 in
     0 | 2) exit 0 ;;
     1) complain "Exit code 1: an error, and no charge was sent. The log above says what and where." ;;

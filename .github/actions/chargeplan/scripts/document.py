@@ -2,6 +2,7 @@
 
 `document.py outputs`: the plan document on stdin → NAME=VALUE lines.
 `document.py applied ENV CODE FILE`: the apply document on stdin → NAME=VALUE lines, and Markdown into FILE.
+`document.py error_code`: the apply document on stdin → the code of the error in it; empty where there is none.
 `document.py failed ENV CODE`: Markdown for a plan that could not be made.
 `document.py journal WORKSPACE PERSISTENT`: what `journal where` says on stdin → what is wrong with it, if anything.
 """
@@ -29,6 +30,8 @@ def main(words: list[str]) -> None:
             document = _document()
             Path(file).write_text(applied_markdown(environment, int(code), document), encoding="utf-8")
             print(*apply_outputs(document), sep="\n")
+        case ["error_code"]:
+            print(_word((_document().get("error") or {}).get("code", "")))
         case ["failed", environment, code]:
             print(failed_markdown(environment, int(code)), end="")
         case ["journal", workspace, persistent]:
@@ -69,8 +72,12 @@ def apply_outputs(document: dict[str, Any]) -> list[str]:
 
 
 def _outcome(document: dict[str, Any]) -> str:
-    outcome = str(document.get("outcome", "error"))
-    return outcome if _WORD.fullmatch(outcome) else "error"
+    return _word(document.get("outcome", "error")) or "error"
+
+
+def _word(found: object) -> str:
+    """A single word, as outputs and codes are; empty for anything else."""
+    return str(found) if _WORD.fullmatch(str(found)) else ""
 
 
 def applied_markdown(environment: str, code: int, document: dict[str, Any]) -> str:

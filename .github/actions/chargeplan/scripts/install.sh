@@ -3,5 +3,5 @@
 set -euo pipefail
 
 read -r -a words <<<"$CHARGEPLAN_INSTALL"
-"${CHARGEPLAN_PYTHON:-python3}" -m pip install --disable-pip-version-check --quiet "${words[@]}"
+"${CHARGEPLAN_PYTHON:-python3}" -I -m pip install --disable-pip-version-check --quiet "${words[@]}"
 chargeplan --version

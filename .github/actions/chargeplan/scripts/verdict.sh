@@ -6,7 +6,7 @@ set -euo pipefail
 
 code=${CHARGEPLAN_EXIT_CODE:-1}
 if [ "$code" = 6 ] && [ -n "${CHARGEPLAN_ALLOW:-}" ]; then
-  echo "A guard refused; apply will allow: $CHARGEPLAN_ALLOW"
+  untrusted echo "A guard refused; apply will allow: $CHARGEPLAN_ALLOW"
   exit 0
 fi
 ending "$code"
