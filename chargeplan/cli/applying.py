@@ -17,13 +17,7 @@ import msgspec
 from chargeplan.cli import wiring
 from chargeplan.cli.approving import entries_of, refuse_unapproved, refuse_unsaved
 from chargeplan.cli.options import Common, common, is_interactive
-from chargeplan.cli.plan_making import (
-    PlanWords,
-    origin_of,
-    plan_now,
-    plan_options,
-    request_of,
-)
+from chargeplan.cli.plan_making import PlanWords, origin_of, plan_options, request_of
 from chargeplan.core.approval import Evidence
 from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Project
@@ -48,7 +42,7 @@ from chargeplan.flow.applying import (
 )
 from chargeplan.flow.logged import refuse_logged
 from chargeplan.flow.plan_request import PlanRequest
-from chargeplan.flow.planning import Planned
+from chargeplan.flow.planning import Planned, plan_now
 from chargeplan.flow.settling import settle_killed, settle_unknown
 from chargeplan.planfile.codec import PlanFile, read_plan
 from chargeplan.planfile.header import changed_inputs
@@ -456,22 +450,10 @@ class _Run:
         with _locks(self.world, self.target.changes, self.words.lock_timeout) as tokens:
             held = frozenset(tokens)
             settle_killed(self.world.journal, held)
-            settle_unknown(
-                self.world.journal,
-                self.world.remote,
-                self.world.vendors,
-                self.world.vendor_of,
-                self.world.clock,
-            )
+            settle_unknown(self.world)
             changes = self._still_to_post()
             if changes:
-                refuse_logged(
-                    changes,
-                    self.world.journal,
-                    self.world.remote,
-                    self.world.vendors,
-                    self.world.vendor_of,
-                )
+                refuse_logged(changes, self.world)
                 self.stopping.sending = True
                 self.world.journal.consume(self.target.plan_id, self.target.digest, self._facts())
                 self._post_and_keep_count(poster, changes, tokens)
@@ -523,26 +505,21 @@ class _Run:
 
     def _poster(self) -> Poster:
         timezones = {plan.name: plan.timezone for plan in self.project.plans}
-        bar = self.world.bar
+        progress = self.world.progress
         jobs_seen = 0
 
         def waiting(jobs: int) -> None:
             nonlocal jobs_seen
             jobs_seen = max(jobs_seen, jobs)
-            bar.step("write jobs", jobs_seen - jobs, jobs_seen)
+            progress.step("write jobs", jobs_seen - jobs, jobs_seen)
 
         return Poster(
             self.target.plan_id,
-            self.world.journal,
-            self.world.remote,
-            self.world.vendors,
-            self.world.clock,
+            self.world,
             self.options,
-            new_batch_id=lambda: wiring.new_id("CP"),
             timezone_of=timezones,
-            vendor_of=self.world.vendor_of,
             stopping=self.stopping,
-            progress=lambda done, lines: bar.step("posting", done, lines),
+            progress=lambda done, lines: progress.step("posting", done, lines),
             waiting=waiting,
         )
 
@@ -564,7 +541,7 @@ class _Run:
         except ChargeplanError as problem:
             if not poster.requests or not problem.code.startswith("journal_"):
                 raise
-            self.world.bar.close()
+            self.world.progress.close()
             self.common.say(f"{problem.message} `chargeplan reconcile` finds out what became of the lines.")
             changes = self.target.changes
             total = Total(len(changes), sum(change.amount or 0 for change in changes))
@@ -572,7 +549,7 @@ class _Run:
 
     def _account(self, *, used: bool, poster: Poster) -> int:
         poster.wait_for_jobs()
-        self.world.bar.close()
+        self.world.progress.close()
         totals = sum_up(self.target.changes, self._postings())
         if poster.stopped and not self.stopping() and _is_unsent(totals):
             raise ChargeplanError(

@@ -9,11 +9,11 @@ import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common
-from chargeplan.cli.plan_making import planned_of
 from chargeplan.core.config import Config
 from chargeplan.core.dates import add_months
 from chargeplan.core.errors import ChargeplanError, InputError
 from chargeplan.flow.plan_request import PlanRequest, default_window
+from chargeplan.flow.planning import planned_of
 from chargeplan.render import jsondoc
 from chargeplan.render.paper import Paper
 

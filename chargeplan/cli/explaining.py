@@ -12,7 +12,7 @@ import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, read_window
-from chargeplan.cli.plan_making import plan_now, today_of
+from chargeplan.cli.plan_making import today_of
 from chargeplan.core.bill import Expansion
 from chargeplan.core.change import Change, ChangeSet
 from chargeplan.core.config import Project
@@ -31,6 +31,7 @@ from chargeplan.core.property_plan import PropertyValues, expander_of
 from chargeplan.core.select import names_of
 from chargeplan.core.steady import Recorded, steady_lines
 from chargeplan.flow.plan_request import PlanRequest, default_window, lookback, reading_window
+from chargeplan.flow.planning import plan_now
 from chargeplan.render import jsondoc
 from chargeplan.render.explain import Answer, Told, explain_document, explain_screen
 from chargeplan.render.faults import diagnostics_screen

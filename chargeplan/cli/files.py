@@ -42,7 +42,8 @@ def validate(*, common: Common, files: tuple[Path, ...], online: bool) -> int:
 
 def _online(common: Common, loaded: Loaded) -> tuple[Diagnostic, ...]:
     """What only Propexo can tell: the problems of a plan of this month."""
-    from chargeplan.cli.plan_making import PlanWords, plan_now, request_of  # noqa: PLC0415 - only here
+    from chargeplan.cli.plan_making import PlanWords, request_of  # noqa: PLC0415 - only here
+    from chargeplan.flow.planning import plan_now  # noqa: PLC0415
 
     assert loaded.project is not None
     request = request_of(PlanWords(), loaded.project.config, wiring.WallClock())

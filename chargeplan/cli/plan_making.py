@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -13,15 +11,12 @@ import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import read_date, read_window
-from chargeplan.core.change import ChangeSet
 from chargeplan.core.config import Config, Project
-from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.guard import Allowed
 from chargeplan.core.shard import Shard, read_shard
 from chargeplan.flow.plan_request import PlanRequest, default_window
-from chargeplan.flow.planning import Planned, make_plan
-from chargeplan.flow.settling import settle_jobs, settle_seen, settle_unknown
+from chargeplan.flow.planning import Planned
 from chargeplan.planfile.header import Origin, PlanOptions
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -111,58 +106,6 @@ def _shard(text: str | None) -> Shard | None:
         raise ChargeplanError(
             f"--shard: {problem}", hint="Write it as 1/4: the first of four.", code="usage"
         ) from None
-
-
-def plan_now(
-    world: wiring.World,
-    project: Project,
-    request: PlanRequest,
-    warnings: Sequence[Diagnostic] = (),
-) -> Planned:
-    """Settle what is open, then plan."""
-    if not request.offline:
-        settle_jobs(world.journal, world.remote, world.vendors, world.vendor_of, world.clock)
-        settle_unknown(world.journal, world.remote, world.vendors, world.vendor_of, world.clock)
-    planned = planned_of(world, project, request)
-    settle_seen(world.journal, world.snapshot, world.integrations)
-    world.bar.close()
-    change_set = msgspec.structs.replace(
-        planned.change_set, diagnostics=(*warnings, *planned.change_set.diagnostics)
-    )
-    return msgspec.structs.replace(planned, change_set=with_excerpts(change_set, Path(project.config.root)))
-
-
-def planned_of(world: wiring.World, project: Project, request: PlanRequest) -> Planned:
-    """Plan, and settle nothing."""
-    return make_plan(
-        project,
-        request,
-        world.snapshot,
-        world.journal,
-        world.vendors,
-        plan_id=wiring.new_id("plan"),
-        environment=world.environment.name,
-        progress=world.bar.step,
-        spread=world.spread(request),
-    )
-
-
-def with_excerpts(change_set: ChangeSet, root: Path) -> ChangeSet:
-    """The change set with the source line of every diagnostic that has a place."""
-
-    @functools.cache
-    def lines(name: str) -> list[str]:
-        path = root / name
-        return path.read_text(encoding="utf-8-sig").split("\n") if path.is_file() else []
-
-    def with_excerpt(diagnostic: Diagnostic) -> Diagnostic:
-        place = diagnostic.place
-        if place is None or diagnostic.excerpt or not 0 < place.line <= len(lines(place.file)):
-            return diagnostic
-        return msgspec.structs.replace(diagnostic, excerpt=lines(place.file)[place.line - 1])
-
-    shown = tuple(with_excerpt(diagnostic) for diagnostic in change_set.diagnostics)
-    return msgspec.structs.replace(change_set, diagnostics=shown)
 
 
 def origin_of(world: wiring.World, project: Project, request: PlanRequest, planned: Planned) -> Origin:

@@ -11,11 +11,12 @@ import click
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, file_option, save
-from chargeplan.cli.plan_making import PlanWords, origin_of, plan_now, plan_options, request_of
+from chargeplan.cli.plan_making import PlanWords, origin_of, plan_options, request_of
 from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import ChangeSet
 from chargeplan.core.config import Config, Project
 from chargeplan.flow.plan_request import PlanRequest
+from chargeplan.flow.planning import plan_now
 from chargeplan.journal import default_actor
 from chargeplan.planfile.codec import read_plan, write_plan
 from chargeplan.planfile.header import Header, Origin, header_of

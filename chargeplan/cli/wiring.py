@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import logging
 import os
@@ -21,7 +22,7 @@ from chargeplan.cli.options import Common
 from chargeplan.cli.progress import Bar
 from chargeplan.cli.trust import refuse_departures
 from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
-from chargeplan.core.diagnostic import Diagnostic
+from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.errors import ChargeplanError, InputError
 from chargeplan.journal import Moved, SqlJournal, move_journal, open_journal
 from chargeplan.loading.project import Loaded, load_config, load_project
@@ -30,10 +31,10 @@ from chargeplan.propexo.vendors import vendor
 from chargeplan.snapshot.store import SqliteSnapshot
 
 if TYPE_CHECKING:
-    from chargeplan.cli.workers import Workers
     from chargeplan.flow.plan_request import PlanRequest
     from chargeplan.flow.planning import Spread
     from chargeplan.flow.property import PropertyPlanner
+    from chargeplan.flow.workers import Workers
     from chargeplan.propexo.client import Propexo
     from chargeplan.sandbox.state import Sandbox
 
@@ -165,7 +166,7 @@ def environment(options: Common, config: Config) -> Environment:
 
 
 class World:
-    """An environment with its journal, its Propexo and its snapshot, opened when they are first asked for."""
+    """The flows' ports: an environment with its journal, its Propexo and its snapshot, opened when they are first asked for."""
 
     def __init__(
         self,
@@ -180,8 +181,9 @@ class World:
         self.clock = WallClock()
         self.vendors = VendorTable()
         self._stack, self._today, self._workers = stack, today, workers
-        self.bar = Bar(shown=options.shows_progress)
-        stack.callback(self.bar.close)
+        self._lines_of = functools.cache(_lines_of)
+        self.progress = Bar(shown=options.shows_progress)
+        stack.callback(self.progress.close)
         self._journal: SqlJournal | None = None
         self._remote: Propexo | None = None
         self._snapshot: SqliteSnapshot | None = None
@@ -223,6 +225,10 @@ class World:
             self._share()
         return self._remote
 
+    def connect(self) -> None:
+        """Open Propexo although it may not be needed: a missing token is an error today, not on the day when a job is open."""
+        assert self.remote
+
     def _share(self) -> None:
         """Runners that have a journal on a server in common keep under the limit of their token together."""
         journal, remote = self._journal, self._remote
@@ -241,6 +247,15 @@ class World:
     def spread(self, request: PlanRequest) -> Spread:
         """What has the request's properties planned: by the workers, where there are any."""
         return map if self._workers is None else partial(self._workers.map, request)
+
+    def new_id(self, prefix: str) -> str:
+        """A new name, sorted by time and unique."""
+        return f"{prefix}-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S')}-{uuid.uuid4().hex[:10]}"
+
+    def source_line(self, place: Place) -> str:
+        """The line of the user's file that the place points into; empty where there is none."""
+        lines = self._lines_of(Path(self.config.root) / place.file)
+        return lines[place.line - 1] if 0 < place.line <= len(lines) else ""
 
     @property
     def api_host(self) -> str:
@@ -293,6 +308,10 @@ def world(
         yield World(options, config, where, stack, today, workers)
 
 
+def _lines_of(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8-sig").split("\n") if path.is_file() else []
+
+
 def _workers_for(snapshot: Path) -> int:
     """How many workers are to plan: as many as the user says, else two where there are cores and the snapshot is large."""
     if sys.platform != "linux" or threading.active_count() > 1:
@@ -305,8 +324,8 @@ def _workers_for(snapshot: Path) -> int:
 
 
 def _started(options: Common, project: Project, count: int) -> Workers:
-    from chargeplan.cli.workers import Workers  # noqa: PLC0415 - for large portfolios only
     from chargeplan.flow.property import PropertyPlanner  # noqa: PLC0415 - only what plans needs it
+    from chargeplan.flow.workers import Workers  # noqa: PLC0415 - for large portfolios only
 
     @contextmanager
     def opened() -> Iterator[Callable[[PlanRequest], PropertyPlanner]]:
@@ -419,9 +438,3 @@ def _log_request(method: str, path: str) -> None:
     request_id = f"{os.getpid()}-{next(_NUMBERS)}"
     told = {"request_id": request_id}
     logging.getLogger("chargeplan.propexo").info("%s %s %s", request_id, method, path, extra=told)
-
-
-def new_id(prefix: str) -> str:
-    """A new name, sorted by time and unique."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
-    return f"{prefix}-{stamp}-{uuid.uuid4().hex[:10]}"

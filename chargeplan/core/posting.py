@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from chargeplan.core.change import Change
+
 State = Literal[
     "intended",  # written before the request; without an outcome the run was killed: unknown
     "withdrawn",  # no connection was made: never sent
@@ -69,6 +71,39 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
     charge_id: str | None = None
     since: str = ""
     id: int = 0
+
+
+def posting_of(change: Change) -> Posting:
+    """The journal's record of a change that is about to be sent."""
+    return Posting(
+        reference=change.reference,
+        integration_id=change.integration_id,
+        property_id=change.property_id,
+        plan=change.plan,
+        charge=change.charge,
+        item=change.item,
+        key_plan=change.key_plan,
+        key_charge=change.key_charge,
+        unit_id=change.unit_id,
+        unit_number=change.unit_number,
+        resident_id=change.resident_id,
+        lease_id=change.lease_id,
+        period=change.period_key,
+        part=change.part,
+        period_first=change.period.first,
+        period_last=change.period.last,
+        service_first=change.service.first,
+        service_last=change.service.last,
+        transaction_date=change.transaction_date,
+        amount=change.amount or 0,
+        charge_code_id=change.charge_code_id,
+        charge_code=change.charge_code,
+        description=change.description,
+        notes=change.notes,
+        source_file=change.place.file,
+        source_line=change.place.line,
+        action=change.action,
+    )
 
 
 class Brief(msgspec.Struct, frozen=True, gc=False, array_like=True):

@@ -26,9 +26,10 @@ from chargeplan.core.posting import (
     State,
     Throttled,
     TooLarge,
+    posting_of,
 )
 from chargeplan.flow.jobs import Ended, Job, ended_jobs
-from chargeplan.flow.ports import ChargeRequest, Clock, Journal, Remote, Vendors
+from chargeplan.flow.ports import ChargeRequest, Ports
 from chargeplan.flow.requests import Requests
 from chargeplan.flow.settling import noted
 
@@ -139,24 +140,17 @@ class Poster:
     def __init__(
         self,
         plan_id: str,
-        journal: Journal,
-        remote: Remote,
-        vendors: Vendors,
-        clock: Clock,
+        ports: Ports,
         options: PostingOptions,
         *,
-        new_batch_id: Callable[[], str],
         timezone_of: Mapping[str, str],
-        vendor_of: Mapping[str, str],
         stopping: Stopping = lambda: False,
         progress: Callable[[int, int], None] = lambda _done, _all: None,
         waiting: Callable[[int], None] = lambda _jobs: None,
     ) -> None:
         self.plan_id = plan_id
-        self.journal, self.remote, self.vendors, self.clock = journal, remote, vendors, clock
-        self.options = options
-        self.new_batch_id = new_batch_id
-        self.timezone_of, self.vendor_of = timezone_of, vendor_of
+        self.ports, self.options, self.timezone_of = ports, options, timezone_of
+        self.journal, self.remote, self.clock = ports.journal, ports.remote, ports.clock
         self.stopping, self.progress, self.waiting = stopping, progress, waiting
         self.tokens: Mapping[tuple[str, str], int] = {}
         self.stopped = ""
@@ -218,7 +212,7 @@ class Poster:
     def _send(self, lane: _Lane, under_way: Requests[_Sent]) -> None:
         """One batch: intend, then let a thread post it, once."""
         part = lane.parts[0]
-        batch_id = self.new_batch_id()
+        batch_id = self.ports.new_id("CP")
         send = self._request(batch_id, part.lines)
         try:
             self._intend(batch_id, part.lines)
@@ -379,7 +373,7 @@ class Poster:
             )
             for change in lines
         ]
-        vendor = self.vendor_of[first.integration_id]
+        vendor = self.ports.vendor_of[first.integration_id]
         return partial(self.remote.post_charges, vendor, first.integration_id, items)
 
     def _narrow(self, sent: _Sent, outcome: Invalid) -> None:
@@ -453,7 +447,7 @@ class Poster:
     def _ended(self, jobs: Sequence[Job]) -> Iterator[Ended]:
         """What ended, as far as Propexo can be asked now: the other jobs stay queued, and a later run asks again."""
         try:
-            yield from ended_jobs(jobs, self.remote, self.vendors, self.vendor_of, self.clock)
+            yield from ended_jobs(jobs, self.ports)
         except ChargeplanError as problem:
             self.stopped, self._silent = self.stopped or problem.message, True
 
@@ -479,39 +473,6 @@ def in_plan_order(batches: Sequence[Batch], changes: Sequence[Change]) -> list[B
     places = dict.fromkeys((change.integration_id, change.property_id) for change in changes)
     order = {place: number for number, place in enumerate(places)}
     return sorted(batches, key=lambda batch: order.get((batch.integration_id, batch.property_id), len(order)))
-
-
-def posting_of(change: Change) -> Posting:
-    """The journal's record of a change that is about to be sent."""
-    return Posting(
-        reference=change.reference,
-        integration_id=change.integration_id,
-        property_id=change.property_id,
-        plan=change.plan,
-        charge=change.charge,
-        item=change.item,
-        key_plan=change.key_plan,
-        key_charge=change.key_charge,
-        unit_id=change.unit_id,
-        unit_number=change.unit_number,
-        resident_id=change.resident_id,
-        lease_id=change.lease_id,
-        period=change.period_key,
-        part=change.part,
-        period_first=change.period.first,
-        period_last=change.period.last,
-        service_first=change.service.first,
-        service_last=change.service.last,
-        transaction_date=change.transaction_date,
-        amount=change.amount or 0,
-        charge_code_id=change.charge_code_id,
-        charge_code=change.charge_code,
-        description=change.description,
-        notes=change.notes,
-        source_file=change.place.file,
-        source_line=change.place.line,
-        action=change.action,
-    )
 
 
 _TOTAL_OF: dict[State, str] = {

@@ -10,7 +10,7 @@ import msgspec
 
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import JobStatus, State, WriteLogEntry
-from chargeplan.flow.ports import Clock, Remote, Vendors
+from chargeplan.flow.ports import Clock, Ports, Vendors
 
 FEW = 5
 """So many jobs of an integration are asked one by one; of more, the write log is read, which has 100 in a page."""
@@ -54,9 +54,7 @@ def job_outcome(vendor: str, status: JobStatus, vendors: Vendors) -> tuple[State
             return "unknown", f"the job ended {status.status}: {errors}"
 
 
-def ended_jobs(
-    jobs: Sequence[Job], remote: Remote, vendors: Vendors, vendor_of: Mapping[str, str], clock: Clock
-) -> Iterator[Ended]:
+def ended_jobs(jobs: Sequence[Job], ports: Ports) -> Iterator[Ended]:
     """Those of the jobs that ended, as they are found; of many that the log does not tell, the oldest few are asked.
 
     Raises:
@@ -65,47 +63,43 @@ def ended_jobs(
     by_integration: dict[str, list[Job]] = defaultdict(list)
     for job in jobs:
         by_integration[job.integration_id].append(job)
-    asking = _Asking(remote, vendors, vendor_of)
     for group in by_integration.values():
-        log = _log(group, remote, clock) if len(group) > FEW else None
-        yield from asking.each(group) if log is None else asking.by_log(group, log)
+        log = _log(group, ports) if len(group) > FEW else None
+        yield from _one_by_one(group, ports) if log is None else _by_log(group, log, ports)
 
 
-class _Asking(msgspec.Struct, frozen=True):
-    remote: Remote
-    vendors: Vendors
-    vendor_of: Mapping[str, str]
-
-    def each(self, jobs: Sequence[Job]) -> Iterator[Ended]:
-        for job in jobs:
-            vendor = self.vendor_of.get(job.integration_id, "")
-            state, reason = job_outcome(vendor, self.remote.job_status(job.job_id), self.vendors)
-            if state is not None:
-                yield Ended(job, state, reason)
-
-    def by_log(self, jobs: Sequence[Job], log: Mapping[str, WriteLogEntry]) -> Iterator[Ended]:
-        found = False
-        for job in jobs:
-            entry = log.get(job.job_id)
-            if entry is None:
-                continue
-            if entry.status == "SUCCESS":
-                ended = [Ended(job, "accepted", "the job succeeded, says the write log")]
-            else:
-                # The log calls a partial success a FAILURE too, so the job itself is asked.
-                ended = [*self.each([job])]
-            found = found or bool(ended)
-            yield from ended
-        if not found:
-            # The entries may be late or missing, and the jobs long over.
-            yield from self.each([job for job in jobs if job.job_id not in log][:FEW])
+def _one_by_one(jobs: Sequence[Job], ports: Ports) -> Iterator[Ended]:
+    for job in jobs:
+        vendor = ports.vendor_of.get(job.integration_id, "")
+        state, reason = job_outcome(vendor, ports.remote.job_status(job.job_id), ports.vendors)
+        if state is not None:
+            yield Ended(job, state, reason)
 
 
-def _log(jobs: Sequence[Job], remote: Remote, clock: Clock) -> dict[str, WriteLogEntry] | None:
+def _by_log(jobs: Sequence[Job], log: Mapping[str, WriteLogEntry], ports: Ports) -> Iterator[Ended]:
+    any_ended = False
+    for job in jobs:
+        entry = log.get(job.job_id)
+        if entry is None:
+            continue
+        if entry.status == "SUCCESS":
+            ended = [Ended(job, "accepted", "the job succeeded, says the write log")]
+        else:
+            # The log calls a partial success a FAILURE too, so the job itself is asked.
+            ended = [*_one_by_one([job], ports)]
+        any_ended = any_ended or bool(ended)
+        yield from ended
+    if not any_ended:
+        # The entries may be late or missing, and the jobs long over.
+        yield from _one_by_one([job for job in jobs if job.job_id not in log][:FEW], ports)
+
+
+def _log(jobs: Sequence[Job], ports: Ports) -> dict[str, WriteLogEntry] | None:
     """What the write log has of these jobs: those that ended (propexo-api.md, section 8); ``None`` where it can't be read."""
     wanted = {job.job_id for job in jobs}
     try:
-        entries = remote.write_log(jobs[0].integration_id, time_range(min(job.since for job in jobs), clock))
+        oldest = min(job.since for job in jobs)
+        entries = ports.remote.write_log(jobs[0].integration_id, time_range(oldest, ports.clock))
     except ChargeplanError:
         # Not every token may read the log. Each job is asked then, which says so where nothing can be asked at all.
         return None

@@ -1,4 +1,4 @@
-"""Plan: bring the snapshot up to date, expand, compare, guard. Posts nothing and writes nothing but the snapshot."""
+"""Plan: bring the snapshot up to date, expand, compare, guard. Posts nothing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ from chargeplan.core.observed import Property
 from chargeplan.core.plan import Charge, FromPath, Plan
 from chargeplan.core.select import names_of
 from chargeplan.flow.plan_request import PlanRequest, lookback, month_before, reading_window
-from chargeplan.flow.ports import Journal, Snapshot, Vendors
+from chargeplan.flow.ports import Journal, Ports, Snapshot, Vendors
 from chargeplan.flow.property import PERIODS_BEFORE, PropertyPlan, PropertyPlanner, PropertyTask
+from chargeplan.flow.settling import settle_jobs, settle_seen, settle_unknown
 
 Progress = Callable[[str], None]
 Spread = Callable[[Callable[[PropertyTask], PropertyPlan], Sequence[PropertyTask]], Iterable[PropertyPlan]]
@@ -66,6 +67,47 @@ def make_plan(
             progress(f"planned {task.property.name}")
             run.add(task, plan)
     return run.result(plan_id, environment)
+
+
+def plan_now(
+    ports: Ports, project: Project, request: PlanRequest, warnings: Sequence[Diagnostic] = ()
+) -> Planned:
+    """Settle what is open, then plan; the diagnostics come with their source lines, after ``warnings``.
+
+    Raises:
+        ChargeplanError: Propexo can't be read, or the journal not be written.
+    """
+    if not request.offline:
+        settle_jobs(ports)
+        settle_unknown(ports)
+    planned = planned_of(ports, project, request)
+    settle_seen(ports)
+    ports.progress.close()
+    diagnostics = (*warnings, *planned.change_set.diagnostics)
+    shown = tuple(_with_excerpt(each, ports) for each in diagnostics)
+    change_set = msgspec.structs.replace(planned.change_set, diagnostics=shown)
+    return msgspec.structs.replace(planned, change_set=change_set)
+
+
+def planned_of(ports: Ports, project: Project, request: PlanRequest) -> Planned:
+    """Plan, and settle nothing."""
+    return make_plan(
+        project,
+        request,
+        ports.snapshot,
+        ports.journal,
+        ports.vendors,
+        plan_id=ports.new_id("plan"),
+        environment=ports.environment.name,
+        progress=ports.progress.step,
+        spread=ports.spread(request),
+    )
+
+
+def _with_excerpt(diagnostic: Diagnostic, ports: Ports) -> Diagnostic:
+    if diagnostic.place is None or diagnostic.excerpt:
+        return diagnostic
+    return msgspec.structs.replace(diagnostic, excerpt=ports.source_line(diagnostic.place))
 
 
 class _Run:

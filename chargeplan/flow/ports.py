@@ -1,17 +1,26 @@
-"""What the flows need of the world, as short Protocols in core types; the command line passes the real ones in."""
+"""What the flows need of the world, as short Protocols in core types; the command line passes the real ones in.
+
+An order of effects takes them as one value, `Ports`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from chargeplan.core.config import Environment, IntegrationConfig
 from chargeplan.core.dates import Days
+from chargeplan.core.diagnostic import Place
 from chargeplan.core.observed import Integration, ObservedProperty, Property, ReadCost
 from chargeplan.core.posting import Batch, Brief, JobStatus, Outcome, Posting, State, WriteLogEntry
+
+if TYPE_CHECKING:
+    from chargeplan.flow.plan_request import PlanRequest
+    from chargeplan.flow.planning import Spread
 
 
 class ChargeRequest(msgspec.Struct, frozen=True):
@@ -29,6 +38,10 @@ class ChargeRequest(msgspec.Struct, frozen=True):
 
 class Remote(Protocol):
     """Propexo's write side and its administration. Safe to share between threads."""
+
+    def end_at(self, deadline: float | None, stopping: Callable[[], bool]) -> None:
+        """From now on no request begins after ``deadline`` (monotonic seconds), or once ``stopping`` says so."""
+        ...
 
     def reserve(self) -> float:
         """Keep a place under the rate limit for the next ``post_charges``: 0 where there is one, else the seconds after which to ask again."""
@@ -99,6 +112,10 @@ class Snapshot(Protocol):
         """The synced charge (its id) of each of the references that the copy has, of any date."""
         ...
 
+    def was_seen_at_once(self, property_id: str) -> bool:
+        """Whether one sync brought all that the copy has of the property, so that nothing can have gone since."""
+        ...
+
     def references(self, integration_id: str) -> Iterable[str]:
         """The reference numbers of ours on the integration's synced charges, of any date in the copy."""
         ...
@@ -119,6 +136,11 @@ class Vendors(Protocol):
 class Journal(Protocol):
     """The durable record. Every method that writes has committed, durably, when it returns."""
 
+    @property
+    def identity(self) -> str:
+        """The random id that the journal got when it was created."""
+        ...
+
     def postings(self, integration_id: str, property_id: str, since: date | None = None) -> Sequence[Posting]:
         """The latest posting of each reference of the property; with ``since`` those that may matter from that day on."""
         ...
@@ -133,6 +155,10 @@ class Journal(Protocol):
 
     def find(self, reference: str) -> Sequence[Posting]:
         """Every posting of the reference, oldest first."""
+        ...
+
+    def latest(self, references: Sequence[str]) -> Mapping[str, Posting]:
+        """The live posting of each of the references, or its newest; those that were never sent are left out."""
         ...
 
     def batches(self, plan_id: str | None = None) -> Sequence[Batch]:
@@ -184,6 +210,14 @@ class Journal(Protocol):
         """The new state of one posting, by evidence or by a person; ``actor`` is who runs this, unless given."""
         ...
 
+    def adopt(self, posting: Posting, charge_id: str, *, reason: str) -> None:
+        """Record a posting that the foreign synced charge ``charge_id`` settles.
+
+        Raises:
+            ChargeplanError: the line has a live posting, or the charge settles another one.
+        """
+        ...
+
     def consume(self, plan_id: str, digest: str, facts: Mapping[str, object]) -> bool:
         """Note the use of a plan file before its first request; false where it was used before."""
         ...
@@ -216,4 +250,82 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait; an interrupt ends it early."""
+        ...
+
+
+class Progress(Protocol):
+    """Where the step under way is shown."""
+
+    def step(self, text: str, done: int | None = None, total: int | None = None) -> None:
+        """Show ``text``; ``done`` of ``total`` where the length is known."""
+        ...
+
+    def close(self) -> None:
+        """Show nothing any more, until the next step."""
+        ...
+
+
+class Ports(Protocol):
+    """Everything outside that an order of effects may use, opened when it is first asked for."""
+
+    @property
+    def journal(self) -> Journal:
+        """The environment's journal."""
+        ...
+
+    @property
+    def remote(self) -> Remote:
+        """Propexo."""
+        ...
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The local copy of what Propexo showed."""
+        ...
+
+    @property
+    def vendors(self) -> Vendors:
+        """What is known of each property system."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Real time."""
+        ...
+
+    @property
+    def progress(self) -> Progress:
+        """Where the step under way is shown."""
+        ...
+
+    @property
+    def environment(self) -> Environment:
+        """The environment that was chosen."""
+        ...
+
+    @property
+    def api_host(self) -> str:
+        """The host that the environment's requests go to, as plan files remember it."""
+        ...
+
+    @property
+    def integrations(self) -> Mapping[str, IntegrationConfig]:
+        """The configured integrations by Propexo id."""
+        ...
+
+    @property
+    def vendor_of(self) -> Mapping[str, str]:
+        """Each integration's property system."""
+        ...
+
+    def spread(self, request: PlanRequest) -> Spread:
+        """What has the properties of a request planned: one after the other, or by workers side by side."""
+        ...
+
+    def new_id(self, prefix: str) -> str:
+        """A name that nothing had before, sorted by time."""
+        ...
+
+    def source_line(self, place: Place) -> str:
+        """The line of the user's file; empty where there is none."""
         ...

@@ -14,8 +14,7 @@ import msgspec
 from chargeplan.core.change import Change
 from chargeplan.core.config import Project
 from chargeplan.core.dates import Days, add_months
-from chargeplan.core.posting import Posting
-from chargeplan.flow.applying import posting_of
+from chargeplan.core.posting import Posting, posting_of
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import make_plan
 from chargeplan.flow.ports import Journal, Remote, Snapshot

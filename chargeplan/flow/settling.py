@@ -18,20 +18,13 @@ from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.matching import match_by_content
 from chargeplan.core.observed import SyncedCharge
 from chargeplan.core.posting import Posting, State, WriteLogEntry
+from chargeplan.core.settle import Settled
 from chargeplan.flow.jobs import Job, ended_jobs, job_outcome, time_range
-from chargeplan.flow.ports import Clock, Journal, Remote, Snapshot, Vendors
+from chargeplan.flow.ports import Journal, Ports, Snapshot
 
 _ACTOR = "reconcile"
 # Operators date what they post late.
 _MARGIN = timedelta(days=45)
-
-
-class Settled(msgspec.Struct, frozen=True):
-    """A posting that moved: as it is now, what it was before, and the evidence."""
-
-    posting: Posting
-    before: State
-    reason: str
 
 
 def noted(write: Callable[[], None]) -> bool:
@@ -49,118 +42,104 @@ def noted(write: Callable[[], None]) -> bool:
     return True
 
 
-def settle_jobs(
-    journal: Journal, remote: Remote, vendors: Vendors, vendor_of: Mapping[str, str], clock: Clock
-) -> list[Settled]:
+def settle_jobs(ports: Ports) -> list[Settled]:
     """Ask once what became of the jobs that are still queued, and record what is said."""
     moved: list[Settled] = []
-    by_batch = _by_batch(journal.open_postings(), {"queued"})
+    by_batch = _by_batch(ports.journal.open_postings(), {"queued"})
     jobs = [
         Job(batch_id, lines[0].job_id, lines[0].integration_id, min(each.since for each in lines))
         for batch_id, lines in by_batch.items()
         if lines[0].job_id is not None
     ]
-    for ended in ended_jobs(jobs, remote, vendors, vendor_of, clock):
-        batch_id, state, reason = ended.job.batch_id, ended.state, ended.reason
-        lines = by_batch[batch_id]
-        references = [each.reference for each in lines]
-        if noted(
-            partial(
-                journal.record, batch_id, state, errors=ended.errors, references=references, reason=reason
-            )
-        ):
+    for ended in ended_jobs(jobs, ports):
+        lines, state, reason = by_batch[ended.job.batch_id], ended.state, ended.reason
+        if _noted_of(ports.journal, lines, state, errors=ended.errors, reason=reason):
             moved += [Settled(msgspec.structs.replace(each, state=state), "queued", reason) for each in lines]
     return moved
+
+
+def _noted_of(
+    journal: Journal,
+    lines: Sequence[Posting],
+    state: State,
+    *,
+    job_id: str | None = None,
+    errors: Sequence[str] = (),
+    reason: str,
+) -> bool:
+    """Write the new state of the lines, which are of one batch; false where another run has settled one meanwhile."""
+    references = [each.reference for each in lines]
+    record = partial(journal.record, job_id=job_id, errors=errors, references=references, reason=reason)
+    return noted(partial(record, lines[0].batch_id, state))
 
 
 def settle_killed(journal: Journal, held: frozenset[tuple[str, str]]) -> list[Settled]:
     """An intent without an outcome, in a property that no other run holds, is a run that was killed: unknown."""
     moved: list[Settled] = []
-    for batch_id, lines in _by_batch(journal.open_postings(), {"intended"}).items():
+    for lines in _by_batch(journal.open_postings(), {"intended"}).values():
         if (lines[0].integration_id, lines[0].property_id) not in held:
             continue
         reason = "the run ended before it recorded an outcome"
-        references = [each.reference for each in lines]
-        if noted(
-            partial(
-                journal.record, batch_id, "unknown", errors=[reason], references=references, reason=reason
-            )
-        ):
+        if _noted_of(journal, lines, "unknown", errors=[reason], reason=reason):
             moved += [
                 Settled(msgspec.structs.replace(each, state="unknown"), "intended", reason) for each in lines
             ]
     return moved
 
 
-def settle_unknown(
-    journal: Journal, remote: Remote, vendors: Vendors, vendor_of: Mapping[str, str], clock: Clock
-) -> list[Settled]:
+def settle_unknown(ports: Ports) -> list[Settled]:
     """Look for lost requests in the write log, by our batch id; a missing entry proves nothing."""
     moved: list[Settled] = []
-    unknown = [each for each in journal.open_postings() if each.state == "unknown"]
+    unknown = [each for each in ports.journal.open_postings() if each.state == "unknown"]
     by_integration: dict[str, list[Posting]] = defaultdict(list)
     for each in unknown:
         by_integration[each.integration_id].append(each)
     # A killed run's lines became unknown when somebody looked, which may be days after the request.
-    sent = {each.batch_id: each.created_at for each in journal.batches()} if unknown else {}
+    sent = {each.batch_id: each.created_at for each in ports.journal.batches()} if unknown else {}
     for integration_id, lines in by_integration.items():
         oldest = min(sent.get(each.batch_id) or each.since for each in lines)
-        entries = remote.write_log(integration_id, time_range(oldest, clock))
-        vendor = vendor_of.get(integration_id, "")
-        for batch_id, batch in _by_batch(lines, {"unknown"}).items():
-            moved += _by_log(journal, remote, batch_id, batch, entries, vendor, vendors)
+        entries = ports.remote.write_log(integration_id, time_range(oldest, ports.clock))
+        for batch in _by_batch(lines, {"unknown"}).values():
+            moved += _by_log(ports, batch, entries)
     return moved
 
 
-def _by_log(
-    journal: Journal,
-    remote: Remote,
-    batch_id: str,
-    lines: Sequence[Posting],
-    entries: Sequence[WriteLogEntry],
-    vendor: str,
-    vendors: Vendors,
-) -> Iterator[Settled]:
+def _by_log(ports: Ports, lines: Sequence[Posting], entries: Sequence[WriteLogEntry]) -> list[Settled]:
+    """The lines of one batch, settled by the first entry of it that proves anything; none where none does."""
+    batch_id, vendor = lines[0].batch_id, ports.vendor_of.get(lines[0].integration_id, "")
     for entry in entries:
         if batch_id not in entry.batch_ids:
             continue
-        state, reason = _logged(remote, entry, vendor, vendors)
+        state, reason = _logged(ports, entry, vendor)
         if state is None:
             continue
-        references = [each.reference for each in lines]
-        if noted(
-            partial(
-                journal.record, batch_id, state, job_id=entry.job_id, references=references, reason=reason
-            )
-        ):
-            for each in lines:
-                settled = msgspec.structs.replace(each, state=state, job_id=entry.job_id)
-                yield Settled(settled, "unknown", reason)
-        return
+        if not _noted_of(ports.journal, lines, state, job_id=entry.job_id, reason=reason):
+            return []
+        settled = [msgspec.structs.replace(each, state=state, job_id=entry.job_id) for each in lines]
+        return [Settled(each, "unknown", reason) for each in settled]
+    return []
 
 
-def _logged(remote: Remote, entry: WriteLogEntry, vendor: str, vendors: Vendors) -> tuple[State | None, str]:
+def _logged(ports: Ports, entry: WriteLogEntry, vendor: str) -> tuple[State | None, str]:
     """What an entry of the log proves. It calls a partial success a FAILURE too, so the job itself is asked."""
     if entry.status == "SUCCESS":
         return "accepted", f"the write log has the batch: job {entry.job_id} succeeded"
-    if entry.error is None or not vendors.nothing_written(vendor, [entry.error]):
+    if entry.error is None or not ports.vendors.nothing_written(vendor, [entry.error]):
         return None, ""
-    state, reason = job_outcome(vendor, remote.job_status(entry.job_id), vendors)
+    state, reason = job_outcome(vendor, ports.remote.job_status(entry.job_id), ports.vendors)
     return ("not_posted", f"the write log has the batch: {reason}") if state == "refused" else (None, "")
 
 
-def settle_seen(
-    journal: Journal, snapshot: Snapshot, integrations: Mapping[str, IntegrationConfig]
-) -> list[Settled]:
+def settle_seen(ports: Ports) -> list[Settled]:
     """Postings whose charge is among the synced ones are visible: by reference, else by content."""
     moved: list[Settled] = []
     by_property: dict[tuple[str, str], list[Posting]] = defaultdict(list)
-    for each in journal.open_postings():
+    for each in ports.journal.open_postings():
         by_property[each.integration_id, each.property_id].append(each)
-    for (integration_id, property_id), lines in by_property.items():
-        integration = integrations.get(integration_id)
+    for (integration_id, _), lines in by_property.items():
+        integration = ports.integrations.get(integration_id)
         if integration is not None:
-            moved += _seen(journal, snapshot, integration, property_id, lines)
+            moved += _seen(ports.journal, ports.snapshot, integration, lines)
     return moved
 
 
@@ -173,16 +152,12 @@ def neighbourhood(lines: Sequence[Posting], integration: IntegrationConfig | Non
 
 
 def _seen(
-    journal: Journal,
-    snapshot: Snapshot,
-    integration: IntegrationConfig,
-    property_id: str,
-    lines: Sequence[Posting],
+    journal: Journal, snapshot: Snapshot, integration: IntegrationConfig, lines: Sequence[Posting]
 ) -> Iterator[Settled]:
     # By reference at any date: what was approved months late proves no less.
     by_reference = snapshot.charges_of(integration.id, [each.reference for each in lines])
     unseen = [each for each in lines if each.reference not in by_reference]
-    matched = _matched(journal, snapshot, integration, property_id, unseen) if unseen else {}
+    matched = _matched(journal, snapshot, integration, unseen) if unseen else {}
     for each in lines:
         if each.reference in by_reference:
             charge_id, how = by_reference[each.reference], "seen on the ledger by its reference"
@@ -200,13 +175,9 @@ def _seen(
 
 
 def _matched(
-    journal: Journal,
-    snapshot: Snapshot,
-    integration: IntegrationConfig,
-    property_id: str,
-    lines: Sequence[Posting],
+    journal: Journal, snapshot: Snapshot, integration: IntegrationConfig, lines: Sequence[Posting]
 ) -> Mapping[str, SyncedCharge]:
-    """Charges that are like postings of the property, by the postings' references, around the days of ``lines``."""
+    """Charges that are like postings of the lines' property, by the postings' references, around the days of ``lines``."""
     # A plan of another month has not read all of these days, one of another integration none; `reconcile` does.
     try:
         days = neighbourhood(lines, integration).common(snapshot.covered(integration.id))
@@ -216,6 +187,7 @@ def _matched(
         return {}
     if days is None:
         return {}
+    property_id = lines[0].property_id
     observed = snapshot.property(integration.id, property_id, days)
     references = {charge.reference for charge in observed.charges if charge.reference}
     # All of them, of whatever day: each keeps the charge that it once was matched with.

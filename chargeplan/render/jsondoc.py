@@ -16,6 +16,7 @@ from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.errors import ChargeplanError, InputError, StalePlanError
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.posting import Batch, Posting
+from chargeplan.core.settle import Settled
 from chargeplan.core.statement import Control, Decision, Statement
 from chargeplan.render.approvals import Standing, Unverified, approvals_entry
 from chargeplan.render.summary import Summary, summarize
@@ -26,14 +27,6 @@ Document = dict[str, Any]
 
 # Legal inside JSON text, yet a terminal obeys them or is fooled by them; JSON can spell every one as \uXXXX.
 _OBEYED: Final = re.compile("[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-
-
-class Moved(msgspec.Struct, frozen=True):
-    """A posting, as it is now, that a reconciliation moved: the state before, and the evidence."""
-
-    posting: Posting
-    before: str
-    reason: str
 
 
 def dump(document: Document) -> str:
@@ -300,7 +293,7 @@ def total_of(postings: Iterable[Posting]) -> Total:
     return total
 
 
-def reconcile_document(moved: Sequence[Moved], still_open: Mapping[str, Total]) -> Document:
+def reconcile_document(moved: Sequence[Settled], still_open: Mapping[str, Total]) -> Document:
     """What a reconciliation moved, and what is still open (``in_flight``, ``unknown``, ``overdue``)."""
     return {
         "kind": "reconcile",

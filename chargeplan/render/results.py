@@ -8,8 +8,8 @@ from typing import Final
 from chargeplan.core.change import Total
 from chargeplan.core.money import format_money
 from chargeplan.core.posting import Batch, Posting
+from chargeplan.core.settle import Settled
 from chargeplan.render.escape import csv_text
-from chargeplan.render.jsondoc import Moved
 from chargeplan.render.paper import DEFAULT_WIDTH, Column, Paper, Row, Style, table
 from chargeplan.render.words import HINTS, count_of, more
 
@@ -155,7 +155,7 @@ def _postings(paper: Paper, name: str, postings: Sequence[Posting], *, whole: bo
 
 
 def reconcile_screen(
-    moved: Sequence[Moved],
+    moved: Sequence[Settled],
     still_open: Mapping[str, Total],
     *,
     color: bool = False,
@@ -169,7 +169,7 @@ def reconcile_screen(
     return _text([*lines, *([""] if lines else []), paper.ink(last, "bold")])
 
 
-def _moved_lines(paper: Paper, moved: Sequence[Moved]) -> list[str]:
+def _moved_lines(paper: Paper, moved: Sequence[Settled]) -> list[str]:
     rows = [
         Row(
             (
@@ -195,7 +195,7 @@ def _moved_lines(paper: Paper, moved: Sequence[Moved]) -> list[str]:
     return table(paper, columns, rows)
 
 
-def _moved_counts(paper: Paper, moved: Sequence[Moved]) -> list[str]:
+def _moved_counts(paper: Paper, moved: Sequence[Settled]) -> list[str]:
     counts: dict[tuple[str, str, str], Total] = {}
     for each in moved:
         kind = (each.before, each.posting.state, each.reason)

@@ -13,10 +13,10 @@ import pytest
 from chargeplan.cli import wiring
 from chargeplan.cli.explaining import arithmetic
 from chargeplan.cli.options import Common
-from chargeplan.cli.plan_making import planned_of
 from chargeplan.core.dates import Days
 from chargeplan.core.key import Key
 from chargeplan.flow.plan_request import PlanRequest
+from chargeplan.flow.planning import planned_of
 from tests.benchmarks.portfolio import INTEGRATION, rent_of
 
 AS_OF = "2027-08-02"

@@ -35,11 +35,10 @@ from chargeplan.core.observed import (
 )
 from chargeplan.core.plan import Charge, Fixed, FromPath, Once, Path, Plan, Row, Schedule, Table
 from chargeplan.core.planned import PlannedProperty
-from chargeplan.core.posting import Posting
+from chargeplan.core.posting import Posting, posting_of
 from chargeplan.core.select import Names
 from chargeplan.core.site import Setting
 from chargeplan.core.steady import Recorded, steady_lines
-from chargeplan.flow.applying import posting_of
 
 PLACE = Place("plans/oak.yaml", 7)
 MONTHLY = Schedule("month", 1, day=1)

@@ -1,7 +1,8 @@
-"""The same house as the end-to-end tests'."""
+"""The same house as the end-to-end tests', and the portfolio of the command line's."""
 
 from __future__ import annotations
 
+from tests.cli.conftest import portfolio
 from tests.e2e.conftest import house, seeded
 
-__all__ = ["house", "seeded"]
+__all__ = ["house", "portfolio", "seeded"]

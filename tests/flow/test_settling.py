@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from chargeplan.core.config import IntegrationConfig
@@ -21,6 +23,7 @@ def test_an_integration_that_was_never_read_settles_nothing_and_stops_nothing(tm
     with open_journal(str(tmp_path / "journal.db"), create=True) as journal:
         intend(journal, "CP1")
         journal.record("b1", "accepted")
-        assert list(settle_seen(journal, copy, {"i1": integration})) == []
+        ports = SimpleNamespace(journal=journal, snapshot=copy, integrations={"i1": integration})
+        assert settle_seen(ports) == []
         assert states(journal) == {"CP1": "accepted"}
     copy.close()

@@ -12,6 +12,7 @@ import pytest
 from chargeplan.core.change import Total
 from chargeplan.core.diagnostic import Place, error, warning
 from chargeplan.core.errors import ChargeplanError, InputError, StalePlanError
+from chargeplan.core.settle import Settled
 from chargeplan.core.statement import statement_of
 from chargeplan.render import jsondoc
 from chargeplan.render.summary import Summary
@@ -36,7 +37,7 @@ DOCUMENTS: list[jsondoc.Document] = [
         overdue=[posting()],
         removed_upstream=[posting()],
     ),
-    jsondoc.reconcile_document([jsondoc.Moved(posting(), "queued", "the job says so")], {"unknown": Total()}),
+    jsondoc.reconcile_document([Settled(posting(), "queued", "the job says so")], {"unknown": Total()}),
     jsondoc.history_document(statement_of(journal(), None, "2027-08-31")),
     jsondoc.locks_document([{**LOCK, "pid": 1}]),
     jsondoc.validate_document([PROBLEM]),

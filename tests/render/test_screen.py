@@ -13,9 +13,9 @@ from rich.cells import cell_len
 from chargeplan.core.change import Total
 from chargeplan.core.diagnostic import Place, error, warning
 from chargeplan.core.errors import ChargeplanError, InputError, StalePlanError
+from chargeplan.core.settle import Settled
 from chargeplan.render.faults import diagnostics_screen, error_screen, validate_screen
 from chargeplan.render.html import plan_html
-from chargeplan.render.jsondoc import Moved
 from chargeplan.render.markdown import LIMIT, marker, plan_markdown
 from chargeplan.render.results import (
     apply_line,
@@ -77,7 +77,7 @@ CASES = {
         removed_upstream=[],
     ),
     "reconcile.txt": lambda: reconcile_screen(
-        [Moved(posting(1, state="visible"), "queued", "seen as chg-1")], {"unknown": Total(1, 3500)}
+        [Settled(posting(1, state="visible"), "queued", "seen as chg-1")], {"unknown": Total(1, 3500)}
     ),
 }
 
