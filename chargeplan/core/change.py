@@ -9,11 +9,12 @@ import msgspec
 
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic, Place
+from chargeplan.core.key import Key
 from chargeplan.core.line import AllocationReport, Line, OverrideUsed, Skip
 from chargeplan.core.observed import SyncedCharge
 
 Action = Literal[
-    "create", "correct", "in_flight", "unknown", "hold", "drift", "removed_upstream", "unchanged"
+    "create", "correct", "in_flight", "unknown", "hold", "missed", "drift", "removed_upstream", "unchanged"
 ]
 
 ACTIONS: tuple[Action, ...] = (
@@ -22,6 +23,7 @@ ACTIONS: tuple[Action, ...] = (
     "in_flight",
     "unknown",
     "hold",
+    "missed",
     "drift",
     "removed_upstream",
     "unchanged",
@@ -42,7 +44,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
     ``key_plan``, ``key_charge`` (``parking/12``) and ``period_key`` are the PLAN, CHARGE and PERIOD of its key.
     ``detail`` says more than ``reason``: the last refusal, the name of the probable duplicate. ``stands`` is what the
-    period of a correction or a drift has on the ledger already, in cents, where it belongs to the window.
+    period of a correction or a drift has on the ledger already, in cents, where it belongs to the window. ``there`` is what
+    counts as posted for that period, whenever it is; ``next_part`` the number that a correction of a drift would take.
+    ``concerns`` are the ids of the charges that ``detail`` names, those nothing accounts for.
     """
 
     action: Action
@@ -74,6 +78,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     override: OverrideUsed | None = None
     detail: str = ""
     stands: int = 0
+    there: int = 0
+    next_part: int = 0
+    concerns: tuple[str, ...] = ()
 
 
 class Total(msgspec.Struct, frozen=True, gc=False):
@@ -101,12 +108,16 @@ class ObservedMark(msgspec.Struct, frozen=True):
 
 
 class PropertyDigest(msgspec.Struct, frozen=True):
-    """What one property looked like: digests of what was observed, and of what the journal had recorded, of it."""
+    """What one property looked like: digests of what was observed, and of what the journal had recorded, of it.
+
+    ``plans`` are those that cover it.
+    """
 
     integration_id: str
     property_id: str
     observed: str
     recorded: str
+    plans: tuple[str, ...] = ()
 
 
 class GuardResult(msgspec.Struct, frozen=True):
@@ -208,6 +219,18 @@ class ChangeSet(msgspec.Struct, frozen=True):
     def to_post(self) -> tuple[Change, ...]:
         """The changes that apply posts."""
         return tuple(change for change in self.changes if change.action in POSTED_BY_APPLY)
+
+
+def period_reference(change: Change) -> str:
+    """What the change's whole period is known by: the reference of its first part."""
+    return Key(
+        change.integration_id,
+        change.key_plan,
+        change.key_charge,
+        change.unit_id,
+        change.resident_id,
+        change.period_key,
+    ).reference
 
 
 def change_of(

@@ -97,7 +97,10 @@ class Posting(msgspec.Struct, frozen=True):
 
 
 class Config(msgspec.Struct, frozen=True):
-    """``chargeplan.yaml``. ``root`` is its directory; ``correct_back`` is a count and a unit; ``plan_ttl_days`` days."""
+    """``chargeplan.yaml``. ``root`` is its directory; ``correct_back`` is a count and a unit; ``plan_ttl_days`` days.
+
+    ``posts_missed`` is ``missed: post``; ``early_days`` is how early somebody else's charge of the same amount may be dated.
+    """
 
     root: str
     file: str
@@ -109,6 +112,8 @@ class Config(msgspec.Struct, frozen=True):
     timezone: str = "UTC"
     lead_days: int = 0
     correct_back: tuple[int, DateUnit] = (2, "months")
+    posts_missed: bool = False
+    early_days: int = 7
     closed_through: date | None = None
     personal_data: bool = False
     plan_ttl_days: int = 7

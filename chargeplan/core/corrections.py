@@ -10,7 +10,7 @@ import msgspec
 from chargeplan.core.bill import Bill
 from chargeplan.core.change import Change, change_of
 from chargeplan.core.config import IntegrationConfig
-from chargeplan.core.dates import Days
+from chargeplan.core.dates import ONE_DAY, Days
 from chargeplan.core.evidence import Evidence, PostedPart, service_of
 from chargeplan.core.key import FIRST_CORRECTION_PART, Key
 from chargeplan.core.line import Line
@@ -50,23 +50,25 @@ def as_posted(line: Line, each: PostedPart) -> Line:
 
 
 def difference_of(bill: Bill, posted: Sequence[PostedPart], *, in_window: bool) -> int:
-    """What the period should have cost less what was posted for it, in cents.
+    """What the period should have cost less what stands or is under way for it, in cents.
 
-    Before the window only other days count: there the period is reckoned at the price at which it was posted.
+    Before the window other days count, at the price at which the period was posted, and whatever became of it on the ledger;
+    another price of the plan's does not.
     """
     due = sum(line.amount or 0 for line in bill.lines)
-    was = sum(each.amount for each in posted)
-    if in_window or due == was:
-        return due - was
+    there = sum(each.amount for each in posted)
+    if in_window or due == there:
+        return due - there
+    was = sum(each.posting.amount if each.posting is not None else each.amount for each in posted)
     service = service_of(posted, bill.period)
     if was != 0 and not _days_changed(bill, service):
-        return 0
+        return was - there
     if due == 0:
-        return -was
+        return -there
     then = bill.cost_of(service) if bill.cost_of else None
     if was == 0 or then is None:
-        return due - was
-    return round_ratio(was * due * (1 if then > 0 else -1), abs(then)) - was if then else 0
+        return due - there
+    return (round_ratio(was * due * (1 if then > 0 else -1), abs(then)) if then else was) - there
 
 
 def _days_changed(bill: Bill, service: Days) -> bool:
@@ -91,6 +93,20 @@ def corrected(
     integration: IntegrationConfig,
 ) -> Change:
     """The one line that corrects a period: posted, held, or reported as a drift."""
+    change = _correction(plan, bill, key, posted, difference, evidence, integration)
+    there = sum(each.amount for each in posted)
+    return msgspec.structs.replace(change, there=there, next_part=evidence.next_correction(key).part)
+
+
+def _correction(
+    plan: Plan,
+    bill: Bill,
+    key: Key,
+    posted: Sequence[PostedPart],
+    difference: int,
+    evidence: Evidence,
+    integration: IntegrationConfig,
+) -> Change:
     first = posted[0]
     moved_out = bill.last_lived is not None and bill.last_lived < bill.period.last
     reason = "moved_out" if moved_out else "amount" if bill.lines else "not_due"
@@ -113,6 +129,17 @@ def corrected(
     if difference < 0 and not integration.posts_credits:
         return change_of("hold", "credit_not_allowed", line, first.synced)
     return change_of("correct", reason, line, first.synced, detail=_last_refusal(key, target, evidence))
+
+
+def credited_days(bill: Bill | None, change: Change) -> Days:
+    """The days that a credit takes back: of a correction those that are billed no more, of a line its own."""
+    if bill is None or change.part < FIRST_CORRECTION_PART or bill.billed is None or not bill.lines:
+        return change.service
+    if bill.billed.first > bill.period.first and bill.billed.last == bill.period.last:
+        return Days(bill.period.first, bill.billed.first - ONE_DAY)
+    if bill.billed.last < bill.period.last:
+        return Days(bill.billed.last + ONE_DAY, bill.period.last)
+    return change.service
 
 
 def visible_amount(posted: Sequence[PostedPart]) -> int:

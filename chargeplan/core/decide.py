@@ -1,37 +1,42 @@
-"""Desired against recorded and observed: what should happen, line by line, and why.
+"""Desired against recorded and observed: what should happen to the lines of one period under one key, and why.
 
-The decision table of plan-language.md, *What already exists, and what follows*, and *Corrections*. For one period under
-one key:
+The decision table of plan-language.md, *What already exists, and what follows*, and *Corrections*:
 
-    nothing posted                       each line: create, hold, or hold as a probable duplicate
-    any part unknown or removed          each part says so; no correction
-    posted parts as they should be       unchanged or in flight; missing later parts are created
-    the sums agree                       unchanged or in flight
-    else                                 one correction (``on_drift: adjust``) or one drift
+    posted for it       due                in the window                         before it
+    ------------------  -----------------  ------------------------------------  ----------------------------------
+    nothing             anything           new: each line is created, or held    missed: where the month was billed
+    unknown or removed  anything           wait: each part says so               removed: what was taken away says so
+    as due              anything           stands: missing later parts are new   gaps: missing later parts are missed
+    another sum         held, or no price  stands                                nothing
+    another sum         comparable         correct: one correction or one drift  correct, by days and ledger, not price
 
-Before the window only the last row counts, and only where days, not prices, changed.
+Parts that add up to what is due are as due, however many they are. What nothing accounts for is asked about afterwards, over all lines of the property
+(``duplicates``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 import msgspec
 
 from chargeplan.core.bill import Bill
-from chargeplan.core.change import Change, change_of
+from chargeplan.core.change import Action, Change, change_of
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.corrections import as_posted, corrected, dates_of, difference_of, visible_amount
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic
-from chargeplan.core.duplicates import ForeignCharges, Twins, duplicate_named, twin_named
-from chargeplan.core.evidence import Evidence, PostedPart
+from chargeplan.core.evidence import Evidence, PostedPart, Status
 from chargeplan.core.key import Key
 from chargeplan.core.line import Line
-from chargeplan.core.observed import SyncedCharge
 from chargeplan.core.plan import Plan
 
-_STATUS_ACTION = {
+Posted = Literal["nothing", "open", "as due", "other"]
+Due = Literal["comparable", "fixed"]
+Row = Literal["new", "missed", "wait", "removed", "stands", "gaps", "correct", "nothing"]
+
+_STATUS_ACTION: dict[Status, Action] = {
     "visible": "unchanged",
     "in_flight": "in_flight",
     "unknown": "unknown",
@@ -39,41 +44,79 @@ _STATUS_ACTION = {
 }
 
 
+def decide(posted: Posted, due: Due, *, in_window: bool) -> Row:
+    """The row of the table: what happens to a period."""
+    match posted:
+        case "nothing":
+            return "new" if in_window else "missed"
+        case "open":
+            return "wait" if in_window else "removed"
+        case "as due":
+            return "stands" if in_window else "gaps"
+        case "other" if due == "fixed":
+            return "stands" if in_window else "nothing"
+        case "other":
+            return "correct"
+
+
 class Scene(msgspec.Struct):
     """What every bill of a property is compared with; ``problems`` collects what is wrong with the texts of lines to post."""
 
     evidence: Evidence
-    foreign: ForeignCharges
-    twins: Twins
     integration: IntegrationConfig
     window: Days
     problems: dict[Diagnostic, None] = msgspec.field(default_factory=dict)
 
 
+class _Period(msgspec.Struct, frozen=True):
+    """One bill beside what was posted for it. ``key`` is the one that it is known by."""
+
+    plan: Plan
+    bill: Bill
+    key: Key
+    posted: Sequence[PostedPart]
+    scene: Scene
+
+    @property
+    def kind(self) -> Posted:
+        """The row's heading: what was posted for the bill, beside what is due."""
+        if not self.posted:
+            return "nothing"
+        if any(each.status in {"unknown", "removed_upstream"} for each in self.posted):
+            return "open"
+        due = {line.key.part: line.amount for line in self.bill.lines}
+        parts = {each.part: each.amount for each in self.posted}
+        one_each = len(parts) == len(self.posted)
+        agree = one_each and all(part in due and due[part] == cents for part, cents in parts.items())
+        return "as due" if agree else "other"
+
+
 def bill_changes(plan: Plan, bill: Bill, scene: Scene) -> Iterator[Change]:
     """What should happen to the lines of one bill."""
-    evidence, window = scene.evidence, scene.window
-    key = _known_key(bill, evidence)
-    posted = evidence.parts(bill, key)
-    if not posted:
-        for line in bill.lines:
-            if line.natural_date in window:
-                yield _new(bill, line, scene)
-        return
-    in_window = any(day in window for day in dates_of(bill))
-    by_part = {each.part: each for each in posted}
-    if in_window:
-        yield from _standing_parts(bill, posted, window)
-    if _blocked(posted) or bill.held or not bill.correctable:
-        yield from _missing(bill, by_part, key, scene, only_held=_blocked(posted))
-        return
-    if _agree(bill, by_part):
-        yield from _missing(bill, by_part, key, scene, only_held=False)
-        return
-    difference = difference_of(bill, posted, in_window=in_window)
+    key = _known_key(bill, scene.evidence)
+    period = _Period(plan, bill, key, scene.evidence.parts(bill, key), scene)
+    in_window = any(day in scene.window for day in dates_of(bill))
+    due: Due = "comparable" if bill.correctable and not bill.held else "fixed"
+    row = decide(period.kind, due, in_window=in_window)
+    difference = _unsettled_difference(period, in_window=in_window) if row == "correct" else 0
+    if row in {"wait", "stands"} or (row == "correct" and in_window):
+        yield from _standing(period, hidden=frozenset({"visible"} if difference else ()))
+    elif row == "removed":
+        yield from _standing(period, only=frozenset({"removed_upstream"}))
+    if row in {"new", "missed", "stands", "gaps", "wait"}:
+        yield from _new_lines(period, only_held=row == "wait")
     if difference:
-        change = corrected(plan, bill, key, posted, difference, evidence, scene.integration)
-        yield msgspec.structs.replace(change, stands=visible_amount(posted)) if in_window else change
+        change = corrected(plan, bill, key, period.posted, difference, scene.evidence, scene.integration)
+        yield msgspec.structs.replace(change, stands=visible_amount(period.posted) if in_window else 0)
+
+
+def _unsettled_difference(period: _Period, *, in_window: bool) -> int:
+    """What the period's correction would be; nothing where a person accepted what is there."""
+    difference = difference_of(period.bill, period.posted, in_window=in_window)
+    there = sum(each.amount for each in period.posted)
+    name = period.key.with_part(0).reference
+    accepted = period.scene.evidence.decisions.is_accepted(name, there + difference, there)
+    return 0 if accepted else difference
 
 
 def _known_key(bill: Bill, evidence: Evidence) -> Key:
@@ -82,61 +125,62 @@ def _known_key(bill: Bill, evidence: Evidence) -> Key:
     return next((key for key in keys if bill.alternates and evidence.parts(bill, key)), bill.key)
 
 
-def _blocked(posted: Sequence[PostedPart]) -> bool:
-    return any(each.status in {"unknown", "removed_upstream"} for each in posted)
-
-
-def _agree(bill: Bill, posted: dict[int, PostedPart]) -> bool:
-    """Whether every posted part is one that is due, at its amount, and there are no corrections."""
-    due = {n: line.amount for n, line in _numbered(bill)}
-    return all(part in due and due[part] == each.amount for part, each in posted.items())
-
-
-def _numbered(bill: Bill) -> Iterator[tuple[int, Line]]:
-    for line in bill.lines:
-        yield line.key.part, line
-
-
-def _standing_parts(bill: Bill, posted: Sequence[PostedPart], window: Days) -> Iterator[Change]:
-    """What is posted, as it stands. Visible parts of a period that will be corrected are told by the correction."""
-    due = sum(line.amount or 0 for line in bill.lines)
-    differs = (
-        bill.correctable
-        and not bill.held
-        and not _blocked(posted)
-        and due != sum(each.amount for each in posted)
-    )
-    lines = dict(_numbered(bill))
-    agreed = _agree(bill, {each.part: each for each in posted})
-    for each in posted:
-        if each.status == "visible" and differs and not agreed:
+def _standing(
+    period: _Period, *, hidden: frozenset[Status] = frozenset(), only: frozenset[Status] | None = None
+) -> Iterator[Change]:
+    """What is posted, as it stands. Visible parts of a period that will be corrected are ``hidden``: the correction names them."""
+    lines = {line.key.part: line for line in period.bill.lines}
+    for each in period.posted:
+        if each.status in hidden or (only is not None and each.status not in only):
             continue
         line = lines.get(each.part)
-        if line is not None and line.natural_date not in window:
+        if line is not None and line.natural_date not in period.scene.window and only is None:
             continue
-        line = line or bill.draft
-        yield change_of(_STATUS_ACTION[each.status], None, as_posted(line, each), each.synced)
+        posted = as_posted(line or period.bill.draft, each)
+        yield change_of(_STATUS_ACTION[each.status], None, posted, each.synced)
 
 
-def _missing(
-    bill: Bill, posted: dict[int, PostedPart], key: Key, scene: Scene, *, only_held: bool
-) -> Iterator[Change]:
-    for number, line in _numbered(bill):
-        if number in posted or line.natural_date not in scene.window or (only_held and not line.hold):
+def _new_lines(period: _Period, *, only_held: bool = False) -> Iterator[Change]:
+    """The lines that are due and were never posted: to create in the window, missed before it."""
+    scene, posted = period.scene, {each.part for each in period.posted}
+    number = 0
+    for line in period.bill.lines:
+        if line.key.part in posted or (only_held and not line.hold):
             continue
-        moved = key.with_part(number)
-        yield _new(bill, msgspec.structs.replace(line, key=moved, reference=moved.reference), scene)
+        if line.natural_date not in scene.window and not _is_missed(line, scene):
+            continue
+        key = period.key.with_part(line.key.part)
+        if scene.evidence.is_voided(key.reference):
+            # What was voided keeps its number: the ledger may show it for a while yet.
+            key = scene.evidence.next_correction(period.key)
+            key = key.with_part(key.part + number)
+            number += 1
+        yield _new(msgspec.structs.replace(line, key=key, reference=key.reference), period)
 
 
-def _new(bill: Bill, line: Line, scene: Scene) -> Change:
+def _is_missed(line: Line, scene: Scene) -> bool:
+    name = line.key.charge.partition("/")[0]
+    return line.natural_date < scene.window.first and scene.evidence.covers(
+        line.key.plan, name, line.natural_date
+    )
+
+
+def _new(line: Line, period: _Period) -> Change:
+    scene = period.scene
     scene.problems.update(dict.fromkeys(line.problems))
     if line.hold:
         return change_of("hold", line.hold, line)
-    if duplicate := scene.foreign.take(line):
-        synced = duplicate if isinstance(duplicate, SyncedCharge) else None
-        return change_of(
-            "hold", "probable_duplicate", line, synced, detail=duplicate_named(duplicate, scene.evidence)
-        )
-    if twin := scene.twins.of(bill, line):
-        return change_of("hold", "probable_duplicate", line, detail=twin_named(twin))
-    return change_of("create", None, line, detail=scene.evidence.refusal(line.reference))
+    if line.reference in scene.evidence.decisions.contradicted:
+        return change_of("hold", "probable_duplicate", line, detail=_contradicted(line.reference))
+    refused = scene.evidence.refusal(line.reference)
+    before = line.natural_date < scene.window.first
+    action: Action = "missed" if before and not period.plan.posts_missed else "create"
+    return change_of(action, None, line, detail=refused)
+
+
+def _contradicted(reference: str) -> str:
+    return (
+        f"a person said that it was not posted, and the write log calls its request a success. If it is on the ledger: "
+        f"`chargeplan resolve {reference} --posted --reason TEXT`. If it certainly is not: "
+        f"`chargeplan resolve {reference} --not-posted --reason TEXT`."
+    )

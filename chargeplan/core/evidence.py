@@ -16,7 +16,8 @@ import msgspec
 from chargeplan.core.bill import Bill
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
-from chargeplan.core.key import FIRST_CORRECTION_PART, Key
+from chargeplan.core.decision import Decisions
+from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
 from chargeplan.core.matching import match_by_content, removed_upstream
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
@@ -40,11 +41,13 @@ class PostedPart(msgspec.Struct, frozen=True):
 class Evidence:
     """The journal's postings and the synced charges of one property, matched with one another.
 
-    ``loaded`` are all plans of the project: what the journal posted under the key of none of them may be a duplicate,
-    as may what nobody recorded. Such ``strangers`` are positive charges, by date and id; ``orphans`` are postings of the
-    kind that no ledger shows yet. Without ``loaded`` everything in the journal counts as ours. ``whole`` reads the
-    postings of which ``postings`` has briefs, should one be looked into. ``unrecorded`` are references of synced charges
-    that the journal does not know. ``unsettled`` are the postings that are no briefs, ``by_charge`` all of them by the plan
+    ``owned`` are the ids of the codes on which the plans of the property are the only posters. ``strangers`` are charges
+    and credits of these that are no posting's, by date and id; ``marks`` the residents, leases and units that
+    they stand on, with those of ``relocated`` postings: whose household has one is looked at closely. ``counted`` says of
+    relocated postings for which bill (by its key) they count.
+    ``billed`` has, by the plan and charge of a key, the days that applied plans covered. ``whole`` reads the
+    postings of which ``postings`` has briefs, should one be looked into. ``unrecorded`` are references of our form that synced
+    charges carry and the journal does not know. ``unsettled`` are the postings that are no briefs, ``by_charge`` all of them by the plan
     and charge (with its item) of their keys. ``by_reference`` has the first of the synced charges that carry a reference, and
     ``repeated`` all of those of which several do.
 
@@ -57,53 +60,78 @@ class Evidence:
         observed: ObservedProperty,
         postings: Iterable[Posting | Brief],
         integration: IntegrationConfig,
-        loaded: Sequence[Plan] | None = None,
+        *,
+        owned: frozenset[str] = frozenset(),
+        decisions: Decisions | None = None,
+        billed: Mapping[tuple[str, str], Sequence[Days]] | None = None,
         whole: Callable[[], Iterable[Posting]] = tuple,
     ) -> None:
         self.postings: dict[str, Posting | Brief] = {each.reference: each for each in postings}
         self.unsettled = [each for each in self.postings.values() if isinstance(each, Posting)]
+        self.decisions, self.billed = decisions or Decisions(), billed or {}
         self._read_whole = whole
-        self._people: dict[date, Mapping[str, Sequence[Posting | Brief]]] = {}
         self._integration_id = integration.id
         self.by_reference, self.repeated = _by_reference(observed.charges)
         self.matched = match_by_content(
             self.postings.values(), observed.charges, self.by_reference, integration
         )
         self.removed = removed_upstream(observed)
-        self.unrecorded = self.by_reference.keys() - self.postings.keys()
+        unknown = self.by_reference.keys() - self.postings.keys()
+        self.unrecorded = frozenset(each for each in unknown if is_reference(each))
         self.by_charge = _by_charge(self.postings.values())
-        names = _loaded_names(loaded)
-        self.strangers = self._strangers(observed.charges, names)
-        self.orphans = tuple(self._orphans(names))
+        self.strangers = self._strangers(observed.charges, owned)
+        self.relocated = self._relocated()
+        self.counted: Mapping[str, Key] = {}
+        self.marks = frozenset(filter(None, self._marks()))
 
     @cached_property
     def _claims(self) -> Mapping[str, Posting | Brief]:
-        found = {each.charge_id: each for each in self.postings.values() if each.charge_id}
-        return found | {charge.id: self.postings[reference] for reference, charge in self.matched.items()}
-
-    def _orphans(self, names: frozenset[tuple[str, str]] | None) -> Iterator[Posting]:
-        for each in self.unsettled:
-            if each.state in FREE or each.amount <= 0 or _is_ours(each, names):
-                continue
-            if each.reference not in self.by_reference and each.reference not in self.matched:
-                yield each
-
-    def _strangers(
-        self, charges: Iterable[SyncedCharge], names: frozenset[tuple[str, str]] | None
-    ) -> tuple[SyncedCharge, ...]:
-        known = self.postings
-        theirs = {
-            each.reference
-            for (plan, charge), postings in self.by_charge.items()
-            if not _is_loaded(plan, charge, names)
-            for each in postings
+        """The posting that each synced charge without a reference of ours settles."""
+        claims = {
+            each.charge_id: each
+            for each in self.postings.values()
+            if each.charge_id and each.state not in FREE
         }
-        found: list[SyncedCharge] = []
-        for charge in [each for each in charges if each.reference not in known or each.reference in theirs]:
-            claim = self._claims.get(charge.id)
-            if not (claim is not None and _is_ours(claim, names)) and (charge.amount or 0) > 0:
-                found.append(charge)
-        return tuple(sorted(found, key=lambda each: (each.transaction_date or date.min, each.id)))
+        return claims | {charge.id: self.postings[reference] for reference, charge in self.matched.items()}
+
+    def _strangers(self, charges: Iterable[SyncedCharge], owned: frozenset[str]) -> tuple[SyncedCharge, ...]:
+        known = self.postings
+        candidates = [
+            each
+            for each in charges
+            if each.charge_code_id in owned and each.amount and each.reference not in known
+        ]
+        if not candidates:
+            return ()
+        foreign = [each for each in candidates if each.id not in self.removed and each.id not in self._claims]
+        return tuple(sorted(foreign, key=lambda each: (each.transaction_date or date.min, each.id)))
+
+    def _relocated(self) -> Mapping[tuple[str, str, str], Sequence[tuple[Posting | Brief, SyncedCharge]]]:
+        """Postings whose charge now stands on another resident's or unit's record, by plan, charge and period of their keys."""
+        shown = [(self.postings[ref], charge) for ref, charge in self.matched.items()]
+        shown += [
+            (self.postings[ref], self.by_reference[ref])
+            for ref in self.by_reference.keys() & self.postings.keys()
+        ]
+        found: dict[tuple[str, str, str], list[tuple[Posting | Brief, SyncedCharge]]] = {}
+        for posting, charge in shown:
+            elsewhere = charge.unit_id is not None and charge.unit_id != posting.unit_id
+            if elsewhere or (charge.resident_id is not None and charge.resident_id != posting.resident_id):
+                place = (posting.key_plan, posting.key_charge, posting.period)
+                found.setdefault(place, []).append((posting, charge))
+        return found
+
+    def _marks(self) -> Iterator[str | None]:
+        for charge in self.strangers:
+            yield from (charge.resident_id, charge.lease_id, charge.unit_id)
+        for pairs in self.relocated.values():
+            for posting, charge in pairs:
+                yield from (posting.resident_id, posting.unit_id)
+                yield from (charge.resident_id, charge.lease_id, charge.unit_id)
+
+    def covers(self, plan: str, charge: str, day: date) -> bool:
+        """Whether an applied plan covered the day for that plan and charge (of a key, without its item)."""
+        return any(day in days for days in self.billed.get((plan, charge), ()))
 
     @cached_property
     def _whole(self) -> Mapping[str, Posting]:
@@ -126,55 +154,71 @@ class Evidence:
 
     def first_of(self, correction: Posting | Brief) -> Posting | Brief | None:
         """The posting of the original line of a correction's period."""
-        key = Key(
-            self._integration_id,
-            correction.key_plan,
-            correction.key_charge,
-            correction.unit_id,
-            correction.resident_id,
-            correction.period,
-        )
-        return self.postings.get(key.reference)
+        return self.postings.get(self.key_of(correction).reference)
 
-    def _of_people(self, since: date) -> Mapping[str, Sequence[Posting | Brief]]:
-        """Live original lines that serve days from ``since`` on, by resident and by lease."""
-        if since in self._people:
-            return self._people[since]
+    @cached_property
+    def _ours(self) -> Mapping[str, Sequence[Posting | Brief]]:
+        """Original lines that are or may be on a ledger, by the residents, leases and units that they are of or stand on."""
         found: dict[str, list[Posting | Brief]] = defaultdict(list)
-        self._people[since] = found
-        for each in [each for each in self.postings.values() if each.service_last >= since]:
-            if each.state not in LIVE or each.part >= FIRST_CORRECTION_PART:
+        for each in self.postings.values():
+            if each.part >= FIRST_CORRECTION_PART or not self._may_stand(each):
                 continue
-            if self.removed and self._is_gone(each):
-                continue
-            found[each.resident_id].append(each)
-            if each.lease_id:
-                found[each.lease_id].append(each)
+            charge = self.charge_of(each)
+            marks = {each.resident_id, each.lease_id, each.unit_id}
+            if charge is not None:
+                marks |= {charge.resident_id or "", charge.lease_id or "", charge.unit_id or ""}
+            for mark in marks - {""}:
+                found[mark].append(each)
         return found
 
-    def _is_gone(self, posting: Posting | Brief) -> bool:
+    def _may_stand(self, posting: Posting | Brief) -> bool:
         charges = self.seen(posting.reference)
-        return bool(charges) and all(each.id in self.removed for each in charges)
+        if charges:
+            return not self.removed or any(each.id not in self.removed for each in charges)
+        if posting.reference in self.matched:
+            return self.matched[posting.reference].id not in self.removed
+        return posting.state in LIVE
 
-    def others_for(self, key: Key, who: Iterable[str], days: Days) -> Iterator[Posting | Brief]:
-        """Live lines of the key's charge under another key, for one of ``who`` (residents, leases) and some of the days."""
-        charge = key.charge.partition("/")[0]
-        people = self._of_people(days.first)
-        for each in (other for one in who for other in people.get(one, ())):
-            if each.key_plan != key.plan or each.key_charge.partition("/")[0] != charge:
-                continue
-            same = (each.key_charge, each.unit_id, each.resident_id, each.period) == (
-                key.charge,
-                key.unit_id,
-                key.resident_id,
-                key.period,
-            )
-            if not same and each.service_first <= days.last:
-                yield each
+    def charge_of(self, posting: Posting | Brief) -> SyncedCharge | None:
+        """The synced charge that shows the posting, by its reference or by content."""
+        return self.by_reference.get(posting.reference) or self.matched.get(posting.reference)
 
-    def poster_of(self, charge: SyncedCharge) -> Posting | Brief | None:
-        """The posting of ours, under whatever key, that the charge came of."""
-        return self.postings.get(charge.reference or "") or self._claims.get(charge.id)
+    def ours_on(self, marks: Iterable[str]) -> Iterator[Posting | Brief]:
+        """Original lines of ours that are or may be on a ledger, for one of these residents, leases or units; each once."""
+        seen: set[str] = set()
+        for mark in marks:
+            for each in self._ours.get(mark, ()):
+                if each.reference not in seen:
+                    seen.add(each.reference)
+                    yield each
+
+    def stands_at(self, posting: Posting | Brief) -> int:
+        """What is left of the posting's period after its corrections, in cents."""
+        key = self.key_of(posting)
+        parts = [self.part(key, key.reference), *self.corrections(key)]
+        if not any(parts):
+            return posting.amount
+        number = 1
+        while self.knows((later := key.with_part(number)).reference):
+            parts.append(self.part(later, later.reference))
+            number += 1
+        return sum(each.amount for each in parts if each and each.status != "removed_upstream")
+
+    def key_of(self, posting: Posting | Brief) -> Key:
+        """The key of the first part of the posting's period."""
+        return Key(
+            self._integration_id,
+            posting.key_plan,
+            posting.key_charge,
+            posting.unit_id,
+            posting.resident_id,
+            posting.period,
+        )
+
+    def is_voided(self, reference: str) -> bool:
+        """Whether a person said that the line was rightly taken off the ledger."""
+        posting = self.postings.get(reference)
+        return posting is not None and posting.state == "voided"
 
     def refusal(self, reference: str) -> str:
         """Why the line was refused when it was last sent, or nothing."""
@@ -185,12 +229,13 @@ class Evidence:
         """What became of the line with that key; ``None`` where it is not posted."""
         posting = self._posting(reference)
         found = self.seen(reference) or self._settled(reference, posting)
-        if found:
-            still = [each for each in found if each.id not in self.removed]
+        voided = posting is not None and posting.state == "voided"
+        still = [each for each in found if each.id not in self.removed]
+        if still or (found and not voided):
             status: Status = "visible" if still else "removed_upstream"
             amount = sum(_amount_of(each, posting) for each in still or found)
             return PostedPart(key.part, key, reference, status, amount, (still or found)[0], posting)
-        if posting is None or posting.state in FREE:
+        if posting is None or voided or posting.state in FREE:
             return None
         if posting.state in SETTLED:
             return PostedPart(key.part, key, reference, "visible", posting.amount, None, posting)
@@ -202,7 +247,17 @@ class Evidence:
         return [match] if posting is not None and match is not None else []
 
     def parts(self, bill: Bill, key: Key) -> list[PostedPart]:
-        """Every posted line of the bill's period under ``key``: its parts, then its corrections."""
+        """Every posted line of the bill's period under ``key``: its parts, then its corrections, then what counts for it."""
+        if not self.counted:
+            return self._parts_of(bill, key)
+        found = [each for each in self._parts_of(bill, key) if self.counted.get(each.reference, key) == key]
+        for reference in [each for each, counts_for in self.counted.items() if counts_for == bill.key]:
+            posting = self.postings[reference]
+            part = self.part(self.key_of(posting).with_part(posting.part), reference)
+            found += [part] if part else []
+        return found
+
+    def _parts_of(self, bill: Bill, key: Key) -> list[PostedPart]:
         if bill.charge.late_fee is not None:
             return [each for each in [self.part(key, key.reference)] if each]
         found: list[PostedPart] = []
@@ -248,22 +303,6 @@ def posted_by(plan: Plan, evidence: Evidence, charges: Iterable[SyncedCharge]) -
         synced += [posting.charge_id] if posting.charge_id else []
         found.update(dict.fromkeys(synced, charge_id))
     return {each.id: found[each.id] for each in charges if each.id in found}
-
-
-def _loaded_names(loaded: Sequence[Plan] | None) -> frozenset[tuple[str, str]] | None:
-    """What the lines of the loaded plans are known by: plan and charge, enabled or not."""
-    if loaded is None:
-        return None
-    return frozenset((charge.key_plan, charge.key_charge) for plan in loaded for charge in plan.charges)
-
-
-def _is_ours(posting: Posting | Brief, names: frozenset[tuple[str, str]] | None) -> bool:
-    return _is_loaded(posting.key_plan, posting.key_charge, names)
-
-
-def _is_loaded(key_plan: str, key_charge: str, names: frozenset[tuple[str, str]] | None) -> bool:
-    """Whether a loaded plan has lines of that name, whatever their item."""
-    return names is None or (key_plan, key_charge.partition("/")[0]) in names
 
 
 def _by_charge(postings: Iterable[Posting | Brief]) -> dict[tuple[str, str], list[Posting | Brief]]:

@@ -13,7 +13,7 @@ from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import moment
 from chargeplan.core.key import is_reference
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
-from chargeplan.core.posting import Brief, Posting
+from chargeplan.core.posting import FREE, Brief, Posting
 
 # Who has the first claim to a charge without a reference: what is on the ledger, what may be, what should come there.
 _CLAIMS = {"posted": 0, "intended": 1, "unknown": 1, "queued": 2, "accepted": 2}
@@ -35,7 +35,7 @@ def match_by_content(
     """
     known = list(postings)
     # Those seen by their reference are nearly all, and have no say in the rest.
-    unseen = [each for each in known if each.reference not in seen]
+    unseen = [each for each in known if each.reference not in seen and each.state not in FREE]
     if not unseen:
         return {}
     wanted = {each.charge_id for each in unseen}
@@ -49,7 +49,7 @@ def match_by_content(
     if not waiting:
         return matched
     waiting.sort(key=lambda each: (_CLAIMS[each.state], each.transaction_date, each.reference))
-    taken = {each.charge_id for each in known if each.charge_id}
+    taken = {each.charge_id for each in known if each.charge_id and each.state not in FREE}
     return matched | _paired(waiting, charges, taken, integration.date_tolerance)
 
 

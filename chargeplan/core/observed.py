@@ -114,7 +114,10 @@ class Allocation(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
 
 class SyncedCharge(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A charge on a resident's ledger as the last sync saw it; a credit has a negative amount."""
+    """A charge on a resident's ledger as the last sync saw it; a credit has a negative amount.
+
+    ``post_month`` is ``YYYY-MM``.
+    """
 
     id: str
     resident_id: str | None
@@ -129,6 +132,7 @@ class SyncedCharge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     open_amount: int | None = None
     last_seen: str | None = None
     allocations: tuple[Allocation, ...] = ()
+    post_month: str | None = None
 
 
 class Payment(msgspec.Struct, frozen=True):

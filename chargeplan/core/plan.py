@@ -305,7 +305,7 @@ class Plan(msgspec.Struct, frozen=True):
     """One YAML document. ``properties`` is ``None`` for the word ``all``.
 
     ``integration_id`` is resolved from the configuration's alias; ``closed_through`` is the later of the plan's and
-    the configuration's, or ``None``; ``owns`` are charge codes by name or id.
+    the configuration's, or ``None``; ``owns`` are charge codes by name or id. ``posts_missed`` is ``missed: post``.
     """
 
     name: str
@@ -318,6 +318,7 @@ class Plan(msgspec.Struct, frozen=True):
     closed_through: date | None = None
     closed_period: Literal["error", "shift", "skip"] = "error"
     owns: tuple[str, ...] = ()
+    posts_missed: bool = False
     tables: dict[str, Table] = msgspec.field(default_factory=dict)
 
     def open_day(self, day: date) -> date:

@@ -19,6 +19,7 @@ State = Literal[
     "refused",  # certainly not written
     "unknown",  # may or may not have been written
     "not_posted",  # an unknown that evidence or a person settled: it was not written
+    "voided",  # a person said that it was rightly taken off the ledger
 ]
 
 # At most one posting of a reference may be in these states at a time; the journal's database enforces it.

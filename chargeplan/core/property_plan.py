@@ -26,7 +26,7 @@ class PropertyValues(msgspec.Struct, frozen=True):
 
     ``everyone`` are its households. ``window`` are the transaction dates asked for; ``lookback`` is the first date for which
     corrections are looked for. ``late_charges`` maps synced charges' ids to the charges of the plans that posted them,
-    where that is given and not recorded.
+    where that is given and not recorded. ``early_days`` is how early somebody else's charge may be dated.
     """
 
     plans: tuple[Plan, ...]
@@ -38,6 +38,7 @@ class PropertyValues(msgspec.Struct, frozen=True):
     window: Days
     lookback: date
     late_charges: Mapping[str, str] | None = None
+    early_days: int = 7
 
 
 def plan_property(
@@ -46,7 +47,15 @@ def plan_property(
     """Every plan expanded and compared; unless all is listed, what is steady is counted without its bills."""
     recorded = None if listing_all else Recorded(evidence)
     planned = tuple(_planned(expander_of(values, plan, evidence), recorded) for plan in values.plans)
-    return planned, compare(planned, values.observed, evidence, values.integration, values.window)
+    comparison = compare(
+        planned,
+        values.observed,
+        evidence,
+        values.integration,
+        values.window,
+        early_days=values.early_days,
+    )
+    return planned, comparison
 
 
 def _planned(expander: Expander, recorded: Recorded | None) -> PlannedProperty:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 
@@ -33,6 +33,8 @@ from chargeplan.core.subject import Subject
 from chargeplan.core.terms import Amount, Literal, Priced, Whole
 from chargeplan.core.variants import Variant
 from chargeplan.core.whom import roster_rows, selects_person, selects_unit
+
+_NEAR = timedelta(days=14)
 
 _Place = tuple[str, str]
 """Unit and resident of a key."""
@@ -63,8 +65,6 @@ class Recorded:
         self.evidence = evidence
         self._histories = {name: _History(postings) for name, postings in evidence.by_charge.items()}
         self.people = frozenset(place for each in self._histories.values() for place in each.first)
-        self.strangers = {(each.resident_id, each.charge_code_id) for each in evidence.strangers}
-        self.strangers |= {(each.resident_id, each.charge_code_id) for each in evidence.orphans}
 
     def of(self, charge: Charge) -> _History:
         """What was posted under the charge's keys without an item."""
@@ -116,7 +116,10 @@ class _Home(msgspec.Struct, frozen=True):
 
 
 class _Spell(msgspec.Struct, frozen=True):
-    """A service period of a charge, the same for every household; ``when`` its lines are dated: -1 before, 0 in, 1 after the window."""
+    """A service period of a charge, the same for every household; ``when`` its lines are dated: -1 before, 0 in, 1 after the window.
+
+    ``was_billed`` where an applied plan covered the day: a line that is not posted is missed.
+    """
 
     period: Period
     first: date
@@ -124,6 +127,7 @@ class _Spell(msgspec.Struct, frozen=True):
     text: str
     when: int
     near: bool
+    was_billed: bool
 
 
 def steady_lines(expander: Expander, recorded: Recorded) -> Steady:
@@ -193,7 +197,11 @@ def _homes(expander: Expander, recorded: Recorded, listed: tuple[str, ...]) -> I
         keys = [each.key_resident for each in expander.site.by_unit[unit_id]]
         if keys.count(resident_id) > 1:
             continue
-        others = [each.resident_id for each in household.members() if each.resident_id != resident_id]
+        members = [each.resident_id for each in household.members()]
+        marks = recorded.evidence.marks
+        if marks and not marks.isdisjoint([unit_id, *members, *(lease.id for lease in household.leases)]):
+            continue
+        others = [each for each in members if each != resident_id]
         if any((unit_id, each) in recorded.people for each in others if each not in keys):
             continue
         subject = Subject(household, resident_id, alone=False)
@@ -320,17 +328,21 @@ class _Rule:
         """Whether a period whose line is dated before or after the window has nothing to tell."""
         if posting is not None and not (spell.when < 0 and self._is_served(posting, spell)):
             return False
+        if posting is None and spell.was_billed:
+            return False
         return not spell.near or (self._cents(home.household, subject, spell) or 0) > 0
 
     def _is_served(self, posting: Posting | Brief, spell: _Spell) -> bool:
         """Whether a period before the window was posted whole, or not at all: then no day of it can have changed."""
         charge = self._seen(posting)
         if charge is None and posting.state in FREE:
-            return True
+            return not spell.was_billed
+        if posting.state == "voided" or (charge is not None and charge.id in self.removed):
+            return False
         if posting.service_first != spell.first or posting.service_last != spell.last:
             return False
-        amount = posting.amount if charge is None else charge.amount
-        return amount is not None and amount != 0 and posting.reference not in self.repeated
+        amount = posting.amount if charge is None or charge.amount is None else charge.amount
+        return amount == posting.amount != 0 and posting.reference not in self.repeated
 
     def _in_window(
         self, home: _Home, subject: Subject, spell: _Spell, posting: Posting | Brief | None, found: _Found
@@ -342,16 +354,24 @@ class _Rule:
         if posting is not None:
             found.standing.append((home.household.lease_on(spell.first), cents))
             return self._stands(posting, cents)
-        if (home.place[1], self.code.id) in self.recorded.strangers:
-            return False
         line = self._line(home, subject, spell, cents)
         found.new.append(line)
         closed = self.expander.plan.closed_through
-        return not any(self._others(line)) and (closed is None or closed < line.transaction_date)
+        return not any(self._others(home, line)) and (closed is None or closed < line.transaction_date)
 
-    def _others(self, line: Line) -> Iterator[Posting | Brief]:
-        who = (line.key.resident_id, line.lease_id)
-        return self.recorded.evidence.others_for(line.key, who, line.service)
+    def _others(self, home: _Home, line: Line) -> Iterator[Posting | Brief]:
+        """Lines of ours that may be this one under another key: what claims them only the long way knows."""
+        leases = [lease.id for lease in home.household.leases]
+        members = [each.resident_id for each in home.household.members()]
+        place = (line.key.plan, line.key.charge, *home.place, line.key.period)
+        for each in self.recorded.evidence.ours_on([*members, *leases, home.place[0]]):
+            same_charge = (each.key_plan, each.key_charge.partition("/")[0]) == place[:2]
+            if each.charge_code_id != line.charge_code_id and not same_charge:
+                continue
+            here = (each.key_plan, each.key_charge, each.unit_id, each.resident_id, each.period)
+            near = Days(line.service.first - _NEAR, line.service.last + _NEAR)
+            if here != place and Days(each.service_first, each.service_last).common(near) is not None:
+                yield each
 
     def _stands(self, posting: Posting | Brief, cents: int) -> bool:
         """Whether a line that was posted is as it should be: on the ledger once, and with that amount."""
@@ -401,7 +421,9 @@ class _Rule:
             dated = last + ONE_DAY if schedule.arrears else first
             when = 0 if dated in window else -1 if dated < window.first else 1
             near = when == 0 or period.days.common(window) is not None
-            yield _Spell(period, first, last, period.text, when, near)
+            charge = self.charge
+            billed = when < 0 and self.recorded.evidence.covers(charge.key_plan, charge.key_charge, dated)
+            yield _Spell(period, first, last, period.text, when, near, billed)
 
 
 def _limits(charge: Charge, effective: Days) -> Days | None:

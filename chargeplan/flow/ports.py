@@ -14,6 +14,7 @@ import msgspec
 
 from chargeplan.core.config import Environment, IntegrationConfig
 from chargeplan.core.dates import Days
+from chargeplan.core.decision import Decision
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.observed import Integration, ObservedProperty, Property, ReadCost
 from chargeplan.core.posting import Batch, Brief, JobStatus, Outcome, Posting, State, WriteLogEntry
@@ -147,6 +148,16 @@ class Journal(Protocol):
 
     def briefs(self, integration_id: str, property_id: str, since: date | None) -> Sequence[Posting | Brief]:
         """The same, but of those seen on the ledger what `Brief` has: many times faster."""
+        ...
+
+    def decisions(self, integration_id: str, property_id: str) -> Sequence[Decision]:
+        """What people said of lines of the property beside the states of postings, oldest first."""
+        ...
+
+    def billed(
+        self, integration_id: str, since: date
+    ) -> Mapping[str, Mapping[tuple[str, str], Sequence[Days]]]:
+        """The days from ``since`` on that applied plans covered: by property, then by the plan and charge of a key."""
         ...
 
     def open_postings(self) -> Sequence[Posting]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
 
 import msgspec
 
@@ -15,7 +16,9 @@ from chargeplan.core.change import POSTED_BY_APPLY, Change, PropertyDigest, Tota
 from chargeplan.core.compare import Comparison
 from chargeplan.core.config import IntegrationConfig, Project
 from chargeplan.core.dates import Days
+from chargeplan.core.decision import standing
 from chargeplan.core.diagnostic import Diagnostic
+from chargeplan.core.duplicates import owned_codes
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.guard import PropertyFacts
 from chargeplan.core.household import Household, households
@@ -71,6 +74,7 @@ class PropertyPlanner:
     def __init__(self, project: Project, request: PlanRequest, snapshot: Snapshot, journal: Journal) -> None:
         self.project, self.request, self.snapshot, self.journal = project, request, snapshot, journal
         self.lookback = lookback(request.window, project.config)
+        self._billed = cache(lambda integration_id: journal.billed(integration_id, self.lookback))
 
     def plan(self, task: PropertyTask) -> PropertyPlan:
         """Plan a property.
@@ -96,6 +100,7 @@ class PropertyPlanner:
             as_of=self.request.as_of,
             window=self.request.window,
             lookback=self.lookback,
+            early_days=self.project.config.early_days,
         )
         since = (
             None
@@ -133,7 +138,7 @@ class PropertyPlanner:
             ),
             previous=before[0],
             before=before[: len(whole)],
-            digest=PropertyDigest(integration.id, each.id, observed.digest, _digest_of(evidence)),
+            digest=PropertyDigest(integration.id, each.id, observed.digest, _digest_of(evidence), task.plans),
         )
 
     def _found(self, planned: Sequence[PlannedProperty], comparison: Comparison) -> _Found:
@@ -159,8 +164,10 @@ class PropertyPlanner:
             values.observed,
             self.journal.briefs(*known_by, since),
             values.integration,
-            self.project.plans,
-            lambda: self.journal.postings(*known_by, since),
+            owned=owned_codes(values.plans, values.observed.charge_codes),
+            decisions=standing(self.journal.decisions(*known_by)),
+            billed=self._billed(values.integration.id).get(values.names.id, {}),
+            whole=lambda: self.journal.postings(*known_by, since),
         )
         planned, comparison = plan_property(values, evidence, listing_all=self.request.listing_all)
         return planned, comparison, evidence
@@ -298,5 +305,8 @@ def _digest_of(evidence: Evidence) -> str:
         [each.state for each in postings],
         [each.amount for each in postings],
         [each.charge_id for each in postings],
+        sorted(evidence.decisions.unrelated),
+        sorted(evidence.decisions.accepted.items()),
+        sorted(evidence.decisions.contradicted),
     )
     return "sha256:" + hashlib.sha256(msgspec.json.encode(columns)).hexdigest()

@@ -17,8 +17,14 @@ TABLES: Final[dict[str, Table]] = {
     "plans": schema.plans,
     "batches": schema.batches,
     "postings": schema.postings,
+    "decisions": schema.decisions,
 }
-KEYS: Final[dict[str, str]] = {"plans": "plan_id", "batches": "batch_id", "postings": "id"}
+KEYS: Final[dict[str, str]] = {
+    "plans": "plan_id",
+    "batches": "batch_id",
+    "postings": "id",
+    "decisions": "seq",
+}
 CHUNK: Final = 500  # below what a statement may have parameters on either database
 
 
@@ -66,6 +72,10 @@ def _settled(event: Event, facts: Row) -> Iterator[Effect]:
     yield Update("postings", [facts["id"]], {**_moved(event, facts), **charge})
 
 
+def _decided(event: Event, facts: Row) -> Iterator[Effect]:
+    yield Insert("decisions", [{**facts, "seq": event.seq}])
+
+
 def _moved(event: Event, facts: Row) -> Row:
     state = facts["state"]
     return {"state": state, "live": _live(state), "since": event.at, "error": facts["error"]}
@@ -82,6 +92,7 @@ _EFFECTS: Final[dict[str, Callable[[Event, Row], Iterator[Effect]]]] = {
     "settled": _settled,
     "rebuilt": _inserted,
     "adopted": _inserted,
+    "decided": _decided,
 }
 # The kinds that the store writes itself; a note may not pass for one of them.
 OWN_KINDS: Final[frozenset[str]] = frozenset(_EFFECTS) | {

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from chargeplan.core.posting import LIVE
 
-VERSION: Final = 2
+VERSION: Final = 3
 FORMAT: Final = "chargeplan-journal"
 APPLICATION_ID: Final = 0x43504A31  # "CPJ1", in the header of the SQLite file: tells our files from others'
 
@@ -134,9 +134,26 @@ postings: Final = Table(
     ),
     # What planning reads of a property: the last two columns spare the rows of long ago a look.
     Index("postings_recent", "integration_id", "property_id", "period_last", "transaction_date", "state"),
+    # Units that moved to another property have their postings with them.
+    Index("postings_unit", "integration_id", "unit_id", "property_id"),
     Index("postings_reference", "reference", "id"),
     Index("postings_batch", "batch_id"),
     Index("postings_state", "state", "id"),
+)
+
+# What people said of lines beside the states of postings: the later of two on the same matter holds.
+decisions: Final = Table(
+    "decisions",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("integration_id", Text, nullable=False),
+    Column("property_id", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("there", BigInteger, nullable=False),
+    Index("decisions_property", "integration_id", "property_id", "seq"),
 )
 
 # A row is a lock that is held. Fencing tokens come from one counter in ``meta``, which outlives the rows.
@@ -164,5 +181,12 @@ def _new_indexes(connection: Connection) -> None:
         next(index for index in table.indexes if index.name == name).create(connection, checkfirst=True)
 
 
+def _decisions(connection: Connection) -> None:
+    decisions.create(connection, checkfirst=True)
+    next(index for index in postings.indexes if index.name == "postings_unit").create(
+        connection, checkfirst=True
+    )
+
+
 # From version n to n + 1, each run once, in a transaction, after a backup. Forwards only.
-MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {1: _new_indexes}
+MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {1: _new_indexes, 2: _decisions}

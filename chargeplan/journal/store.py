@@ -15,9 +15,11 @@ from typing import Any, Final, Self, TextIO
 import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, func, select
 
+from chargeplan.core.decision import Decision
 from chargeplan.core.errors import ChargeplanError, StalePlanError
 from chargeplan.core.posting import LIVE, OPEN, Batch, Brief, Posting, State
 from chargeplan.journal import locks, recorder, replay, schema, transfer
+from chargeplan.journal.billed import Billed, billed_days
 from chargeplan.journal.budget import SharedBudget
 from chargeplan.journal.checks import problems_of
 from chargeplan.journal.database import Database, open_database
@@ -184,6 +186,23 @@ class SqlJournal:
             )
 
         return self._database.read(known)
+
+    def decisions(self, integration_id: str, property_id: str) -> Sequence[Decision]:
+        """What people said of lines of the property, oldest first."""
+        table = schema.decisions
+        query = (
+            select(*(table.c[name] for name in Decision.__struct_fields__))
+            .where(table.c.integration_id == integration_id, table.c.property_id == property_id)
+            .order_by(table.c.seq)
+        )
+        rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
+        return [msgspec.convert(dict(row), Decision) for row in rows]
+
+    def billed(self, integration_id: str, since: date) -> Billed:
+        """The days from ``since`` on that applied plans covered: by property, then by the plan and charge of a key."""
+        query = select(schema.plans.c.facts).order_by(schema.plans.c.at)
+        rows = self._database.read(lambda connection: connection.execute(query).scalars().all())
+        return billed_days(rows, integration_id, since)
 
     def batches(self, plan_id: str | None = None) -> Sequence[Batch]:
         """The batches of a plan file (of all, without one), oldest first; the state is the worst of their lines'."""
@@ -395,6 +414,22 @@ class SqlJournal:
             self._recorder.append(connection, "settled", data, actor=actor)
 
         self._database.write(move, UNRECORDED)
+
+    def decide(
+        self,
+        decision: Decision,
+        *,
+        integration_id: str,
+        property_id: str,
+        reason: str,
+        actor: str | None = None,
+    ) -> None:
+        """Record what a person said of a line that changes no posting's state."""
+        place = {"integration_id": integration_id, "property_id": property_id}
+        data = {**place, **msgspec.to_builtins(decision), "reason": reason}
+        self._database.write(
+            lambda connection: self._recorder.append(connection, "decided", data, actor=actor)
+        )
 
     def note(self, kind: str, data: Mapping[str, object] | None = None, *, actor: str | None = None) -> None:
         """Append an event that changes no posting, such as an approval or a sync that was seen.

@@ -18,8 +18,10 @@ TRANSITIONS: Final[dict[State, frozenset[State]]] = {
     "queued": _OUTCOMES,
     "unknown": (_OUTCOMES - {"unknown"}) | {"queued"},
     "accepted": frozenset({"visible", "posted", "not_posted"}),
-    "posted": frozenset({"visible"}),
-    "visible": frozenset(),
+    # A person takes back what a person said; what was adopted, or taken off a ledger, is decided by people too.
+    "posted": frozenset({"visible", "not_posted", "voided"}),
+    "visible": frozenset({"not_posted", "voided"}),
+    "voided": _TURNED_UP,
     "withdrawn": _TURNED_UP,
     "refused": _TURNED_UP,
     # An answer that came after a person's word: the request was taken.
@@ -32,6 +34,7 @@ _WORST_FIRST: Final[tuple[State, ...]] = (
     "intended",
     "queued",
     "refused",
+    "voided",
     "not_posted",
     "withdrawn",
     "accepted",

@@ -31,7 +31,7 @@ from chargeplan.loading.who import who
 
 PLAN_KEYS = (
     "version", "plan", "integration", "properties", "timezone", "effective", "closed_through", "closed_period", "owns",
-    "on_drift", "defaults", "who", "tables", "moved", "charges",
+    "on_drift", "missed", "defaults", "who", "tables", "moved", "charges",
 )  # fmt: skip
 
 
@@ -120,7 +120,13 @@ class _PlanBuilder:
             "effective": fields.optional("effective", open_span, ALWAYS),
             "closed_through": max(days, default=None),
             "closed_period": fields.optional("closed_period", choice("error", "shift", "skip"), "error"),
+            "posts_missed": fields.optional("missed", choice("report", "post"), self._missed_by_default)
+            == "post",
         }
+
+    @property
+    def _missed_by_default(self) -> str:
+        return "post" if self.config.posts_missed else "report"
 
     # --- where ---------------------------------------------------------------------------------------------------
 

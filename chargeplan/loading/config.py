@@ -46,6 +46,7 @@ T = TypeVar("T")
 
 CONFIG_KEYS = (
     "version", "environment", "environments", "integrations", "properties", "plans", "timezone", "lead_days", "correct_back",
+    "missed", "early_days",
     "closed_through", "personal_data", "plan_ttl", "posting", "guards", "approvals",
 )  # fmt: skip
 ENVIRONMENT_KEYS = (
@@ -95,6 +96,8 @@ def _settings(fields: Fields) -> dict[str, object]:
         "timezone": fields.optional("timezone", timezone, "UTC"),
         "lead_days": fields.optional("lead_days", integer(0, 366, "a number of days from 0 to 366"), 0),
         "correct_back": fields.optional("correct_back", length(0), default_back),
+        "posts_missed": fields.optional("missed", choice("report", "post"), "report") == "post",
+        "early_days": fields.optional("early_days", integer(0, 60, "a number of days from 0 to 60"), 7),
         "closed_through": fields.optional("closed_through", date, None),
         "personal_data": fields.optional("personal_data", boolean, False),
         "plan_ttl_days": fields.optional("plan_ttl", _days, 7),

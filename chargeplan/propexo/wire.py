@@ -367,6 +367,7 @@ def _charge(reader: _Reader) -> observed.SyncedCharge:
         open_amount=reader.cents("amount_open_in_cents"),
         last_seen=reader.link("last_seen"),
         allocations=tuple(_allocations(reader)),
+        post_month=_month(reader.text("post_month")),
     )
 
 
@@ -394,6 +395,7 @@ class _ChargeRow(msgspec.Struct):
     amount_open_in_cents: int | None = None
     last_seen: str | None = None
     allocations: list[_AllocationRow] | None = None
+    post_month: str | None = None
 
 
 def _charge_record(row: object) -> Record | None:
@@ -422,12 +424,17 @@ def _charge_record(row: object) -> Record | None:
             observed.Allocation(each.amount_in_cents, each.resident_payment_id or None)
             for each in found.allocations or ()
         ),
+        _month(found.post_month),
     )
     return Record(found.id, found.integration_id or "", found.property_id, found.updated_at or "", value)
 
 
 def _day(text: str | None) -> date | None:
     return date.fromisoformat(text[:10]) if text else None
+
+
+def _month(text: str | None) -> str | None:
+    return text[:7] if text else None
 
 
 def _allocations(reader: _Reader) -> Iterator[observed.Allocation]:

@@ -138,6 +138,7 @@ def _figures(change_set: ChangeSet, summary: Summary) -> Iterator[tuple[str, int
     yield "To post", summary.count("create", "correct"), summary.amount("create", "correct"), 0
     for action, word in (
         ("hold", "Held"),
+        ("missed", "Missed"),
         ("in_flight", "In flight"),
         ("unknown", "Unknown"),
         ("drift", "Drifted"),

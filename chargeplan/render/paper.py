@@ -35,6 +35,7 @@ ACTION_STYLES: Final[dict[str, Style]] = {
     "in_flight": "info",
     "unknown": "bad",
     "hold": "warn",
+    "missed": "warn",
     "drift": "warn",
     "removed_upstream": "bad",
     "unchanged": "dim",

@@ -46,6 +46,7 @@ def plan_screen(
         _guards(paper, change_set.guards),
         approval_lines(paper, approvals, whole=all),
         _holds(paper, change_set, whole=all),
+        _missed(paper, change_set, whole=all),
         _money(paper, change_set, summary, whole=all),
         _lines(paper, change_set, whole=all),
         _skips(paper, change_set, summary, whole=all),
@@ -143,6 +144,19 @@ def _holds(paper: Paper, change_set: ChangeSet, *, whole: bool) -> list[str]:
     return lines
 
 
+def _missed(paper: Paper, change_set: ChangeSet, *, whole: bool) -> list[str]:
+    """Lines of months that were billed already, right after the holds."""
+    changes = [change for change in change_set.changes if change.action == "missed"]
+    if not changes:
+        return []
+    lines = [
+        paper.ink("Missed: due in a month that was billed, and never posted; --missed posts them", "bold")
+    ]
+    shown = changes if whole else changes[:_HOLDS_OF_REASON]
+    lines += _change_table(paper, shown, _INDENT, names=change_set.property_names)
+    return lines if len(shown) == len(changes) else [*lines, _INDENT + more(f"{len(changes) - len(shown):,}")]
+
+
 # --- money ---------------------------------------------------------------------------------------------------------
 
 
@@ -205,7 +219,8 @@ def _numbers(rows: Sequence[tuple[str, str, int, int, int, int]]) -> list[tuple[
 
 def _lines(paper: Paper, change_set: ChangeSet, *, whole: bool) -> list[str]:
     """The lines by property and charge. Holds have been listed; what is unusual is listed before what is routine."""
-    listed = [c for c in change_set.changes if c.action != "hold" and (whole or c.action != "unchanged")]
+    apart = {"hold", "missed"} if whole else {"hold", "missed", "unchanged"}
+    listed = [change for change in change_set.changes if change.action not in apart]
     groups = [list(group) for _, group in groupby(listed, key=_group_key)]
     whole = whole or len(listed) <= _LISTED_WHOLE
     shown = groups if whole else groups[:_GROUPS]
@@ -289,15 +304,15 @@ def days_billed(change: Change) -> str:
 
 def _notes(change: Change) -> list[str]:
     notes = []
-    if change.action == "hold":
-        # The reason is said once above all of its holds.
+    if change.action in {"hold", "missed"}:
+        # The reason is said once above all of them.
         notes.append(_named(change, change.detail))
     elif change.action not in _ROUTINE:
         notes.append(_named(change, why(change.action, change.reason)))
     if change.action != "unchanged" and change.synced and change.synced.amount is not None:
         day = f" dated {change.synced.transaction_date}" if change.synced.transaction_date else ""
         notes.append(f"on the ledger: {format_money(change.synced.amount)}{day}")
-    if change.detail and change.action != "hold":
+    if change.detail and change.action not in {"hold", "missed"}:
         notes.append(change.detail)
     if change.override and change.action in {"create", "correct"}:
         override = change.override

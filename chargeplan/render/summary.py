@@ -7,7 +7,7 @@ import msgspec
 from chargeplan.core.change import ACTIONS, ChangeSet, Total
 from chargeplan.core.money import format_money
 
-_MUST_BE_NONE = ("create", "correct", "hold", "in_flight", "unknown", "drift", "removed_upstream")
+_MUST_BE_NONE = ("create", "correct", "hold", "missed", "in_flight", "unknown", "drift", "removed_upstream")
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -51,8 +51,12 @@ def last_line(change_set: ChangeSet, summary: Summary | None = None) -> str:
         return "No changes. Every charge is posted."
     posts = f"{summary.count('create', 'correct'):,} to post ({format_money(summary.amount('create', 'correct'))})"
     parts = [posts]
+    if missed := summary.count("missed"):
+        held = f"{summary.count('hold'):,} held"
+        parts += [held, f"{missed:,} missed ({format_money(summary.amount('missed'))})"]
+    else:
+        parts.append(f"{summary.count('hold'):,} held")
     for action, word in (
-        ("hold", "held"),
         ("in_flight", "in flight"),
         ("unknown", "unknown"),
         ("drift", "drifted"),

@@ -12,6 +12,7 @@ SIGNS: Final[dict[str, str]] = {
     "in_flight": ">",
     "unknown": "?",
     "hold": "!",
+    "missed": "<",
     "drift": "~",
     "removed_upstream": "-",
     "unchanged": "=",
@@ -28,7 +29,8 @@ HOLDS: Final[dict[str, str]] = {
     "overlapping_households": "two households live in the unit on the same days: correct the leases' dates at the property system",
     "balance_unknown": "what was open on the days in question is not known: check the ledger, and post the fee by hand",
     "probable_duplicate": "it seems to be posted already, by someone else or under another name: `chargeplan adopt` takes that "
-    "charge as this line, `moved` in the plan tells of a rename, or reverse it on the ledger",
+    "charge as this line, `chargeplan resolve --unrelated` says that it is another matter",
+    "credit_pending": "it takes the place of a credit that is held: settle the credit first",
 }
 
 SKIPS: Final[dict[str, str]] = {
@@ -50,6 +52,7 @@ DRIFTS: Final[dict[str, str]] = {
     "moved_out": "they moved out before the period's end: less is due than was posted",
     "not_due": "it was posted, and nothing is due any more",
     "amount": "another amount is due than was posted",
+    "charged_twice": "the same stands on the ledger once more, and nothing accounts for it",
 }
 
 ACTIONS: Final[dict[str, str]] = {
@@ -58,6 +61,7 @@ ACTIONS: Final[dict[str, str]] = {
     "in_flight": "in flight",
     "unknown": "unknown",
     "hold": "held",
+    "missed": "missed",
     "drift": "drifted",
     "removed_upstream": "removed upstream",
     "unchanged": "unchanged",
@@ -75,6 +79,7 @@ HINTS: Final[dict[str, str]] = {
 
 
 _WITHOUT_REASON: Final[dict[str, str]] = {
+    "missed": "due in a month that was billed, and never posted: `--missed` posts it",
     "unknown": "it may or may not have been written, and is not sent again: run `chargeplan reconcile`",
     "removed_upstream": "it was on the ledger, and somebody took it away there; it is not posted again",
 }

@@ -6,7 +6,7 @@ Dates are ISO text, money is written in dollars as text (``"1,000.00"``); everyt
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from fractions import Fraction
 from typing import Any
@@ -18,8 +18,10 @@ from chargeplan.core.change import Change
 from chargeplan.core.compare import Comparison, compare
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days, RelativeDate, add_months
+from chargeplan.core.decision import Decision, standing
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.due import Expander, expand
+from chargeplan.core.duplicates import owned_codes
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.line import Line, Skip
 from chargeplan.core.money import format_money, parse_money
@@ -262,7 +264,9 @@ class World:
         self.seen = observed(*leases, **rest)
         self.postings: dict[str, Posting] = {}
         self.integration = INTEGRATION
-        self.loaded: Sequence[Plan] | None = None
+        self.decisions: list[Decision] = []
+        self.early_days = 7
+        self.billed: dict[tuple[str, str], list[Days]] = {}
 
     def live(self, *leases: Lease) -> None:
         """What the next sync shows of the leases."""
@@ -270,13 +274,25 @@ class World:
             observed(*leases), charges=self.seen.charges, previous_sync=self.seen.previous_sync
         )
 
+    def evidence(self) -> Evidence:
+        return Evidence(
+            self.seen,
+            self.postings.values(),
+            self.integration,
+            owned=owned_codes(self.plans, self.seen.charge_codes),
+            decisions=standing(self.decisions),
+            billed=self.billed,
+        )
+
     def compare(self, window: tuple[str, str] = AUGUST, **rest: Any) -> Comparison:
         settings = [
             setting(each, self.seen, window, integration=self.integration, **rest) for each in self.plans
         ]
-        evidence = Evidence(self.seen, self.postings.values(), self.integration, self.loaded)
+        evidence = self.evidence()
         planned = [PlannedProperty(each.plan, expand(each)) for each in settings]
-        found = compare(planned, self.seen, evidence, self.integration, days(*window))
+        found = compare(
+            planned, self.seen, evidence, self.integration, days(*window), early_days=self.early_days
+        )
         self._is_the_same_the_short_way(settings, evidence, found, days(*window))
         return found
 
@@ -289,7 +305,7 @@ class World:
             expander = Expander(each)
             steady = steady_lines(expander, Recorded(evidence))
             planned.append(PlannedProperty(each.plan, expander.run(unless=steady.told), steady))
-        short = compare(planned, self.seen, evidence, self.integration, window)
+        short = compare(planned, self.seen, evidence, self.integration, window, early_days=self.early_days)
         stands = Counter[str]()
         skips = Counter((each.plan, each.charge, each.lease_id, each.reason) for each in short.skips)
         for plan in planned:
