@@ -28,6 +28,7 @@ from chargeplan.core.site import Setting
 from chargeplan.flow.plan_request import default_window
 from chargeplan.loading.project import load_project
 from chargeplan.propexo import wire
+from chargeplan.propexo.vendors import vendor
 from chargeplan.sandbox.listing import record_of
 from chargeplan.sandbox.state import Sandbox
 
@@ -62,7 +63,7 @@ timezone: America/Chicago
 
 def project(folder):
     (folder / "chargeplan.yaml").write_text(CONFIG, encoding="utf-8")
-    loaded = load_project(folder / "chargeplan.yaml")
+    loaded = load_project(folder / "chargeplan.yaml", vendor)
     assert loaded.diagnostics == ()
     assert loaded.project is not None
     return loaded.project

@@ -84,7 +84,7 @@ def _remote_health(world: wiring.World, config: Config) -> list[Finding]:
         except ChargeplanError as problem:
             findings.append(Finding(name, ok=False, said=f"{problem.message} {problem.hint}"))
             continue
-        reason = world.vendors.not_postable(found.vendor)
+        reason = each.not_postable
         writes = found.interfaces.get(f"{found.vendor}_CREATE_RESIDENT_CHARGE", True)
         good = found.active and not found.archived and not reason and writes and found.vendor == each.vendor
         said = f"{found.vendor}, {'active' if found.active else 'not active'}, last synced {_age(found.last_completed_sync)}"

@@ -13,6 +13,7 @@ from chargeplan.cli.options import Common, common
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.loading.project import Loaded, load_project
 from chargeplan.loading.schemas import schema_text
+from chargeplan.propexo.vendors import vendor
 from chargeplan.render import jsondoc
 from chargeplan.render.faults import validate_screen
 
@@ -23,7 +24,7 @@ from chargeplan.render.faults import validate_screen
 @common()
 def validate(*, common: Common, files: tuple[Path, ...], online: bool) -> int:
     """Check configuration, plans, rosters and tables: every problem of every file in one run."""
-    loaded = load_project(wiring.find_config(common), files or None)
+    loaded = load_project(wiring.find_config(common), vendor, files or None)
     diagnostics = loaded.diagnostics
     if online and loaded.project is not None:
         diagnostics = (*diagnostics, *_online(common, loaded))

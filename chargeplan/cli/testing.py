@@ -20,7 +20,9 @@ from chargeplan.core.line import Skip
 from chargeplan.core.plan import Plan
 from chargeplan.core.property_plan import PropertyValues, plan_property
 from chargeplan.flow.plan_request import lookback
+from chargeplan.loading.integrations import DEFAULT_VENDOR
 from chargeplan.loading.plan_tests import Expected, PlanTest, Value, load_tests
+from chargeplan.propexo.vendors import vendor
 from chargeplan.render import jsondoc
 from chargeplan.render.plan_tests import Difference, PlanTestResult, results_document, results_screen
 
@@ -42,7 +44,7 @@ def test(*, common: Common, files: tuple[Path, ...]) -> int:
       chargeplan test plans/tests/oak-street-first-month.yaml
     """
     config = wiring.configured(common)
-    loaded = load_tests(wiring.find_config(common), config, files)
+    loaded = load_tests(wiring.find_config(common), config, vendor, files)
     if any(each.is_error for each in loaded.diagnostics):
         raise InputError(
             "The tests can't be run: there are errors in them or in their plans.",
@@ -98,7 +100,9 @@ def _planned(test: PlanTest) -> Comparison:
 def _integration(test: PlanTest, plan: Plan) -> IntegrationConfig:
     """The plan's integration; one that the configuration does not describe is an ordinary one."""
     found = test.config.integration(plan.integration_id)
-    return found or IntegrationConfig(plan.integration_id, plan.integration_id, plan.place)
+    return found or IntegrationConfig(
+        plan.integration_id, plan.integration_id, plan.place, vendor(DEFAULT_VENDOR)
+    )
 
 
 def _wanted(test: PlanTest, charge: str) -> bool:

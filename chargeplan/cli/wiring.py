@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime
 from functools import partial
@@ -72,19 +72,6 @@ class WallClock:
         time.sleep(seconds)
 
 
-class VendorTable:
-    """What is known of the property systems."""
-
-    def nothing_written(self, name: str, errors: Sequence[str]) -> bool:
-        """Whether the reasons of a FAILURE are known to mean that nothing was written."""
-        return vendor(name).nothing_written(tuple(errors))
-
-    def not_postable(self, name: str) -> str:
-        """Why chargeplan can't post to the system; empty where it can."""
-        each = vendor(name)
-        return "" if each.postable else each.reason or "there is no batch endpoint for it"
-
-
 def find_config(options: Common) -> Path:
     """``--config``, else ``$CHARGEPLAN_CONFIG``, else the nearest ``chargeplan.yaml`` from here upwards.
 
@@ -119,7 +106,7 @@ def configured(options: Common) -> Config:
     Raises:
         InputError: with every problem of it.
     """
-    loaded = load_config(find_config(options))
+    loaded = load_config(find_config(options), vendor)
     if loaded.config is None or any(each.is_error for each in loaded.diagnostics):
         raise InputError(
             "The configuration has errors.", loaded.diagnostics, hint="Correct them; nothing was sent."
@@ -133,7 +120,7 @@ def project(options: Common) -> tuple[Project, tuple[Diagnostic, ...]]:
     Raises:
         InputError: with every problem of every file.
     """
-    loaded: Loaded = load_project(find_config(options))
+    loaded: Loaded = load_project(find_config(options), vendor)
     if loaded.project is None:
         count = sum(each.is_error for each in loaded.diagnostics)
         raise InputError(
@@ -179,7 +166,6 @@ class World:
     ) -> None:
         self.options, self.config, self.environment = options, config, where
         self.clock = WallClock()
-        self.vendors = VendorTable()
         self._stack, self._today, self._workers = stack, today, workers
         self._lines_of = functools.cache(_lines_of)
         self.progress = Bar(shown=options.shows_progress)
@@ -266,11 +252,6 @@ class World:
     def integrations(self) -> Mapping[str, IntegrationConfig]:
         """The configured integrations by Propexo id."""
         return {each.id: each for each in self.config.integrations.values()}
-
-    @property
-    def vendor_of(self) -> Mapping[str, str]:
-        """Each integration's property system."""
-        return {each.id: each.vendor for each in self.config.integrations.values()}
 
     def _address(self) -> tuple[str, str, int]:
         if self.environment.api == "embedded":

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import msgspec
 
 from chargeplan.core.dates import DateUnit
 from chargeplan.core.diagnostic import Place
+from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.plan import Plan
+from chargeplan.core.system import ReferenceIn, Route, RouteName, System, both, with_reference
+
+# As long as every reference of ours is, for counting.
+EXAMPLE_REFERENCE = "CP" + "0" * 16
 
 
 class Environment(msgspec.Struct, frozen=True):
@@ -30,20 +36,73 @@ class Environment(msgspec.Struct, frozen=True):
 
 
 class IntegrationConfig(msgspec.Struct, frozen=True):
-    """One integration: its alias here, its id at Propexo, and what its system does to what is posted.
+    """One integration: its alias here, its id at Propexo, its property system, and what that does to what is posted.
 
-    ``date_tolerance`` and ``visible_within`` are days; lengths are characters.
+    ``date_tolerance`` and ``visible_within`` are days; lengths are characters. ``send`` and ``reference_in`` are the user's
+    choice, ``None`` where the system's own way holds. ``absence_proves``: what three syncs did not show was not posted.
     """
 
     alias: str
     id: str
     place: Place
-    vendor: str = "RESMAN"
+    system: System = System(name="RESMAN")
     posts_credits: bool = False
     date_tolerance: int = 0
     visible_within: int = 10
     max_description: int = 100
     max_notes: int = 500
+    send: Literal["batch", "single"] | None = None
+    reference_in: ReferenceIn | None = None
+    absence_proves: bool = False
+    transaction_batch_id: str = ""
+
+    @property
+    def vendor(self) -> str:
+        """The property system's name, as Propexo writes it."""
+        return self.system.name
+
+    @property
+    def carries(self) -> ReferenceIn:
+        """Where our reference travels."""
+        return self.reference_in or self.system.reference_in
+
+    @property
+    def not_postable(self) -> str:
+        """Why nothing can be posted through the integration; empty where it can."""
+        if self.system.needs_transaction_batch and not self.transaction_batch_id:
+            return "its charges need the transaction batch that RealPage provides: `transaction_batch_id` of the integration"
+        return self.system.reason
+
+    def route_name(self, amount: int) -> RouteName:
+        """The way that an amount goes."""
+        if amount < 0 and self.system.credits == "endpoint":
+            return "credit"
+        return self.send or self.system.sends
+
+    def route(self, amount: int) -> Route:
+        """The way that an amount goes, with our reference where it is to be.
+
+        Raises:
+            ChargeplanError: the system has no such way.
+        """
+        route: Route | None = getattr(self.system, self.route_name(amount))
+        if route is None or self.not_postable:
+            raise ChargeplanError(
+                f"chargeplan can't post to {self.vendor} ({self.id}): {self.not_postable or 'there is no such route'}.",
+                hint="Take its plans out of this configuration.",
+                code="vendor_not_postable",
+            )
+        return route.carrying(self.carries)
+
+    def texts(self, description: str, notes: str) -> tuple[tuple[str, str, int], ...]:
+        """What the system gets as text of a line, each with its name and the most characters that it may have."""
+        text, limit = description, ("description", self.max_description)
+        if self.system.notes == "appended":
+            text, limit = both(description, notes), ("notes", self.max_notes)
+        if self.carries in {"description", "both"}:
+            text = with_reference(text, EXAMPLE_REFERENCE)
+        main = ((limit[0], text, limit[1]),)
+        return (*main, ("notes", notes, self.max_notes)) if self.system.notes == "sent" else main
 
 
 class PropertyConfig(msgspec.Struct, frozen=True):
@@ -126,6 +185,14 @@ class Config(msgspec.Struct, frozen=True):
         if name in self.integrations:
             return self.integrations[name]
         return next((each for each in self.integrations.values() if each.id == name), None)
+
+    def integration_of(self, integration_id: str) -> IntegrationConfig:
+        """The integration with that Propexo id, which a loaded plan names.
+
+        Raises:
+            KeyError: no plan names it.
+        """
+        return {each.id: each for each in self.integrations.values()}[integration_id]
 
     def property_alias(self, property_id: str) -> str | None:
         """The short name of the property with that id, where the configuration gives one."""

@@ -86,10 +86,7 @@ class Writer(msgspec.Struct):
             return msgspec.structs.replace(line, problems=(told,))
         problems = tuple(
             _too_long(charge, what, text, most)
-            for what, text, most in (
-                ("description", description, integration.max_description),
-                ("notes", notes, integration.max_notes),
-            )
+            for what, text, most in integration.texts(description, notes)
             if len(text) > most
         )
         return msgspec.structs.replace(line, description=description, notes=notes, problems=problems)

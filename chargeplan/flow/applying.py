@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from chargeplan.core.change import Change, Total
+from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.errors import ChargeplanError, StalePlanError
 from chargeplan.core.posting import (
     Batch,
@@ -28,8 +29,9 @@ from chargeplan.core.posting import (
     TooLarge,
     posting_of,
 )
+from chargeplan.core.system import RouteName
 from chargeplan.flow.jobs import Ended, Job, ended_jobs
-from chargeplan.flow.ports import ChargeRequest, Ports
+from chargeplan.flow.ports import Outgoing, Ports
 from chargeplan.flow.requests import Requests
 from chargeplan.flow.settling import noted
 
@@ -168,7 +170,7 @@ class Poster:
             ChargeplanError: the journal can't be written; what was sent before is recorded.
         """
         self.tokens, self.count = tokens, len(changes)
-        lanes = _lanes(changes, self.options.batch_size)
+        lanes = _lanes(changes, self.ports.integrations, self.options.batch_size)
         under_way: Requests[_Sent] = Requests(min(self.options.parallel, len(lanes)))
         try:
             self._run(lanes, under_way)
@@ -359,22 +361,10 @@ class Poster:
 
     def _request(self, batch_id: str, lines: Sequence[Change]) -> Callable[[], Outcome]:
         first = lines[0]
-        timezone = self.timezone_of[first.plan]
-        items = [
-            ChargeRequest(
-                resident_id=change.resident_id,
-                charge_code_id=change.charge_code_id,
-                batch_id=batch_id,
-                transaction_date=noon(change.transaction_date, timezone),
-                description=change.description,
-                notes=change.notes,
-                amount_in_cents=change.amount or 0,
-                reference_number=change.reference,
-            )
-            for change in lines
-        ]
-        vendor = self.ports.vendor_of[first.integration_id]
-        return partial(self.remote.post_charges, vendor, first.integration_id, items)
+        integration, timezone = self.ports.integrations[first.integration_id], self.timezone_of[first.plan]
+        outgoing = [_outgoing(change, batch_id, integration, timezone) for change in lines]
+        route = integration.route(first.amount or 0)
+        return partial(self.remote.post, route, first.integration_id, outgoing)
 
     def _narrow(self, sent: _Sent, outcome: Invalid) -> None:
         """A refused batch: the bad items are refused, the rest goes in a new one; without names, halves."""
@@ -452,20 +442,47 @@ class Poster:
             self.stopped, self._silent = self.stopped or problem.message, True
 
 
-def _lanes(changes: Sequence[Change], size: int) -> list[_Lane]:
-    """The parts of each integration and property: lines of one plan (and time zone), at most ``size``, in the plan's order."""
-    groups: dict[tuple[str, str], dict[str, list[Change]]] = {}
+def _lanes(
+    changes: Sequence[Change], integrations: Mapping[str, IntegrationConfig], size: int
+) -> list[_Lane]:
+    """The parts of each integration, property and route: lines of one plan (and time zone), in the plan's order.
+
+    A batch has at most ``size`` of them, a single is a batch of one.
+    """
+    groups: dict[tuple[str, str, RouteName], dict[str, list[Change]]] = {}
     for change in changes:
-        plans = groups.setdefault((change.integration_id, change.property_id), {})
+        route = integrations[change.integration_id].route_name(change.amount or 0)
+        plans = groups.setdefault((change.integration_id, change.property_id, route), {})
         plans.setdefault(change.plan, []).append(change)
     return [
-        _Lane(
-            _Part(lines[start : start + size])
-            for lines in plans.values()
-            for start in range(0, len(lines), size)
-        )
-        for plans in groups.values()
+        _Lane(_parts(plans.values(), size if route == "batch" else 1))
+        for (_, _, route), plans in groups.items()
     ]
+
+
+def _parts(plans: Iterable[Sequence[Change]], size: int) -> Iterator[_Part]:
+    for lines in plans:
+        for start in range(0, len(lines), size):
+            yield _Part(lines[start : start + size])
+
+
+def _outgoing(change: Change, batch_id: str, integration: IntegrationConfig, timezone: str) -> Outgoing:
+    return Outgoing(
+        property_id=change.property_id,
+        resident_id=change.resident_id,
+        lease_id=change.lease_id,
+        unit_id=change.unit_id,
+        code_id=change.charge_code_id,
+        account_id="",
+        batch_id=batch_id,
+        transaction_batch_id=integration.transaction_batch_id,
+        day=change.transaction_date,
+        moment=noon(change.transaction_date, timezone),
+        description=change.description,
+        notes=change.notes,
+        amount=change.amount or 0,
+        reference=change.reference,
+    )
 
 
 def in_plan_order(batches: Sequence[Batch], changes: Sequence[Change]) -> list[Batch]:

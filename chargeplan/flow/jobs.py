@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import JobStatus, State, WriteLogEntry
-from chargeplan.flow.ports import Clock, Ports, Vendors
+from chargeplan.core.system import System
+from chargeplan.flow.ports import Clock, Ports
 
 FEW = 5
 """So many jobs of an integration are asked one by one; of more, the write log is read, which has 100 in a page."""
@@ -38,14 +40,20 @@ class Ended(msgspec.Struct, frozen=True):
         return [self.reason] if self.state in {"refused", "unknown"} else []
 
 
-def job_outcome(vendor: str, status: JobStatus, vendors: Vendors) -> tuple[State | None, str]:
+def system_of(integrations: Mapping[str, IntegrationConfig], integration_id: str) -> System:
+    """The property system of an integration; of one that is not configured any more, nothing is known."""
+    found = integrations.get(integration_id)
+    return System(name="") if found is None else found.system
+
+
+def job_outcome(system: System, status: JobStatus) -> tuple[State | None, str]:
     """What a job's status makes of its lines, and why; ``None`` while nothing can be said."""
     match status.status:
         case "PENDING":
             return None, "the job is still pending"
         case "SUCCESS":
             return "accepted", "the job succeeded"
-        case "FAILURE" if vendors.nothing_written(vendor, status.errors):
+        case "FAILURE" if system.nothing_written(status.errors):
             return "refused", "; ".join(status.errors)
         case "missing":
             return "unknown", "Propexo does not know the job any more"
@@ -70,8 +78,8 @@ def ended_jobs(jobs: Sequence[Job], ports: Ports) -> Iterator[Ended]:
 
 def _one_by_one(jobs: Sequence[Job], ports: Ports) -> Iterator[Ended]:
     for job in jobs:
-        vendor = ports.vendor_of.get(job.integration_id, "")
-        state, reason = job_outcome(vendor, ports.remote.job_status(job.job_id), ports.vendors)
+        system = system_of(ports.integrations, job.integration_id)
+        state, reason = job_outcome(system, ports.remote.job_status(job.job_id))
         if state is not None:
             yield Ended(job, state, reason)
 

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from chargeplan.core.change import Change
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import LIVE, WriteLogEntry
-from chargeplan.flow.ports import Journal, Ports, Vendors
+from chargeplan.core.system import System
+from chargeplan.flow.jobs import system_of
+from chargeplan.flow.ports import Journal, Ports
 
 _RANGE = "month"  # a backup may be old, and a log of our batches is short
 
@@ -25,9 +27,9 @@ def refuse_logged(changes: Sequence[Change], ports: Ports) -> None:
     unrecorded: list[str] = []
     for integration_id in dict.fromkeys(change.integration_id for change in changes):
         planned = {change.reference for change in changes if change.integration_id == integration_id}
-        vendor = ports.vendor_of.get(integration_id, "")
+        system = system_of(ports.integrations, integration_id)
         for entry in ports.remote.write_log(integration_id, _RANGE):
-            if not _wrote_nothing(entry, vendor, ports.vendors):
+            if not _wrote_nothing(entry, system):
                 unrecorded += [
                     reference
                     for reference in sorted(entry.references & planned)
@@ -45,12 +47,8 @@ def refuse_logged(changes: Sequence[Change], ports: Ports) -> None:
         )
 
 
-def _wrote_nothing(entry: WriteLogEntry, vendor: str, vendors: Vendors) -> bool:
-    return (
-        entry.status == "FAILURE"
-        and entry.error is not None
-        and vendors.nothing_written(vendor, [entry.error])
-    )
+def _wrote_nothing(entry: WriteLogEntry, system: System) -> bool:
+    return entry.status == "FAILURE" and entry.error is not None and system.nothing_written((entry.error,))
 
 
 def _is_recorded(reference: str, entry: WriteLogEntry, journal: Journal) -> bool:

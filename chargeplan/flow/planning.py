@@ -24,7 +24,7 @@ from chargeplan.core.observed import Property
 from chargeplan.core.plan import Charge, FromPath, Plan
 from chargeplan.core.select import names_of
 from chargeplan.flow.plan_request import PlanRequest, lookback, month_before, reading_window
-from chargeplan.flow.ports import Journal, Ports, Snapshot, Vendors
+from chargeplan.flow.ports import Journal, Ports, Snapshot
 from chargeplan.flow.property import PERIODS_BEFORE, PropertyPlan, PropertyPlanner, PropertyTask
 from chargeplan.flow.settling import settle_jobs, settle_seen, settle_unknown
 
@@ -46,7 +46,6 @@ def make_plan(
     request: PlanRequest,
     snapshot: Snapshot,
     journal: Journal,
-    vendors: Vendors,
     *,
     plan_id: str,
     environment: str,
@@ -59,7 +58,7 @@ def make_plan(
         ChargeplanError: Propexo can't be read, or an integration does not exist.
     """
     planner = PropertyPlanner(project, request, snapshot, journal)
-    run = _Run(project, request, snapshot, vendors, progress)
+    run = _Run(project, request, snapshot, progress)
     run.check_filters()
     for integration_id in dict.fromkeys(plan.integration_id for plan in project.plans):
         tasks = run.tasks(integration_id)
@@ -96,7 +95,6 @@ def planned_of(ports: Ports, project: Project, request: PlanRequest) -> Planned:
         request,
         ports.snapshot,
         ports.journal,
-        ports.vendors,
         plan_id=ports.new_id("plan"),
         environment=ports.environment.name,
         progress=ports.progress.step,
@@ -116,10 +114,9 @@ class _Run:
         project: Project,
         request: PlanRequest,
         snapshot: Snapshot,
-        vendors: Vendors,
         progress: Progress,
     ) -> None:
-        self.project, self.request, self.snapshot, self.vendors = project, request, snapshot, vendors
+        self.project, self.request, self.snapshot = project, request, snapshot
         self.progress = progress
         self.diagnostics: list[Diagnostic] = []
         self.marks: list[ObservedMark] = []
@@ -156,8 +153,8 @@ class _Run:
     def tasks(self, integration_id: str) -> list[PropertyTask]:
         """What there is to plan of an integration, which is brought up to date first."""
         plans = [plan for plan in self.project.plans if plan.integration_id == integration_id]
-        integration = self._configured(integration_id)
-        self._observe(integration_id, plans)
+        integration = self.project.config.integration_of(integration_id)
+        self._observe(integration, plans)
         listed = self.snapshot.properties(integration_id)
         chosen = {plan.name: self._properties_of(plan, listed) for plan in plans}
         covered = [
@@ -190,13 +187,14 @@ class _Run:
             for code, cents in totals.items():
                 before[code] = before.get(code, 0) + cents
 
-    def _configured(self, integration_id: str) -> IntegrationConfig:
-        for each in self.project.config.integrations.values():
-            if each.id == integration_id:
-                return each
-        return IntegrationConfig(integration_id, integration_id, self.project.plans[0].place)
-
-    def _observe(self, integration_id: str, plans: Sequence[Plan]) -> None:
+    def _observe(self, configured: IntegrationConfig, plans: Sequence[Plan]) -> None:
+        integration_id = configured.id
+        if reason := configured.not_postable:
+            raise ChargeplanError(
+                f"chargeplan can't post to {configured.vendor} ({integration_id}): {reason}.",
+                hint="Take its plans out of this configuration.",
+                code="vendor_not_postable",
+            )
         requests = records = 0
         window = self.request.window
         if not self.request.offline:
@@ -216,11 +214,11 @@ class _Run:
                 hint="Nothing can be posted through it: activate it in Propexo's dashboard.",
                 code="integration_inactive",
             )
-        if reason := self.vendors.not_postable(integration.vendor):
+        if integration.vendor != configured.vendor:
             raise ChargeplanError(
-                f"chargeplan can't post to {integration.vendor} ({integration_id}): {reason}.",
-                hint="Take its plans out of this configuration.",
-                code="vendor_not_postable",
+                f"The integration {integration_id} is of {integration.vendor}, and the configuration takes it for one of {configured.vendor}.",
+                hint=f"Write `vendor: {integration.vendor}` for it under `integrations`.",
+                code="vendor_mismatch",
             )
         self.marks.append(ObservedMark(integration_id, integration.last_completed_sync, requests, records))
 

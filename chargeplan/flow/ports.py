@@ -18,23 +18,30 @@ from chargeplan.core.decision import Decision
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.observed import Integration, ObservedProperty, Property, ReadCost
 from chargeplan.core.posting import Batch, Brief, JobStatus, Outcome, Posting, State, WriteLogEntry
+from chargeplan.core.system import Route
 
 if TYPE_CHECKING:
     from chargeplan.flow.plan_request import PlanRequest
     from chargeplan.flow.planning import Spread
 
 
-class ChargeRequest(msgspec.Struct, frozen=True):
-    """One item of a batch as it is sent (interface.md, *What is sent*). ``transaction_date`` is RFC 3339 in UTC."""
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A line on its way; the route says which of it is sent. ``moment`` is noon of its day at the property, RFC 3339 in UTC."""
 
+    property_id: str
     resident_id: str
-    charge_code_id: str
+    lease_id: str
+    unit_id: str
+    code_id: str
+    account_id: str
     batch_id: str
-    transaction_date: str
+    transaction_batch_id: str
+    day: date
+    moment: str
     description: str
     notes: str
-    amount_in_cents: int
-    reference_number: str
+    amount: int
+    reference: str
 
 
 class Remote(Protocol):
@@ -45,14 +52,14 @@ class Remote(Protocol):
         ...
 
     def reserve(self) -> float:
-        """Keep a place under the rate limit for the next ``post_charges``: 0 where there is one, else the seconds after which to ask again."""
+        """Keep a place under the rate limit for the next ``post``: 0 where there is one, else the seconds after which to ask again."""
         ...
 
     def release(self) -> None:
         """Give back a place that was kept for a request that is not sent."""
         ...
 
-    def post_charges(self, vendor: str, integration_id: str, charges: Sequence[ChargeRequest]) -> Outcome:
+    def post(self, route: Route, integration_id: str, lines: Sequence[Outgoing]) -> Outcome:
         """One request, never repeated by the client; every way it can end is an outcome (design.md, step 3).
 
         It may end as ``NotSent`` where the run was asked to stop before the first byte left.
@@ -119,18 +126,6 @@ class Snapshot(Protocol):
 
     def references(self, integration_id: str) -> Iterable[str]:
         """The reference numbers of ours on the integration's synced charges, of any date in the copy."""
-        ...
-
-
-class Vendors(Protocol):
-    """What is known of each property system (propexo-api.md, section 4)."""
-
-    def nothing_written(self, vendor: str, errors: Sequence[str]) -> bool:
-        """Whether the reasons of a FAILURE are known to mean that nothing was written."""
-        ...
-
-    def not_postable(self, vendor: str) -> str:
-        """Why chargeplan can't post to the system; empty where it can."""
         ...
 
 
@@ -295,11 +290,6 @@ class Ports(Protocol):
         ...
 
     @property
-    def vendors(self) -> Vendors:
-        """What is known of each property system."""
-        ...
-
-    @property
     def clock(self) -> Clock:
         """Real time."""
         ...
@@ -325,8 +315,8 @@ class Ports(Protocol):
         ...
 
     @property
-    def vendor_of(self) -> Mapping[str, str]:
-        """Each integration's property system."""
+    def integrations(self) -> Mapping[str, IntegrationConfig]:
+        """The configured integrations by Propexo id."""
         ...
 
     def spread(self, request: PlanRequest) -> Spread:

@@ -22,14 +22,6 @@ from chargeplan.flow.ports import Journal, Remote, Snapshot
 _MONTHS_BACK = 2
 
 
-class _AnyVendor:
-    def nothing_written(self, vendor: str, errors: Sequence[str]) -> bool:  # noqa: ARG002 - the port's signature
-        return False
-
-    def not_postable(self, vendor: str) -> str:  # noqa: ARG002 - the port's signature
-        return ""
-
-
 def found_postings(
     project: Project, request: PlanRequest, snapshot: Snapshot, journal: Journal, remote: Remote
 ) -> list[Posting]:
@@ -44,7 +36,7 @@ def _plan(project: Project, request: PlanRequest, snapshot: Snapshot, journal: J
     first = add_months(request.window.first, -_MONTHS_BACK)
     days = Days(first, request.window.last + timedelta(days=31))
     wide = msgspec.structs.replace(request, window=days, listing_all=True)
-    planned = make_plan(project, wide, snapshot, journal, _AnyVendor(), plan_id="rebuild", environment="")
+    planned = make_plan(project, wide, snapshot, journal, plan_id="rebuild", environment="")
     return planned.change_set.changes
 
 

@@ -19,7 +19,8 @@ from chargeplan.core.matching import match_by_content
 from chargeplan.core.observed import SyncedCharge
 from chargeplan.core.posting import Posting, State, WriteLogEntry
 from chargeplan.core.settle import Settled
-from chargeplan.flow.jobs import Job, ended_jobs, job_outcome, time_range
+from chargeplan.core.system import System
+from chargeplan.flow.jobs import Job, ended_jobs, job_outcome, system_of, time_range
 from chargeplan.flow.ports import Journal, Ports, Snapshot
 
 _ACTOR = "reconcile"
@@ -106,11 +107,11 @@ def settle_unknown(ports: Ports) -> list[Settled]:
 
 def _by_log(ports: Ports, lines: Sequence[Posting], entries: Sequence[WriteLogEntry]) -> list[Settled]:
     """The lines of one batch, settled by the first entry of it that proves anything; none where none does."""
-    batch_id, vendor = lines[0].batch_id, ports.vendor_of.get(lines[0].integration_id, "")
+    batch_id, system = lines[0].batch_id, system_of(ports.integrations, lines[0].integration_id)
     for entry in entries:
         if batch_id not in entry.batch_ids:
             continue
-        state, reason = _logged(ports, entry, vendor)
+        state, reason = _logged(ports, entry, system)
         if state is None:
             continue
         if not _noted_of(ports.journal, lines, state, job_id=entry.job_id, reason=reason):
@@ -120,13 +121,13 @@ def _by_log(ports: Ports, lines: Sequence[Posting], entries: Sequence[WriteLogEn
     return []
 
 
-def _logged(ports: Ports, entry: WriteLogEntry, vendor: str) -> tuple[State | None, str]:
+def _logged(ports: Ports, entry: WriteLogEntry, system: System) -> tuple[State | None, str]:
     """What an entry of the log proves. It calls a partial success a FAILURE too, so the job itself is asked."""
     if entry.status == "SUCCESS":
         return "accepted", f"the write log has the batch: job {entry.job_id} succeeded"
-    if entry.error is None or not ports.vendors.nothing_written(vendor, [entry.error]):
+    if entry.error is None or not system.nothing_written((entry.error,)):
         return None, ""
-    state, reason = job_outcome(vendor, ports.remote.job_status(entry.job_id), ports.vendors)
+    state, reason = job_outcome(system, ports.remote.job_status(entry.job_id))
     return ("not_posted", f"the write log has the batch: {reason}") if state == "refused" else (None, "")
 
 

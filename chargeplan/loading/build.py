@@ -21,6 +21,7 @@ from chargeplan.loading.charge import (
 )
 from chargeplan.loading.check import Fields, Spot, choice, date, entry_spot, integer, list_of, slug, text
 from chargeplan.loading.files import Files
+from chargeplan.loading.integrations import DEFAULT_VENDOR, Systems
 from chargeplan.loading.moves import Move, read_move, take_keys
 from chargeplan.loading.needs import check_needs
 from chargeplan.loading.node import Entry, Items, Mapping, Scalar
@@ -36,16 +37,17 @@ PLAN_KEYS = (
 
 
 class LoadedPlan(msgspec.Struct, frozen=True):
-    """A plan and where it was moved from; ``place`` is that of its ``plan`` value, for messages about its name."""
+    """A plan, its integration and where it was moved from; ``place`` is that of its ``plan`` value, for messages about its name."""
 
     plan: Plan
+    integration: IntegrationConfig
     moves: tuple[Move, ...]
     place: Place
 
 
-def build_plan(root: Mapping, file: str, config: Config, files: Files) -> LoadedPlan | None:
+def build_plan(root: Mapping, file: str, config: Config, systems: Systems, files: Files) -> LoadedPlan | None:
     """The plan that the tree of ``file`` says; None, and errors in ``files.problems``, where it is not good enough to use."""
-    return _PlanBuilder(root, file, config, files).build()
+    return _PlanBuilder(root, file, config, systems, files).build()
 
 
 def timezone(spot: Spot) -> str | None:
@@ -71,9 +73,10 @@ def version(fields: Fields) -> None:
 
 
 class _PlanBuilder:
-    def __init__(self, root: Mapping, file: str, config: Config, files: Files) -> None:
+    def __init__(self, root: Mapping, file: str, config: Config, systems: Systems, files: Files) -> None:
         self.file = file
         self.config = config
+        self.systems = systems
         self.files = files
         self.problems = files.problems
         self.before = files.problems.error_count
@@ -108,7 +111,7 @@ class _PlanBuilder:
             tables=tables,
             **settings,  # type: ignore[arg-type]  # by field, each from its key's reader
         )
-        return LoadedPlan(plan, moves, fields.value_place("plan"))
+        return LoadedPlan(plan, integration, moves, fields.value_place("plan"))
 
     def _settings(self) -> dict[str, object]:
         fields = self.fields
@@ -146,7 +149,7 @@ class _PlanBuilder:
             f"The integration `{name}` is not in {self.config.file}; it is taken as a Propexo id.",
             "Add it under `integrations`, so that its system's limits are known.",
         )
-        return IntegrationConfig(name, name, spot.node.place)
+        return IntegrationConfig(name, name, spot.node.place, self.systems(DEFAULT_VENDOR))
 
     def _properties(self, integration: IntegrationConfig | None) -> tuple[str, ...] | None:
         """The names as written, or None for ``all``."""

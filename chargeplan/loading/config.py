@@ -18,7 +18,6 @@ from chargeplan.core.config import (
     Config,
     Environment,
     Guards,
-    IntegrationConfig,
     Posting,
     PropertyConfig,
 )
@@ -30,7 +29,6 @@ from chargeplan.loading.check import (
     Reader,
     Spot,
     boolean,
-    choice,
     date,
     entry_spot,
     integer,
@@ -38,6 +36,8 @@ from chargeplan.loading.check import (
     slug,
     text,
 )
+from chargeplan.loading.integrations import Systems
+from chargeplan.loading.integrations import reader_of as integration_reader
 from chargeplan.loading.node import Mapping, Problems, Scalar
 from chargeplan.loading.suggest import did_you_mean
 from chargeplan.loading.values import length, money_or_zero
@@ -57,7 +57,6 @@ ENVIRONMENT_KEYS = (
     "journal_allow_async",
     "requests_per_minute",
 )
-INTEGRATION_KEYS = ("id", "vendor", "credits", "date_tolerance", "visible_within", "max_length")
 PROPERTY_KEYS = ("id", "integration")
 GUARD_KEYS = ("max_charges", "max_total", "max_charge", "max_per_resident", "max_change", "min_coverage")
 POSTING_KEYS = ("batch_size", "parallel")
@@ -66,13 +65,13 @@ APPROVER_KEYS = ("name", "key", "accounts")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
-def build_config(root: Mapping, path: Path, problems: Problems) -> Config | None:
+def build_config(root: Mapping, path: Path, systems: Systems, problems: Problems) -> Config | None:
     """The configuration in the tree of the file at ``path``; None, and errors, where it is not good enough to use."""
     before = problems.error_count
     fields = Fields(Spot(root, "the configuration", problems), root, CONFIG_KEYS)
     version(fields)
     environments = _environments(fields)
-    integrations = fields.optional("integrations", _by_alias(_integration), {})
+    integrations = fields.optional("integrations", _by_alias(integration_reader(systems)), {})
     properties = fields.optional("properties", _by_alias(_property), {})
     config = Config(
         root=str(path.parent),
@@ -290,39 +289,6 @@ def _default_environment(fields: Fields, environments: dict[str, Environment]) -
 
 
 # --- integrations and properties ---------------------------------------------------------------------------------
-
-
-def _integration(spot: Spot) -> IntegrationConfig | None:
-    fields = Fields.open(spot, INTEGRATION_KEYS)
-    if fields is None:
-        return None
-    propexo_id = fields.required("id", text)
-    vendor = fields.optional("vendor", _vendor, "RESMAN")
-    credit = fields.optional("credits", choice("hold", "post"), "hold")
-    tolerance = fields.optional("date_tolerance", integer(0, 60, "a number of days from 0 to 60"), 0)
-    within = fields.optional("visible_within", integer(1, 365, "a number of days from 1 to 365"), 10)
-    description, notes = fields.optional("max_length", _lengths, (100, 500))
-    if propexo_id is None:
-        return None
-    return IntegrationConfig(
-        _alias(spot), propexo_id, spot.key, vendor, credit == "post", tolerance, within, description, notes
-    )
-
-
-def _vendor(spot: Spot) -> str | None:
-    name = text(spot)
-    if name is None or re.fullmatch(r"[A-Za-z][A-Za-z0-9_ -]*", name):
-        return None if name is None else name.upper().replace(" ", "_").replace("-", "_")
-    spot.wrong("the property system's name, such as `RESMAN`")
-    return None
-
-
-def _lengths(spot: Spot) -> tuple[int, int] | None:
-    fields = Fields.open(spot, ("description", "notes"))
-    if fields is None:
-        return None
-    count = integer(1, 10_000, "a number of characters")
-    return fields.optional("description", count, 100), fields.optional("notes", count, 500)
 
 
 def _property(spot: Spot) -> PropertyConfig | None:

@@ -44,6 +44,7 @@ from chargeplan.loading.check import (
     text,
 )
 from chargeplan.loading.files import Files, is_hidden
+from chargeplan.loading.integrations import Systems
 from chargeplan.loading.node import Mapping, Problems, Scalar
 from chargeplan.loading.project import load_project
 from chargeplan.loading.source import read_bytes
@@ -111,7 +112,7 @@ class LoadedTests(msgspec.Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...]
 
 
-def load_tests(config_path: Path, config: Config, paths: Sequence[Path]) -> LoadedTests:
+def load_tests(config_path: Path, config: Config, systems: Systems, paths: Sequence[Path]) -> LoadedTests:
     """Read the tests, or without ``paths`` all beside the configured plans, and the plans that they test.
 
     Never raises for what users write. Where there is no test at all, the plans are read for themselves: a project
@@ -121,7 +122,7 @@ def load_tests(config_path: Path, config: Config, paths: Sequence[Path]) -> Load
     files = Files(Path(config.root), problems)
     names = _names_of_tests(config, files, paths)
     if not names:
-        return LoadedTests((), load_project(config_path).diagnostics)
+        return LoadedTests((), load_project(config_path, systems).diagnostics)
     tests: list[PlanTest] = []
     told: dict[Diagnostic, None] = {}
     for name in names:
@@ -129,7 +130,7 @@ def load_tests(config_path: Path, config: Config, paths: Sequence[Path]) -> Load
         root = None if data is None else read_bytes(data, name, problems)
         if root is None:
             continue
-        test, diagnostics = _TestBuilder(root, name, config_path, config, files).build()
+        test, diagnostics = _TestBuilder(root, name, config_path, config, systems, files).build()
         told.update(dict.fromkeys(diagnostics))
         tests += [test] if test else []
     nowhere = Place("", 0)
@@ -157,9 +158,12 @@ def _tests_at(path: Path) -> list[Path]:
 class _TestBuilder:
     """Reads one test file."""
 
-    def __init__(self, root: Mapping, file: str, config_path: Path, config: Config, files: Files) -> None:
+    def __init__(
+        self, root: Mapping, file: str, config_path: Path, config: Config, systems: Systems, files: Files
+    ) -> None:
         self.problems = files.problems
         self.file, self.config_path, self.config, self.files = file, config_path, config, files
+        self.systems = systems
         self.fields = Fields(Spot(root, "a test of plans", self.problems), root, TEST_KEYS)
         self.given = _Given()
 
@@ -211,7 +215,7 @@ class _TestBuilder:
         known = [Path(self.files.root, each) for each in names if each is not None]
         if not known or len(known) < len(names):
             return (), ()
-        loaded = load_project(self.config_path, known)
+        loaded = load_project(self.config_path, self.systems, known)
         if loaded.project is None:
             if not any(each.is_error for each in loaded.diagnostics if each.place):
                 self.problems.error(place, "The plans cannot be read.")

@@ -13,6 +13,7 @@ from chargeplan.core.plan import Plan
 from chargeplan.loading.build import LoadedPlan, build_plan
 from chargeplan.loading.config import build_config
 from chargeplan.loading.files import Files
+from chargeplan.loading.integrations import Systems
 from chargeplan.loading.node import Problems
 from chargeplan.loading.source import read_bytes
 
@@ -25,24 +26,24 @@ class Loaded(msgspec.Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...]
 
 
-def load_config(path: Path) -> Loaded:
-    """Read ``chargeplan.yaml`` alone, for commands that need no plans."""
+def load_config(path: Path, systems: Systems) -> Loaded:
+    """Read ``chargeplan.yaml`` alone, for commands that need no plans; ``systems`` says what is known of a property system."""
     problems = Problems()
-    config, _ = _config(path, problems)
+    config, _ = _config(path, systems, problems)
     return Loaded(config, None, _ordered(problems))
 
 
-def load_project(path: Path, plan_files: Sequence[Path] | None = None) -> Loaded:
+def load_project(path: Path, systems: Systems, plan_files: Sequence[Path] | None = None) -> Loaded:
     """Read the configuration at ``path`` and its plans, or only ``plan_files``; never raises for what users write.
 
     The project is None as soon as there is one error, in whichever file: a run bills all of its plans or none.
     """
     problems = Problems()
-    config, files = _config(path, problems)
+    config, files = _config(path, systems, problems)
     if config is None:
         return Loaded(None, None, _ordered(problems))
     names = _plan_names(config, files) if plan_files is None else files.given(plan_files)
-    plans = [plan for name in names if (plan := _plan(name, config, files)) is not None]
+    plans = [plan for name in names if (plan := _plan(name, config, systems, files)) is not None]
     _check_together(plans, problems)
     _check_owners(plans, config, problems)
     diagnostics = _ordered(problems)
@@ -50,17 +51,28 @@ def load_project(path: Path, plan_files: Sequence[Path] | None = None) -> Loaded
         return Loaded(config, None, diagnostics)
     return Loaded(
         config,
-        Project(config, tuple(each.plan for each in plans), dict(sorted(files.digests.items()))),
+        Project(
+            _with_unlisted(config, plans),
+            tuple(each.plan for each in plans),
+            dict(sorted(files.digests.items())),
+        ),
         diagnostics,
     )
 
 
-def _config(path: Path, problems: Problems) -> tuple[Config | None, Files]:
+def _with_unlisted(config: Config, plans: Sequence[LoadedPlan]) -> Config:
+    """The configuration with the integrations that plans name by an id which it does not list."""
+    known = {each.id for each in config.integrations.values()}
+    others = {each.integration.alias: each.integration for each in plans if each.integration.id not in known}
+    return msgspec.structs.replace(config, integrations=others | config.integrations) if others else config
+
+
+def _config(path: Path, systems: Systems, problems: Problems) -> tuple[Config | None, Files]:
     path = path.absolute()
     files = Files(path.parent, problems)
     data = files.read(path.name, Place(path.name, 1))
     root = None if data is None else read_bytes(data, path.name, problems)
-    return (None if root is None else build_config(root, path, problems)), files
+    return (None if root is None else build_config(root, path, systems, problems)), files
 
 
 def _plan_names(config: Config, files: Files) -> list[str]:
@@ -78,10 +90,10 @@ def _plan_names(config: Config, files: Files) -> list[str]:
     return list(found)
 
 
-def _plan(name: str, config: Config, files: Files) -> LoadedPlan | None:
+def _plan(name: str, config: Config, systems: Systems, files: Files) -> LoadedPlan | None:
     data = files.read(name, Place(name, 1))
     root = None if data is None else read_bytes(data, name, files.problems)
-    return None if root is None else build_plan(root, name, config, files)
+    return None if root is None else build_plan(root, name, config, systems, files)
 
 
 def _check_together(plans: list[LoadedPlan], problems: Problems) -> None:

@@ -12,12 +12,12 @@ import msgspec
 from chargeplan.core import observed
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import JobStatus, NotSent, Outcome, WriteLogEntry
+from chargeplan.core.system import Route
 from chargeplan.propexo import wire
 from chargeplan.propexo.address import segment
 from chargeplan.propexo.outcomes import decoded
 from chargeplan.propexo.pacing import Budget, Pacer
 from chargeplan.propexo.transport import RefusedError, Transport
-from chargeplan.propexo.vendors import vendor as vendor_named
 
 PAGE = 250
 _LOG_PAGE = 100
@@ -160,20 +160,16 @@ class Propexo:
         self._count(1)
         return wire.integration(row)
 
-    def post_charges(self, vendor: str, integration_id: str, charges: Sequence[wire.ChargeItem]) -> Outcome:
-        """Send one batch: one request, never repeated. What came of it is the outcome; nothing is raised for it.
+    def post(self, route: Route, integration_id: str, lines: Sequence[wire.Line]) -> Outcome:
+        """Send one request, never repeated. What came of it is the outcome; nothing is raised for it.
 
-        It takes the place that was reserved for it, else waits for one. A ``NotSent`` is also what a system without a batch
-        endpoint gives, and a run that was asked to stop: no byte left.
+        It takes the place that was reserved for it, else waits for one. A ``NotSent`` is also what a run gives that was
+        asked to stop: no byte left.
         """
-        known = vendor_named(vendor)
-        if known.batch_path is None or not known.postable:
-            return NotSent(f"{vendor} is not postable: {known.reason}")
-        if not charges:
+        if not lines:
             return NotSent("the batch is empty")
-        items = [wire.charge_item(each) for each in charges]
-        body = msgspec.json.encode({"integration_id": integration_id, "charges": items})
-        return self._transport.post(known.batch_path, body, len(items))
+        body = msgspec.json.encode(wire.body(route, integration_id, lines))
+        return self._transport.post(route.path, body, len(lines))
 
     def job_status(self, job_id: str) -> JobStatus:
         """The write status of a job; ``missing`` where Propexo does not know it.

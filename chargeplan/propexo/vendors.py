@@ -1,175 +1,195 @@
-"""One table: what each property system's charges need, and what its answers mean (propexo-api.md, sections 3 to 5).
+"""One table: how each property system takes charges, and what may be concluded of its answers.
 
-A system is *postable* only where its batch endpoint takes what a line of ours has. The others stand here as data, with
-the reason that the command line shows.
+All of it is from Propexo's pages (docs.propexo.com/api/reference and /api-reference, `…/billing-and-payments/create-resident-charge-…`);
+what they do not say stands here as undocumented, with the cautious choice.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Literal
+from functools import partial
 
-import msgspec
-
-Credits = Literal["negative", "unsupported", "undocumented"]
-
-
-class Vendor(msgspec.Struct, frozen=True):
-    """How one property system takes charges.
-
-    ``credits``: ``negative`` where a negative amount is documented to lower what is owed. ``keeps_references``: whether a
-    reference number comes back on the synced charge; ``None`` where nobody says. ``needs_approval``: a person has to
-    post what we send before it is on the ledger. ``harmless`` are patterns of FAILURE reasons that are known to mean that nothing
-    was written. ``reason`` says why the system is not postable, empty where it is.
-    """
-
-    name: str
-    batch_path: str | None = None
-    credits: Credits = "undocumented"
-    required: tuple[str, ...] = ()
-    keeps_references: bool | None = None
-    needs_approval: bool = False
-    harmless: tuple[str, ...] = ()
-    reason: str = ""
-
-    @property
-    def postable(self) -> bool:
-        """Whether chargeplan can post to the system."""
-        return not self.reason and self.batch_path is not None
-
-    def nothing_written(self, errors: tuple[str, ...]) -> bool:
-        """Whether every reason of a FAILURE is known to mean that nothing was written; without a reason nothing is known."""
-        return bool(errors) and all(
-            any(re.search(p, each, re.IGNORECASE) for p in self.harmless) for each in errors
-        )
-
-
-_NO_BATCH = "Propexo documents no batch endpoint for it, and single charges can't be posted once only"
-_ACCOUNTS = "its charges name a financial account, which a plan does not have yet"
+from chargeplan.core.system import Field, Route, System
 
 # Reasons that arise before anything is written, whatever the system is: the credentials were refused, so the system did not
 # even look at the charges. The publication names authentication as a cause of WRITE_OPERATION_FAILURE beside timeouts,
-# after which a charge may well be on the ledger (propexo-api.md 7.5): a timeout, an outage or a duplicate is never here.
-# "Duplicate" above all: it means that the charge, or one like it, *is* there (propexo-api.md 2.2, the sample of a webhook).
+# after which a charge may well be on the ledger: a timeout, an outage or a duplicate is never here.
+# "Duplicate" above all: it means that the charge, or one like it, *is* there (the sample of a webhook shows one).
 _BEFORE_WRITING = (
     r"^\W*(invalid|incorrect|wrong|expired) (credentials?|api ?key|account id|integration ?partner ?id)\W*$",
     r"^\W*(authentication|authorization) (failed|denied|error)\W*$",
     r"^\W*(unauthorized|not authorized|401 unauthorized)\W*$",
 )
+_postable = partial(System, harmless=_BEFORE_WRITING)
+
+_RESIDENT = Field("resident_id", "resident_id")
+_LEASE = Field("lease_id", "lease_id")
+_PROPERTY = Field("property_id", "property_id")
+_UNIT = Field("unit_id", "unit_id")
+_CODE = Field("charge_code_id", "code_id")
+# The account that `code:` names, and the one that `account:` names beside a charge code.
+_ACCOUNT = Field("financial_account_id", "code_id")
+_BESIDE = Field("financial_account_id", "account_id")
+_MOMENT = Field("transaction_date", "moment")
+_DAY = Field("transaction_date", "day")
+_MONTH = Field("post_month", "month", required=False)
+_DESCRIPTION = Field("description", "description")
+_ABOUT = Field("description", "description", required=False)
+_AMOUNT = Field("amount_in_cents", "amount")
+_CREDIT = Field("amount_in_cents", "credit")
+_REFERENCE = Field("reference_number", "reference")
+_OUR_REFERENCE = Field("reference_number", "reference", required=False)
+
+
+def _batch(system: str, *fields: Field, gives_id: bool = False) -> Route:
+    return Route("batch", f"/v1/resident-charges/batch/{system}/", fields, gives_id)
+
+
+def _single(system: str, *fields: Field, gives_id: bool = False) -> Route:
+    return Route("single", f"/v1/resident-charges/{system}/", fields, gives_id)
+
+
+def _credit(system: str, *fields: Field, gives_id: bool = False) -> Route:
+    return Route("credit", f"/v1/resident-credits/{system}/", fields, gives_id)
+
+
+_RESMAN = (
+    _RESIDENT,
+    _CODE,
+    Field("batch_id", "batch_id"),
+    _MOMENT,
+    _DESCRIPTION,
+    Field("notes", "notes"),
+    _AMOUNT,
+    _REFERENCE,
+)
+_RENTMANAGER = (_RESIDENT, _CODE, _MOMENT, Field("notes", "description_and_notes"))
+_PROPERTYWARE_REST = (_LEASE, _ACCOUNT, _AMOUNT, _DAY, _ABOUT, _OUR_REFERENCE)
+_YARDI = (_PROPERTY, _RESIDENT, _UNIT, _BESIDE, _CODE, _MOMENT, _AMOUNT, _MONTH, _ABOUT)
 
 _TABLE = (
-    Vendor(
+    _postable(
         name="RESMAN",
-        batch_path="/v1/resident-charges/batch/resman/",
-        credits="undocumented",  # not in the help article's list for negative charges, no credit endpoint (5.1)
-        required=(
-            "resident_id",
-            "charge_code_id",
-            "batch_id",
-            "transaction_date",
-            "description",
-            "notes",
-            "amount_in_cents",
-            "reference_number",
-        ),
-        keeps_references=None,  # the annotations of the read model could not be reached (6)
-        needs_approval=True,  # "Partner Transactions" (3.3)
-        harmless=_BEFORE_WRITING,
+        batch=_batch("resman", *_RESMAN),
+        single=_single("resman", *_RESMAN),
+        notes="sent",
+        # Neither in the help article's list for negative charges, nor is there an endpoint: a person may insist.
+        credits="insist",
+        absence_may_prove=False,
+        needs_approval=True,  # Partner Transactions
+        interfaces=("RESMAN_CREATE_RESIDENT_CHARGE",),
     ),
-    Vendor(
+    _postable(
         name="RENTMANAGER",
-        batch_path="/v1/resident-charges/batch/rentmanager/",
-        credits="unsupported",  # by an endpoint of its own, one at a time (5.1)
-        required=(
-            "resident_id",
-            "charge_code_id",
-            "transaction_date",
-            "notes",
-            "amount_in_cents",
-            "reference_number",
-        ),
-        reason="a batch is of one Rent Manager location, which a plan does not know, and credits go another way",
+        # A batch is of one location; ours are of one property, and a location belongs to a property.
+        batch=_batch("rentmanager", *_RENTMANAGER, _AMOUNT, _REFERENCE),
+        single=_single("rentmanager", *_RENTMANAGER, _AMOUNT, _REFERENCE),
+        credit=_credit("rentmanager", *_RENTMANAGER, _CREDIT, _REFERENCE),
+        notes="appended",
+        credits="endpoint",
     ),
-    Vendor(
+    _postable(
         name="PROPERTYWARE_REST",
-        batch_path="/v1/resident-charges/batch/propertyware_rest/",
-        credits="unsupported",  # amounts are at least 0; credits have an endpoint of their own (4.1, 5.1)
-        required=("lease_id", "financial_account_id", "amount_in_cents", "transaction_date"),
-        reason=_ACCOUNTS,
+        # Its page says of the batch both that an id comes back and that none does.
+        batch=_batch("propertyware_rest", *_PROPERTYWARE_REST),
+        single=_single("propertyware_rest", *_PROPERTYWARE_REST, gives_id=True),
+        credit=_credit("propertyware_rest", _LEASE, _CREDIT, _DAY, _ABOUT, _OUR_REFERENCE),
+        who="lease",
+        code="account",
+        credits="endpoint",
     ),
-    Vendor(
+    _postable(
         name="YARDI",
-        batch_path="/v1/resident-charges/batch/yardi/",
-        credits="negative",  # the help article on credits, 2026-02-13 (5.1)
-        required=(
-            "property_id",
-            "resident_id",
-            "unit_id",
-            "financial_account_id",
-            "charge_code_id",
-            "transaction_date",
-            "amount_in_cents",
-        ),
-        keeps_references=False,  # the charge has no reference number (4.2)
-        reason="its charges take no reference number and name a financial account",
+        batch=_batch("yardi", *_YARDI),
+        single=_single("yardi", *_YARDI),
+        needs_account=True,
+        reference_in="description",
+        has_reference_field=False,
+        credits="negative",  # the help article on credits, 2026-02-13
     ),
-    Vendor(
+    _postable(
         name="YARDI_REST",
-        required=(
-            "resident_id",
-            "property_id",
-            "unit_id",
-            "charge_code_id",
-            "financial_account_id",
-            "transaction_date",
-        ),
-        keeps_references=False,
-        reason=_NO_BATCH,
+        single=_single("yardi_rest", _RESIDENT, _PROPERTY, _UNIT, _CODE, _BESIDE, _DAY, _AMOUNT, _ABOUT),
+        needs_account=True,
+        reference_in="description",
+        has_reference_field=False,
     ),
-    Vendor(
-        name="ENTRATA",
-        credits="negative",  # "positive raises, negative lowers what is owed" (4.2)
-        required=("lease_id", "charge_code_id", "transaction_date", "description"),
-        keeps_references=False,
-        reason=_NO_BATCH,
-    ),
-    Vendor(
+    _postable(
         name="REALPAGE_RPX",
-        required=(
-            "resident_id",
-            "property_id",
-            "charge_code_id",
-            "transaction_date",
-            "description",
-            "transaction_batch_id",
+        single=_single(
+            "realpage_rpx",
+            _RESIDENT,
+            _PROPERTY,
+            _CODE,
+            _MOMENT,
+            _DESCRIPTION,
+            _AMOUNT,
+            _OUR_REFERENCE,
+            Field("transaction_batch_id", "transaction_batch_id"),
         ),
-        reason=_NO_BATCH,
+        absence_may_prove=False,
+        needs_transaction_batch=True,
     ),
-    Vendor(name="REALPAGE", reason="Propexo documents no way to create a charge in it"),
-    Vendor(
-        name="BUILDIUM", required=("lease_id", "financial_account_id", "transaction_date"), reason=_NO_BATCH
+    _postable(
+        name="ENTRATA",
+        single=_single(
+            "entrata",
+            _LEASE,
+            _CODE,
+            _DAY,
+            _MONTH,
+            _DESCRIPTION,
+            _AMOUNT,
+            Field("third_party_charge_id", "reference", required=False),
+            Field("is_approval_required", "approval", required=False),
+        ),
+        who="lease",
+        reference_in="both",
+        credits="negative",  # "positive raises, negative lowers what is owed"
+        absence_may_prove=False,
+        needs_approval=False,
+        open_items=True,  # its list shows a paid charge only where the full ledger is asked for
     ),
-    Vendor(
+    _postable(
+        name="BUILDIUM",
+        single=_single("buildium", _LEASE, _ACCOUNT, _MOMENT, _ABOUT, _AMOUNT, _OUR_REFERENCE),
+        who="lease",
+        code="account",
+        max_description=65,  # Buildium's own limit of a memo
+    ),
+    _postable(
         name="APPFOLIO",
-        credits="negative",  # the help article on credits (5.1)
-        required=("lease_id", "financial_account_id", "transaction_date", "description"),
-        keeps_references=False,
-        reason=_NO_BATCH,
+        single=_single("appfolio", _LEASE, _ACCOUNT, _DAY, _DESCRIPTION, _AMOUNT, gives_id=True),
+        who="lease",
+        code="account",
+        reference_in="description",
+        has_reference_field=False,
+        credits="negative",  # the help article on credits
     ),
-    Vendor(
+    _postable(
         name="RENTVINE",
-        credits="unsupported",  # by an endpoint of its own (5.1)
-        required=("lease_id", "financial_account_id", "transaction_date", "description"),
-        keeps_references=False,
-        reason=_NO_BATCH,
+        single=_single("rentvine", _LEASE, _ACCOUNT, _MOMENT, _DESCRIPTION, _AMOUNT, gives_id=True),
+        credit=_credit("rentvine", _LEASE, _ACCOUNT, _CREDIT, _DAY, _DESCRIPTION, gives_id=True),
+        who="lease",
+        code="account",
+        reference_in="description",
+        has_reference_field=False,
+        credits="endpoint",
     ),
-    Vendor(name="PROPERTYWARE", required=("lease_id", "financial_account_id"), reason=_NO_BATCH),
-    Vendor(name="MRI", credits="unsupported", reason="Propexo only reads from it"),
+    _postable(
+        name="PROPERTYWARE",
+        single=_single(
+            "propertyware", _LEASE, _ACCOUNT, _MOMENT, _ABOUT, _AMOUNT, _OUR_REFERENCE, gives_id=True
+        ),
+        who="lease",
+        code="account",
+    ),
+    System(name="MRI", reason="Propexo only reads from it"),
+    System(name="REALPAGE", reason="Propexo documents no way to create a charge in it"),
 )
 
-VENDORS: dict[str, Vendor] = {each.name: each for each in _TABLE}
+VENDORS: dict[str, System] = {each.name: each for each in _TABLE}
 
 
-def vendor(name: str) -> Vendor:
+def vendor(name: str) -> System:
     """What is known of a system, by Propexo's name for it; one that is not in the table is not postable."""
-    return VENDORS.get(name) or Vendor(name=name, reason="chargeplan does not know this property system")
+    return VENDORS.get(name) or System(name=name, reason="chargeplan does not know this property system")

@@ -15,6 +15,7 @@ import msgspec
 
 from chargeplan.core import observed
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.system import Route, Source, both, with_reference
 
 Row = Mapping[str, Any]
 Value = (
@@ -44,25 +45,40 @@ class Record(msgspec.Struct, frozen=True):
     links: tuple[tuple[str, observed.LeaseResident], ...] = ()
 
 
-class ChargeItem(Protocol):
-    """One item of a batch (interface.md, *What is sent*)."""
+class Line(Protocol):
+    """A line on its way: everything that some system wants to know of it.
 
+    ``moment`` is noon of the line's day in the property's zone, in UTC. ``code_id`` is what ``code:`` named: a charge code, or a financial account.
+    """
+
+    @property
+    def property_id(self) -> str: ...  # noqa: D102
     @property
     def resident_id(self) -> str: ...  # noqa: D102
     @property
-    def charge_code_id(self) -> str: ...  # noqa: D102
+    def lease_id(self) -> str: ...  # noqa: D102
+    @property
+    def unit_id(self) -> str: ...  # noqa: D102
+    @property
+    def code_id(self) -> str: ...  # noqa: D102
+    @property
+    def account_id(self) -> str: ...  # noqa: D102
     @property
     def batch_id(self) -> str: ...  # noqa: D102
     @property
-    def transaction_date(self) -> str: ...  # noqa: D102
+    def transaction_batch_id(self) -> str: ...  # noqa: D102
+    @property
+    def day(self) -> date: ...  # noqa: D102
+    @property
+    def moment(self) -> str: ...  # noqa: D102
     @property
     def description(self) -> str: ...  # noqa: D102
     @property
     def notes(self) -> str: ...  # noqa: D102
     @property
-    def amount_in_cents(self) -> int: ...  # noqa: D102
+    def amount(self) -> int: ...  # noqa: D102
     @property
-    def reference_number(self) -> str: ...  # noqa: D102
+    def reference(self) -> str: ...  # noqa: D102
 
 
 class MalformedError(ChargeplanError):
@@ -212,18 +228,43 @@ def integration(row: object) -> observed.Integration:
     )
 
 
-def charge_item(item: ChargeItem) -> dict[str, str | int]:
-    """A line as it is sent: these eight keys and no other, as unknown keys are refused (propexo-api.md 3.4)."""
-    return {
-        "resident_id": item.resident_id,
-        "charge_code_id": item.charge_code_id,
-        "batch_id": item.batch_id,
-        "transaction_date": item.transaction_date,
-        "description": item.description,
-        "notes": item.notes,
-        "amount_in_cents": item.amount_in_cents,
-        "reference_number": item.reference_number,
-    }
+def body(route: Route, integration_id: str, lines: Sequence[Line]) -> dict[str, object]:
+    """What a request holds: these keys and no other, as an unknown key is refused. A single is a batch of one.
+
+    Raises:
+        ValueError: several lines for a route that takes one.
+    """
+    items = [{field.key: _SOURCES[field.source](line, route) for field in route.fields} for line in lines]
+    if route.name == "batch":
+        return {"integration_id": integration_id, "charges": items}
+    (item,) = items
+    return {"integration_id": integration_id, **item}
+
+
+def _text(text: str, line: Line, route: Route) -> str:
+    return with_reference(text, line.reference) if route.in_text else text
+
+
+_SOURCES: dict[Source, Callable[[Line, Route], str | int | bool]] = {
+    "resident_id": lambda line, _: line.resident_id,
+    "lease_id": lambda line, _: line.lease_id,
+    "unit_id": lambda line, _: line.unit_id,
+    "property_id": lambda line, _: line.property_id,
+    "code_id": lambda line, _: line.code_id,
+    "account_id": lambda line, _: line.account_id,
+    "moment": lambda line, _: line.moment,
+    "day": lambda line, _: line.day.isoformat(),
+    "month": lambda line, _: line.day.replace(day=1).isoformat(),
+    "description": lambda line, route: _text(line.description, line, route),
+    "notes": lambda line, _: line.notes,
+    "description_and_notes": lambda line, route: _text(both(line.description, line.notes), line, route),
+    "amount": lambda line, _: line.amount,
+    "credit": lambda line, _: -line.amount,
+    "reference": lambda line, _: line.reference,
+    "batch_id": lambda line, _: line.batch_id,
+    "transaction_batch_id": lambda line, _: line.transaction_batch_id,
+    "approval": lambda _line, _: False,
+}
 
 
 def named_in(parameters: object, key: str) -> frozenset[str]:

@@ -16,6 +16,7 @@ from chargeplan.core.select import names_of
 from chargeplan.core.site import Setting
 from chargeplan.flow.plan_request import default_window
 from chargeplan.loading.project import load_project
+from chargeplan.propexo.vendors import vendor
 from chargeplan.render.terms import steps_of
 from tests.test_examples import CONFIG, DAYS, PLANS, properties
 
@@ -75,7 +76,7 @@ def project(tmp_path_factory):
     shutil.copytree(PLANS, folder / "plans")
     (folder / "chargeplan.yaml").write_text(CONFIG, encoding="utf-8")
     (folder / "plans" / "zz-forms.yaml").write_text(EVERY_FORM, encoding="utf-8")
-    loaded = load_project(folder / "chargeplan.yaml")
+    loaded = load_project(folder / "chargeplan.yaml", vendor)
     assert [each.summary for each in loaded.diagnostics if each.is_error] == []
     assert loaded.project is not None
     return loaded.project

@@ -84,8 +84,8 @@ def _posting(original):
 _wrap(SqlJournal, "consume", "before-consume", "after-consume")
 _wrap(SqlJournal, "intend", "before-intent", "after-intent")
 _wrap(SqlJournal, "record", None, _recorded)
-Propexo.post_charges = _posting(Propexo.post_charges)
-_wrap(Propexo, "post_charges", None, "after-post")
+Propexo.post = _posting(Propexo.post)
+_wrap(Propexo, "post", None, "after-post")
 _wrap(Propexo, "job_status", "before-poll", "after-poll")
 
 if __name__ == "__main__":

@@ -161,7 +161,7 @@ def test_where_nobody_can_be_reached_nothing_was_posted(house, monkeypatch):
     monkeypatch.setattr(wiring.WallClock, "sleep", lambda _, seconds: slept.append(seconds))
     monkeypatch.setattr(wiring.WallClock, "monotonic", lambda _: sum(slept))
     with monkeypatch.context() as patch:
-        patch.setattr(Propexo, "post_charges", lambda *_: NotSent("connection refused"))
+        patch.setattr(Propexo, "post", lambda *_: NotSent("connection refused"))
         result = house.apply()
     assert result.code == 1
     assert "connection refused" in result.json["message"]

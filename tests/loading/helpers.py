@@ -4,6 +4,7 @@ from pathlib import Path
 
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.loading.project import Loaded, load_project
+from chargeplan.propexo.vendors import vendor
 
 CONFIG = """\
 version: 1
@@ -31,7 +32,7 @@ def load(
     for name, content in {"plan__yaml": plan, **files}.items():
         data = content.encode() if isinstance(content, str) else content
         (root / "plans" / name.replace("__", ".")).write_bytes(data)
-    return load_project(root / "chargeplan.yaml")
+    return load_project(root / "chargeplan.yaml", vendor)
 
 
 def told(diagnostics: tuple[Diagnostic, ...]) -> list[str]:

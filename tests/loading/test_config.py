@@ -16,6 +16,7 @@ from chargeplan.core.config import (
 )
 from chargeplan.core.diagnostic import Place
 from chargeplan.loading.project import load_config
+from chargeplan.propexo.vendors import vendor
 from tests.loading.helpers import told
 
 EXAMPLE = (Path(__file__).parent / "good" / "chargeplan.txt").read_text(encoding="utf-8")
@@ -25,7 +26,7 @@ SMALL = "version: 1\nenvironments:\n  sandbox: {api: embedded}\n"
 def load(tmp_path, text):
     path = tmp_path / "chargeplan.yaml"
     path.write_text(text, encoding="utf-8")
-    return load_config(path)
+    return load_config(path, vendor)
 
 
 def config(tmp_path, text):
@@ -49,7 +50,9 @@ def test_the_contracts_example(tmp_path):
         ),
     }
     assert read.integrations == {
-        "resman-main": IntegrationConfig("resman-main", "resman-integration-98765", Place(file, 13, 3))
+        "resman-main": IntegrationConfig(
+            "resman-main", "resman-integration-98765", Place(file, 13, 3), vendor("RESMAN")
+        )
     }
     assert read.properties == {
         "oak-street": PropertyConfig(
@@ -154,6 +157,11 @@ FAULTS = [
     (ENVIRONMENT % "api: embedded, requests_per_minute: 0", "3:43 error: `requests_per_minute` takes a number of requests a minute, not `0`."),
     (SMALL + "integrations:\n  a: {vendor: RESMAN}\n", "5:3 error: `a` needs the key `id`."),
     (SMALL + "integrations:\n  a: {id: x, credits: yes}\n", "5:23 error: `credits` takes `hold` or `post`, not `yes`."),
+    (SMALL + "integrations:\n  a: {id: x, vendor: BUILDIUM, credits: post}\n", "5:41 error: Propexo documents no way to post a credit to BUILDIUM."),
+    (SMALL + "integrations:\n  a: {id: x, vendor: YARDI_REST, send: batch}\n", "5:40 error: Propexo takes only single charges for YARDI_REST."),
+    (SMALL + "integrations:\n  a: {id: x, vendor: YARDI, reference_in: field}\n", "5:43 error: Charges of YARDI have no field for a reference."),
+    (SMALL + "integrations:\n  a: {id: x, absence: proves}\n", "5:23 error: In RESMAN a charge may be on the ledger, or on its way there, and not be shown: its absence proves nothing."),
+    (SMALL + "integrations:\n  a: {id: x, transaction_batch_id: T1}\n", "5:36 error: Charges of RESMAN take no transaction batch."),
     (SMALL + "integrations:\n  a: {id: x}\n  b: {id: x}\n", "6:3 error: `b` has the same id as `a`."),
     (SMALL + "integrations:\n  Main A: {id: x}\n", "5:3 error: A name in `integrations` takes a slug: small letters, digits and hyphens, 40 at most, not `Main A`."),
     (SMALL + "integrations: {a: {id: x}}\nproperties:\n  p: {id: y, integration: aa}\n", "6:27 error: There is no integration `aa` in this file."),
@@ -207,6 +215,6 @@ def test_all_faults_are_told_in_order_of_place(tmp_path):
 
 
 def test_a_missing_configuration(tmp_path):
-    assert told(load_config(tmp_path / "chargeplan.yaml").diagnostics) == [
+    assert told(load_config(tmp_path / "chargeplan.yaml", vendor).diagnostics) == [
         "chargeplan.yaml:1:1 error: There is no file `chargeplan.yaml`."
     ]

@@ -24,6 +24,7 @@ from chargeplan.core.plan import (
 )
 from chargeplan.core.plan import Path as Source
 from chargeplan.loading.project import load_project
+from chargeplan.propexo.vendors import vendor
 from tests.loading.helpers import CONFIG, HEAD, RENT, charge, load, told
 
 GOOD = Path(__file__).parent / "good"
@@ -111,9 +112,9 @@ def test_a_pattern_that_fits_nothing_is_an_error(tmp_path):
 
 def test_some_files_only(tmp_path):
     load(tmp_path, PLAN, bad__yaml="x")
-    loaded = load_project(tmp_path / "chargeplan.yaml", [tmp_path / "plans" / "plan.yaml"])
+    loaded = load_project(tmp_path / "chargeplan.yaml", vendor, [tmp_path / "plans" / "plan.yaml"])
     assert told(loaded.diagnostics) == []
-    missing = load_project(tmp_path / "chargeplan.yaml", [tmp_path / "plans" / "paln.yaml"])
+    missing = load_project(tmp_path / "chargeplan.yaml", vendor, [tmp_path / "plans" / "paln.yaml"])
     assert told(missing.diagnostics) == [
         "plans/paln.yaml:1:1 error: There is no file `plans/paln.yaml`. Did you mean `plan.yaml`?"
     ]

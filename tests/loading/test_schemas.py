@@ -8,7 +8,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.loading import amounts, build, charge, config, schemas, timing, who
+from chargeplan.loading import amounts, build, charge, config, integrations, schemas, timing, who
 from tests.loading.helpers import load, told
 
 HERE = Path(__file__).parent
@@ -64,7 +64,9 @@ def test_readers_and_config_schema_know_the_same_keys():
     top = schema_of("config")["properties"]
     assert set(top) == set(config.CONFIG_KEYS)
     assert set(top["environments"]["additionalProperties"]["properties"]) == set(config.ENVIRONMENT_KEYS)
-    assert set(top["integrations"]["additionalProperties"]["properties"]) == set(config.INTEGRATION_KEYS)
+    assert set(top["integrations"]["additionalProperties"]["properties"]) == set(
+        integrations.INTEGRATION_KEYS
+    )
     assert set(top["properties"]["additionalProperties"]["properties"]) == set(config.PROPERTY_KEYS)
     assert set(top["guards"]["properties"]) == set(config.GUARD_KEYS)
     assert set(top["posting"]["properties"]) == set(config.POSTING_KEYS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from chargeplan.core import observed
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.propexo import wire
-from chargeplan.propexo.vendors import VENDORS, vendor
+from chargeplan.propexo.vendors import vendor
 
 
 @pytest.mark.parametrize("kind", wire.KINDS)
@@ -98,12 +98,6 @@ def test_service_animals_are_no_pets():
     )
     assert (found.value.pets, found.value.vehicles) == (3, 1)
     assert found.links == (("l", observed.LeaseResident("r", None)),)
-
-
-def test_only_resman_is_postable_and_the_others_say_why_not():
-    assert [name for name, each in VENDORS.items() if each.postable] == ["RESMAN"]
-    assert all(each.reason for name, each in VENDORS.items() if name != "RESMAN")
-    assert not vendor("NEW").postable
 
 
 @pytest.mark.parametrize(

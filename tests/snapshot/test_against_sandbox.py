@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-import msgspec
 import pytest
 
 from chargeplan.core.dates import Days
@@ -20,21 +19,14 @@ from chargeplan.sandbox.seed_facts import (
 from chargeplan.sandbox.server import serve
 from chargeplan.sandbox.state import Sandbox
 from chargeplan.snapshot.store import SqliteSnapshot
+from tests.propexo.lines import REFERENCE, RESMAN, Line
 
 TODAY = date(2026, 12, 10)
 WINDOW = Days(date(2026, 10, 1), date(2027, 1, 31))
-REFERENCE = "CP0123456789ABCDEF"
 
 
-class Item(msgspec.Struct, frozen=True):
-    reference_number: str = REFERENCE
-    resident_id: str = DOCUMENTED_RESIDENT_ID
-    charge_code_id: str = DOCUMENTED_CODE_ID
-    batch_id: str = "b1"
-    transaction_date: str = "2026-12-15T18:00:00Z"
-    description: str = "Pet rent"
-    notes: str = "n"
-    amount_in_cents: int = 2500
+def _line(resident_id=DOCUMENTED_RESIDENT_ID):
+    return Line(resident_id=resident_id, code_id=DOCUMENTED_CODE_ID)
 
 
 @pytest.fixture(params=[True, False], ids=["with filters", "without filters"])
@@ -66,7 +58,7 @@ def test_a_charge_goes_out_and_comes_back(world):
     assert all(lease.residents for lease in before.leases if lease.status == "ACTIVE")
     assert cost.records > 50
 
-    queued = client.post_charges("RESMAN", INTEGRATION_ID, [Item()])
+    queued = client.post(RESMAN, INTEGRATION_ID, [_line()])
     assert isinstance(queued, Queued)
     while client.job_status(queued.job_id).status == "PENDING":
         pass
@@ -97,7 +89,7 @@ def test_a_charge_that_came_and_went_between_two_looks_is_not_there(world):
     """Several syncs pass between two runs; the last of them did not see it, although one that nobody noticed did."""
     box, client, copy = world
     copy.refresh(INTEGRATION_ID, WINDOW)
-    client.post_charges("RESMAN", INTEGRATION_ID, [Item()])
+    client.post(RESMAN, INTEGRATION_ID, [_line()])
     box.approve()
     box.clock.advance(12 * 3600)
     box.sync()
@@ -112,10 +104,10 @@ def test_a_charge_that_came_and_went_between_two_looks_is_not_there(world):
 
 def test_refusals(world):
     box, client, _ = world
-    found = client.post_charges("RESMAN", INTEGRATION_ID, [Item(), Item(resident_id="nobody")])
+    found = client.post(RESMAN, INTEGRATION_ID, [_line(), _line("nobody")])
     assert isinstance(found, Invalid)
     assert list(found.items) == [1]
-    assert isinstance(client.post_charges("RESMAN", "nobody", [Item()]), Denied)
+    assert isinstance(client.post(RESMAN, "nobody", [_line()]), Denied)
     box.configure(requests_per_minute=1)
-    assert isinstance(client.post_charges("RESMAN", INTEGRATION_ID, [Item()]), Throttled)
+    assert isinstance(client.post(RESMAN, INTEGRATION_ID, [_line()]), Throttled)
     assert box.ledger() == [each for each in box.ledger() if each.reference_number != REFERENCE]
