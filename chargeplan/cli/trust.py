@@ -9,6 +9,7 @@ from chargeplan.core.config import Environment
 from chargeplan.core.errors import ChargeplanError, InputError
 from chargeplan.core.trust import departures
 from chargeplan.loading.project import load_config
+from chargeplan.propexo.vendors import vendor
 
 VARIABLE = "CHARGEPLAN_TRUST"
 
@@ -22,7 +23,7 @@ def refuse_departures(found: Environment, option: str | None) -> None:
     file = option or os.environ.get(VARIABLE)
     if not file:
         return
-    reviewed = load_config(Path(file))
+    reviewed = load_config(Path(file), vendor)
     if reviewed.config is None:
         raise InputError(
             f"The reviewed configuration {file} can't be used.",
