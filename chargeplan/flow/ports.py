@@ -314,11 +314,6 @@ class Ports(Protocol):
         """The configured integrations by Propexo id."""
         ...
 
-    @property
-    def integrations(self) -> Mapping[str, IntegrationConfig]:
-        """The configured integrations by Propexo id."""
-        ...
-
     def spread(self, request: PlanRequest) -> Spread:
         """What has the properties of a request planned: one after the other, or by workers side by side."""
         ...
