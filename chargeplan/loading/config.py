@@ -29,6 +29,7 @@ from chargeplan.loading.check import (
     Reader,
     Spot,
     boolean,
+    choice,
     date,
     entry_spot,
     integer,
