@@ -18,7 +18,7 @@ from chargeplan.core.household import Household, Standing, standing
 from chargeplan.core.key import Key
 from chargeplan.core.late_fees import LateFees
 from chargeplan.core.line import AllocationReport, Skip
-from chargeplan.core.periods import Period, billable, limits_as_facts, lived, periods
+from chargeplan.core.periods import Period, billable, billed_days, limits_as_facts, lived, periods
 from chargeplan.core.plan import Charge
 from chargeplan.core.reckon import Reckoner
 from chargeplan.core.sharing import SharedBills
@@ -222,7 +222,7 @@ class Expander:
         for period in found:
             if period.days.first not in variant.starts:
                 continue
-            billed = days.common(period.days) if days else None
+            billed = billed_days(charge, subject, days, period.days)
             if charge.roster is not None and charge.roster.key == "lease_id":
                 lease = subject.household.lease_on(billed.first if billed else period.days.first)
                 if subject.row is None or subject.row.key != lease.id:
@@ -294,8 +294,9 @@ class _Account(msgspec.Struct):
         others = self.expander.site.overlaps(charge.who.lease_status).get(self.order, ())
         if any(days.common(billed) for days in others):
             return "overlapping_households"
-        end = self.subject.household.leases[-1].end
-        if charge.after_lease_end.mode == "hold" and end is not None and self.period.days.first > end:
+        if charge.after_lease_end.mode == "hold" and self.subject.household.end_before(
+            self.period.days.first
+        ):
             return "lease_ended"
         return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
@@ -12,11 +13,12 @@ import msgspec
 from chargeplan.core.dates import FIRST_DAY, LAST_DAY, ONE_DAY, Days
 from chargeplan.core.observed import Lease, LeaseResident, ObservedProperty, Unit
 
-_RENEWAL_GAP = timedelta(days=31)
+# So long at most an earlier lease goes on until the next one begins.
+_SHORT_GAP = timedelta(days=31)
 
 
 class Household(msgspec.Struct, frozen=True):
-    """The residents of a unit under one primary resident, through consecutive leases in order of their start.
+    """The residents of a unit under one primary resident, through all leases in order of their start, until they move out.
 
     ``primary_id`` is ``None`` where no resident of the lease is the primary one.
     """
@@ -56,6 +58,23 @@ class Household(msgspec.Struct, frozen=True):
             if lease.start is not None and lease.start <= day:
                 return lease
         return self.leases[0]
+
+    @property
+    def gaps(self) -> tuple[Days, ...]:
+        """The days after a lease's end on which no lease is in force, where the next one is more than 31 days away."""
+        return tuple(
+            Days(before.end + ONE_DAY, after.start - ONE_DAY)
+            for before, after in itertools.pairwise(self.leases)
+            if before.end is not None and after.start is not None and before.end + _SHORT_GAP < after.start
+        )
+
+    def end_before(self, day: date) -> date | None:
+        """The lease's end that lies before ``day``, where the lease does not go on; ``None`` where one is in force."""
+        end = self.lease_on(day).end
+        if end is None or day <= end:
+            return None
+        ended = len(self.leases) == 1 or self.lease_on(LAST_DAY).end == end
+        return end if ended or any(day in gap for gap in self.gaps) else None
 
     def members(self) -> tuple[LeaseResident, ...]:
         """Everyone on any of the leases but guarantors, each once, in the order of the latest lease that lists them."""
@@ -146,13 +165,11 @@ def _chains(leases: Iterable[Lease]) -> list[tuple[Lease, ...]]:
 
 
 def _renews(before: Lease, after: Lease) -> bool:
-    """One begins at most 31 days after the other's end, and the other has no move-out before it."""
+    """Nobody moved out of the one before the other begins, however long that is after its end."""
     if after.start is None:
         return False
     move_out = lease_move_out(before)
-    if move_out is not None and move_out < after.start:
-        return False
-    return before.end is None or after.start <= before.end + _RENEWAL_GAP
+    return move_out is None or after.start <= move_out
 
 
 def _without_cancelled(chain: list[Lease]) -> list[list[Lease]]:

@@ -5,6 +5,7 @@ plan-language.md, *Late fees*.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, timedelta
 from fractions import Fraction
@@ -158,6 +159,7 @@ class LateFees:
     def __init__(self, site: Site, bills_of: Callable[[Charge], tuple[HouseholdBills, ...]]) -> None:
         self.site, self._bills_of = site, bills_of
         self._references: dict[LateFee, frozenset[str]] = {}
+        self._carried = Counter(each.reference for each in site.setting.observed.charges)
         self._payments = {each.id: each.date for each in site.setting.observed.payments}
 
     def bills(self, variant: Variant, order: int, subject: Subject, where: Standing) -> Iterator[Bill]:
@@ -216,8 +218,12 @@ class LateFees:
         self, variant: Variant, subject: Subject, where: Standing, late: SyncedCharge, day: LateDay
     ) -> Bill:
         days = Days(day.day, day.day)
-        text = f"{due_on(late)}/{late.reference or late.id}"
-        key = key_of(self.site.setting.integration.id, variant.charge, subject, text, day.number)
+        integration_id = self.site.setting.integration.id
+        text, *others = self._known_by(late)
+        key = key_of(integration_id, variant.charge, subject, text, day.number)
+        alternates = tuple(
+            key_of(integration_id, variant.charge, subject, other, day.number) for other in others
+        )
         write = writer_of(self.site, variant, subject, Period(days, text, day.number, None, day.day), key)
         priced = Priced(days, day.term)
         if variant.waived:
@@ -233,10 +239,20 @@ class LateFees:
             line,
             billed=days,
             lived=days,
+            alternates=alternates,
             correctable=False,
             priced=(priced,),
             facts=(Fact("service period", days),),
         )
+
+    def _known_by(self, late: SyncedCharge) -> tuple[str, ...]:
+        """The late charge's reference, then its record id: a fee posted before it had a reference is known by that.
+
+        A reference that several charges carry tells none of them apart.
+        """
+        if late.reference is None or self._carried[late.reference] > 1:
+            return (late.id,)
+        return (late.reference, late.id)
 
     def _watched(self, fee: LateFee, order: int, subject: Subject) -> Iterator[SyncedCharge]:
         """The observed charges that the fee watches and that are this household's (or this resident's own)."""

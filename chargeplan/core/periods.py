@@ -99,6 +99,22 @@ def billable(effective: Days, charge: Charge, subject: Subject) -> Days | None:
     return days.common(limits) if days and limits and limits.count else None
 
 
+def billed_days(charge: Charge, subject: Subject, billable: Days | None, period: Days) -> Days | None:
+    """The first through the last billed day of a period; where billing stops with a lease, a gap at its edge is left out."""
+    days = billable.common(period) if billable else None
+    for gap in unbilled_gaps(charge, subject):
+        if days is not None and days.first in gap:
+            days = Days(gap.last + ONE_DAY, days.last) if gap.last < days.last else None
+        if days is not None and days.last in gap:
+            days = Days(days.first, gap.first - ONE_DAY)
+    return days
+
+
+def unbilled_gaps(charge: Charge, subject: Subject) -> tuple[Days, ...]:
+    """The days between leases that are not billed: those after a lease's end, where billing stops with it."""
+    return subject.household.gaps if charge.after_lease_end.mode == "stop" else ()
+
+
 def _limits(effective: Days, schedule: Schedule | None, subject: Subject) -> Days | None:
     """The days that the plan's and the charge's own dates leave; ``None`` where the charge never begins."""
     if schedule is None:

@@ -196,7 +196,7 @@ def costed(charge: Charge, period: Days, billed: Days, parts: Sequence[Segment])
     method = _method(charge, parts)
     priced = [Priced(part.days, _prorated(part.amount, method, period, part.days)) for part in parts]
     amounts = {part.amount.exact for part in parts}
-    if len(parts) > 1 and len(amounts) == 1 and parts[0].amount.exact is not None:
+    if len(parts) > 1 and len(amounts) == 1 and parts[0].amount.exact is not None and _is_one_stretch(parts):
         whole = _prorated(parts[0].amount, charge.prorate.method, period, billed)
         others = sum(each.cents for each in priced[:-1] if each.cents is not None)
         assert not isinstance(whole, Missing)
@@ -206,7 +206,7 @@ def costed(charge: Charge, period: Days, billed: Days, parts: Sequence[Segment])
 
 def exact_cost(charge: Charge, period: Days, parts: Sequence[Segment]) -> Exact | None:
     """What the segments cost together, unrounded; where the amount did not change, as one."""
-    if len({part.amount.exact for part in parts}) == 1:
+    if len({part.amount.exact for part in parts}) == 1 and _is_one_stretch(parts):
         parts = [Segment(Days(parts[0].days.first, parts[-1].days.last), parts[0].amount)]
     total: Exact = 0
     for part in parts:
@@ -214,6 +214,11 @@ def exact_cost(charge: Charge, period: Days, parts: Sequence[Segment]) -> Exact 
             return None
         total += prorated(part.amount.exact, _method(charge, parts), period, part.days)
     return total
+
+
+def _is_one_stretch(parts: Sequence[Segment]) -> bool:
+    """Whether no day between the segments is left out."""
+    return sum(part.days.count for part in parts) == (parts[-1].days.last - parts[0].days.first).days + 1
 
 
 def _prorated(amount: Amount, method: Method, period: Days, days: Days) -> Whole | Prorated | Missing:

@@ -16,7 +16,7 @@ from chargeplan.core.household import Household, natural, standing
 from chargeplan.core.line import AllocationReport, UnitShare
 from chargeplan.core.money import round_half_away
 from chargeplan.core.observed import Lease, Unit
-from chargeplan.core.periods import billable
+from chargeplan.core.periods import billable, billed_days
 from chargeplan.core.plan import Allocate, Charge, Path
 from chargeplan.core.proration import counted_days, prorated
 from chargeplan.core.site import Site
@@ -113,7 +113,7 @@ class SharedBills:
             if occupied is not None:
                 subject = Subject(household, household.key_resident, alone=False)
                 days = billable(self.site.plan.effective, charge, subject)
-                billed = days.common(period) if days else None
+                billed = billed_days(charge, subject, days, period)
                 by_unit.setdefault(household.unit.id, []).append(_Living(order, occupied, billed))
         return by_unit
 

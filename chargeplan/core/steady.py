@@ -194,6 +194,8 @@ def _homes(expander: Expander, recorded: Recorded, listed: tuple[str, ...]) -> I
         if occupied is None or i in crowded or standing(household, listed).kind != "billed":
             continue
         unit_id, resident_id = household.unit.id, household.key_resident
+        if len(household.leases) > 1 and household.gaps:
+            continue
         keys = [each.key_resident for each in expander.site.by_unit[unit_id]]
         if keys.count(resident_id) > 1:
             continue

@@ -14,6 +14,7 @@ import msgspec
 from chargeplan.core.dates import ONE_DAY, Days, add_period
 from chargeplan.core.money import round_half_away, round_to_multiple
 from chargeplan.core.observed import Lease
+from chargeplan.core.periods import unbilled_gaps
 from chargeplan.core.plan import Change, Charge, FromPath, Percent, Rate, Step
 from chargeplan.core.subject import Subject, date_at
 from chargeplan.core.terms import Amount, Applied, Base, Exact
@@ -78,11 +79,14 @@ def applied(amount: Exact, change: Change) -> int:
 
 def segments(charge: Charge, subject: Subject, base: BaseAmount, period: Days, billed: Days) -> list[Segment]:
     """The billed days of a period cut where the amount changes in the middle of it, each with its amount."""
-    cuts = [billed.first, *_cuts(charge, subject, period, billed)]
+    gaps = [gap for gap in unbilled_gaps(charge, subject) if gap.common(billed)]
+    edges = {day for gap in gaps for day in (gap.first, gap.last + ONE_DAY)}
+    cuts = [billed.first, *sorted(edges.union(_cuts(charge, subject, period, billed)))]
     ends = [cut - ONE_DAY for cut in cuts[1:]] + [billed.last]
     return [
         Segment(Days(first, last), _amount_on(charge, subject, base, period, billed.first, first))
         for first, last in zip(cuts, ends, strict=True)
+        if not any(first in gap for gap in gaps)
     ]
 
 
@@ -127,7 +131,7 @@ def _events(charge: Charge, subject: Subject, period: Days, until: date, lease: 
         for day in _step_days(step, subject, until, lease if from_lease else None)
         if not (from_lease and lease.start is not None and day <= lease.start)
     ]
-    found += _after_end(charge, subject, period, until)
+    found += _after_end(charge, lease, subject, period, until)
     return sorted(found, key=lambda event: event.day)
 
 
@@ -146,10 +150,9 @@ def _step_days(step: Step, subject: Subject, until: date, lease: Lease | None) -
         number += 1
 
 
-def _after_end(charge: Charge, subject: Subject, period: Days, until: date) -> list[Event]:
-    after = charge.after_lease_end
-    end = subject.household.leases[-1].end
-    if after.change is None or end is None or until <= end:
+def _after_end(charge: Charge, lease: Lease, subject: Subject, period: Days, until: date) -> list[Event]:
+    after, end = charge.after_lease_end, lease.end
+    if after.change is None or end is None or subject.household.end_before(until) != end:
         return []
     if after.start == "day_after":
         return [Event(end + ONE_DAY, after.change, splits=True)]

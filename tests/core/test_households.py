@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from typing import Literal
+
 import pytest
 
 from chargeplan.core.household import households, natural
 from chargeplan.core.observed import LeaseResident
-from chargeplan.core.plan import Proration, Selector
-from tests.core.builders import billed, d, lease, lines, observed, on_lease, reasons, rent_plan
+from chargeplan.core.plan import AfterLeaseEnd, Change, Proration, Selector
+from tests.core.builders import (
+    billed,
+    d,
+    lease,
+    lines,
+    observed,
+    on_lease,
+    reasons,
+    rent_plan,
+    schedule,
+    usd,
+)
 
 ACTUAL = Proration("actual")
 
@@ -23,13 +37,73 @@ def second(start: str = "2027-08-01", **rest: str) -> object:
 # --- renewals ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("status", ["ACTIVE", "INACTIVE", "OTHER"])
+@pytest.mark.parametrize("start", ["2027-06-15", "2027-08-01", "2027-09-01", "2029-01-01"])
+def test_one_primary_s_leases_are_one_household_however_long_the_time_between(
+    start: str, status: str
+) -> None:
+    first = lease(end="2027-07-31", status=status, moved_in="2027-01-01")
+    assert len(chains(first, second(start))) == 1
+
+
+# Month to month since a lease's end on 30 April; on 10 July they sign again, at 1,200.00.
+ENDED = lease(end="2027-04-30", status="INACTIVE", moved_in="2027-01-01")
+MONTHS = ("2027-06-01", "2027-08-31")
+
+
 @pytest.mark.parametrize(
-    ("start", "one_household"),
-    [("2027-08-01", True), ("2027-08-31", True), ("2027-09-01", False), ("2027-06-15", True)],
+    ("after", "found"),
+    [
+        ("continue", [("06-01", "$1,000.00"), ("07-01", "$1,000.00"), ("08-01", "$1,200.00")]),
+        ("hold", [("06-01", "lease_ended"), ("07-01", "lease_ended"), ("08-01", "$1,200.00")]),
+        # 22 of 31 days from the 10th.
+        ("stop", [("07-10", "$851.61"), ("08-01", "$1,200.00")]),
+    ],
 )
-def test_a_renewal_begins_at_most_31_days_after_the_other_ends(start: str, one_household: bool) -> None:
-    first = lease(end="2027-07-31")
-    assert (len(chains(first, second(start))) == 1) is one_household
+def test_days_between_two_leases_are_days_after_the_lease_s_end(
+    after: Literal["continue", "hold", "stop"], found: list[tuple[str, str]]
+) -> None:
+    of = rent_plan(prorate=ACTUAL, after_lease_end=AfterLeaseEnd(after))
+    expected = [(f"2027-{day}", amount) for day, amount in found]
+    assert billed(of, ENDED, second("2027-07-10"), window=MONTHS) == expected  # type: ignore[arg-type]
+
+
+def test_a_change_after_the_lease_s_end_ends_with_the_next_lease() -> None:
+    change = AfterLeaseEnd("change", Change("percent", Fraction(10)), "next_period")
+    of = rent_plan(amount=usd("100.00"), after_lease_end=change)
+    assert billed(
+        of, ENDED, second("2027-07-10"), window=("2027-04-01", "2027-08-31"), lookback=d("2027-04-01")
+    ) == [  # type: ignore[arg-type]
+        ("2027-04-01", "$100.00"),
+        ("2027-05-01", "$110.00"),
+        ("2027-06-01", "$110.00"),
+        ("2027-07-01", "$110.00"),
+        ("2027-08-01", "$100.00"),
+    ]
+
+
+def test_in_a_gap_of_at_most_31_days_the_earlier_lease_goes_on() -> None:
+    of = rent_plan(prorate=ACTUAL)
+    first = lease(end="2027-06-30", status="INACTIVE", moved_in="2027-01-01")
+    assert billed(of, first, second("2027-07-31"), window=("2027-07-01", "2027-08-31")) == [  # type: ignore[arg-type]
+        ("2027-07-01", "$1,000.00"),
+        ("2027-08-01", "$1,200.00"),
+    ]
+
+
+def test_a_gap_inside_a_period_is_not_billed_where_billing_stops() -> None:
+    """A quarter of 92 days: 1 to 10 July and 1 to 30 September are lived under a lease, 10 and 30 days."""
+    of = rent_plan(
+        amount=usd("920.00"),
+        prorate=ACTUAL,
+        after_lease_end=AfterLeaseEnd("stop"),
+        schedule=schedule("quarter"),
+    )
+    first = lease(end="2027-07-10", status="INACTIVE", moved_in="2027-01-01")
+    assert billed(of, first, second("2027-09-01"), window=("2027-07-01", "2027-09-30")) == [  # type: ignore[arg-type]
+        ("2027-07-01", "$100.00"),
+        ("2027-09-01", "$300.00"),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -122,16 +122,32 @@ def test_a_charge_of_unknown_balance_stays_held_in_later_windows() -> None:
     ]
 
 
-def test_fees_are_known_by_due_date_and_reference_and_the_day() -> None:
-    found = lines(the_plan(DAILY), seen=observed(lease(), charges=(due(),)), as_of=d("2027-08-08"))
-    assert [(each.key.period, each.key.part) for each in found] == [
-        ("2027-08-01/R-1", 0),
-        ("2027-08-01/R-1", 1),
+def keys(*charges: SyncedCharge) -> list[tuple[str, int]]:
+    found = lines(the_plan(DAILY), seen=observed(lease(), charges=charges), as_of=d("2027-08-08"))
+    return [(each.key.period, each.key.part) for each in found]
+
+
+def test_fees_are_known_by_the_late_charge_alone_and_by_their_number() -> None:
+    assert keys(due()) == [("R-1", 0), ("R-1", 1)]
+    assert keys(due(reference=None)) == [("charge-1", 0), ("charge-1", 1)]
+    # Re-dated by a day: the same late charge, the same first fee.
+    assert keys(due(transaction_date=d("2027-08-02"), due_date=d("2027-08-02"))) == [("R-1", 0)]
+
+
+def test_a_reference_that_several_charges_carry_is_no_name() -> None:
+    assert keys(due(), msgspec.structs.replace(due(), id="charge-2")) == [
+        ("charge-1", 0),
+        ("charge-1", 1),
+        ("charge-2", 0),
+        ("charge-2", 1),
     ]
-    found = lines(
-        the_plan(DAILY), seen=observed(lease(), charges=(due(reference=None),)), as_of=d("2027-08-07")
-    )
-    assert [each.key.period for each in found] == ["2027-08-01/charge-1"]
+
+
+def test_a_fee_posted_under_the_record_s_id_counts_when_the_charge_gets_a_reference() -> None:
+    world = World(the_plan(fee()), lease(), charges=(due(reference=None),))
+    world.post(as_of=d("2027-08-08"), sync=False)
+    world.seen = msgspec.structs.replace(world.seen, charges=(due(),))
+    assert [each.action for each in world.compare(as_of=d("2027-08-08")).changes] == ["in_flight"]
 
 
 def test_a_charge_of_the_plan_is_watched_by_its_id() -> None:
