@@ -25,6 +25,7 @@ version: 1
 plan: forms
 integration: resman-main
 properties: [oak-street]
+owns: []
 defaults:
   schedule: {every: month, day: 1}
   prorate: actual
