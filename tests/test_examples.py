@@ -178,6 +178,7 @@ def guide_plans():
 def test_plans_of_the_guide_are_whole(name, text, tmp_path):
     (tmp_path / "plans").mkdir()
     for file, cells in re.findall(r"```csv file=(\S+)\n(.*?)```", GUIDE, re.DOTALL):
+        (tmp_path / "plans" / file).parent.mkdir(exist_ok=True)
         (tmp_path / "plans" / file).write_text(cells, encoding="utf-8")
     (tmp_path / "plans" / f"{name}.yaml").write_text(text, encoding="utf-8")
     for observed, comparison in planned(project(tmp_path), date(2027, 8, 2)):

@@ -98,7 +98,7 @@ class LazyGroup(click.Group):
         name = args[0]
         if name in COMMANDS or name.startswith("-") or ctx.resilient_parsing:
             return super().resolve_command(ctx, args)
-        from chargeplan.loading.suggest import did_you_mean  # noqa: PLC0415 - only a mistake needs it
+        from chargeplan.core.suggest import did_you_mean  # noqa: PLC0415 - only a mistake needs it
 
         hint = did_you_mean(name, COMMANDS, otherwise="There are")
         raise ChargeplanError(f"There is no command `{name}`.", hint=hint, code="usage")

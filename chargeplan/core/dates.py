@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import calendar
 from datetime import UTC, date, datetime, timedelta
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -109,5 +109,51 @@ class RelativeDate(msgspec.Struct, frozen=True):
     unit: DateUnit
     text: str
 
+    @property
+    def is_of_roster(self) -> bool:
+        """Whether a roster's cell says it."""
+        return self.base.startswith("roster.")
 
-DateExpression = date | RelativeDate
+
+class DateChoice(msgspec.Struct, frozen=True):
+    """The earliest or the latest of several dates, of those that are known."""
+
+    which: Literal["earliest", "latest"]
+    dates: tuple[DateExpression, ...]
+
+    @property
+    def text(self) -> str:
+        """As a plan writes it in one line."""
+        shown = ", ".join(str(each) if isinstance(each, date) else each.text for each in self.dates)
+        return f"{{{self.which}: [{shown}]}}"
+
+    @property
+    def is_of_roster(self) -> bool:
+        """Whether one of the dates is a roster's."""
+        return any(not isinstance(each, date) and each.is_of_roster for each in self.dates)
+
+
+DateExpression: TypeAlias = date | RelativeDate | DateChoice
+
+
+class Mark(msgspec.Struct, frozen=True, order=True):
+    """A day from which something repeats, and the day of the month that it stands for.
+
+    A month after 31 January is the last of February, and stands for the 31st: what repeats from it each month falls on
+    31 March and not on the 28th, because nothing that was clamped is clamped again.
+    """
+
+    day: date
+    of_month: int
+
+    def plus(self, count: int, unit: DateUnit) -> date:
+        """The day so many days, weeks, months or years later."""
+        if unit in {"days", "weeks"}:
+            return add_period(self.day, count, unit)
+        return day_in_month(month_number(self.day) + count * (12 if unit == "years" else 1), self.of_month)
+
+
+def mark_from(base: date, count: int, unit: DateUnit) -> Mark:
+    """The day that lies ``count`` days, weeks, months or years after ``base`` (before it, where negative)."""
+    day = add_period(base, count, unit)
+    return Mark(day, day.day if unit in {"days", "weeks"} else base.day)

@@ -361,7 +361,7 @@ class _Account(msgspec.Struct):
         if used is not None:
             yield Fact("override", RowAt(charge.place.file, used.line, used.reason))
         if subject.row is not None and charge.roster is not None:
-            yield Fact("roster", RowAt(charge.roster.file, subject.row.line))
+            yield Fact("roster", RowAt(subject.row.file, subject.row.line))
 
 
 def _natural_date(bill: Bill) -> date:

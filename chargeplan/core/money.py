@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _MONEY = re.compile(r"(?P<sign>-?)\$?(?P<whole>\d{1,3}(?:,\d{3})+|\d+)\.(?P<cents>\d{2})", re.ASCII)
+_IN_A_CELL = re.compile(r"(?P<whole>-?\$?(?:\d{1,3}(?:,\d{3})+|\d+))(?:\.(?P<cents>\d))?", re.ASCII)
 _BARE_INTEGER = re.compile(r"(?P<sign>-?)\$?(?P<digits>\d{1,3}(?:,\d{3})+|\d+)", re.ASCII)
-_OTHER_DECIMAL = re.compile(r"-?\$?[\d,]*\.\d*", re.ASCII)
+_OTHER_DECIMAL = re.compile(r"-?\$?(\d{1,3}(,\d{3})+|\d*)\.\d*", re.ASCII)
+_MISPLACED = re.compile(r"(?P<whole>\d[\d.,' \u00a0\u202f]*)[.,](?P<cents>\d{2})", re.ASCII)
+_CURRENCY = re.compile(r"US\$|USD|\$|dollars?", re.IGNORECASE)
+_NEGATIVE = re.compile(r"\((?P<bracketed>.*)\)|[-\u2212\u2013](?P<before>.*)|(?P<after>.*)-")
 # Python refuses to convert endless digits, and nobody wants to read them again.
 _MOST_DIGITS = 15
 _QUOTED = 40
 
-MAX_CENTS = 100_000_000_000
-"""A billion dollars: no household owes it, so it is a slip of the finger."""
+MAX_CENTS = 999_999_999_999
+"""9,999,999,999.99: no household owes more, so it is a slip of the finger (plan-language.md, *Amount*)."""
 
 
 class MoneyError(ValueError):
@@ -30,7 +34,7 @@ class MoneyError(ValueError):
 class BareIntegerError(MoneyError):
     """Dollars or cents? ``number`` is what was written, without dollar sign and commas.
 
-    The message is for a CSV cell or an option; in YAML there is ``{cents: 3500}`` too.
+    The message is for an option; in YAML there is ``{cents: 3500}`` too.
     """
 
     def __init__(self, text: str, number: str) -> None:
@@ -43,20 +47,32 @@ class BareIntegerError(MoneyError):
 
 
 def parse_money(text: str) -> int:
-    """Read money as a plan or a CSV cell writes it, in cents.
+    """Read money as a plan writes it, in cents.
 
     Raises:
-        MoneyError: for anything but a decimal with exactly two places; a bare integer could be
+        MoneyError: for anything but a decimal with exactly two places, of at most `MAX_CENTS`; a bare integer could be
             dollars or cents and is refused with both readings (plan-language.md, *Reading the file*).
     """
     text = text.strip()
     if match := _MONEY.fullmatch(text):
         digits = match["whole"].replace(",", "")
-        if len(digits) > _MOST_DIGITS:
-            raise MoneyError(f"`{_quoted(text)}` is a billion or more: check the number of digits")
-        cents = int(digits) * 100 + int(match["cents"])
+        cents = int(digits) * 100 + int(match["cents"]) if len(digits) <= _MOST_DIGITS else MAX_CENTS + 1
+        if cents > MAX_CENTS:
+            raise MoneyError(f"`{_quoted(text)}` is ten billion or more: check the number of digits")
         return -cents if match["sign"] else cents
     raise _not_money(text)
+
+
+def parse_cell(text: str) -> int:
+    """Read money as a CSV's cell has it, in cents: a spreadsheet drops the zeros of ``125.50`` and ``40.00``.
+
+    Raises:
+        MoneyError: for what is no money in a plan either, but for those.
+    """
+    text = text.strip()
+    if match := _IN_A_CELL.fullmatch(text):
+        text = f"{match['whole']}.{match['cents'] or '0'}0"
+    return parse_money(text)
 
 
 def _not_money(text: str) -> MoneyError:
@@ -65,9 +81,24 @@ def _not_money(text: str) -> MoneyError:
         return BareIntegerError(text, match["sign"] + match["digits"].replace(",", ""))
     if _OTHER_DECIMAL.fullmatch(text):
         return MoneyError(f"`{shown}` is not money: write exactly two decimals, as in `35.00`")
+    if meant := _meant(text):
+        return MoneyError(f"`{shown}` is not money: write `{meant}`, if that is meant")
     return MoneyError(
         f"`{shown}` is not money: write a decimal with two places, as in `35.00`, `$1,250.00` or `-100.00`"
     )
+
+
+def _meant(text: str) -> str:
+    """How money is written here that was written as other countries or ledgers write it; empty where that is no guess.
+
+    ``1,73,900.00``, ``1.250,00``, ``35,00``, ``1 250.00``, ``(100.00)``, ``100.00-``, ``+35.00``, ``35.00 USD``.
+    """
+    sign, rest = "", _CURRENCY.sub("", text).strip()
+    if match := _NEGATIVE.fullmatch(rest):
+        sign, rest = "-", next(part for part in match.groups() if part is not None)
+    found = _MISPLACED.fullmatch(rest.removeprefix("+").strip())
+    digits = re.sub(r"\D", "", found["whole"]) if found else ""
+    return f"{sign}{int(digits):,}.{found['cents']}" if found and 0 < len(digits) <= _MOST_DIGITS else ""
 
 
 def _quoted(text: str) -> str:

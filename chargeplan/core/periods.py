@@ -15,7 +15,7 @@ from chargeplan.core.facts import Fact, LeftOut, Resolved
 from chargeplan.core.plan import Charge, Once, Schedule, Spread
 from chargeplan.core.recurrence import grid_of, occurrences
 from chargeplan.core.site import Setting
-from chargeplan.core.subject import Subject, date_at
+from chargeplan.core.subject import Subject, date_at, mark_at
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -34,13 +34,13 @@ def periods(setting: Setting, charge: Charge, subject: Subject) -> Iterator[Peri
         return _single_period(setting, charge.once, subject)
     schedule = charge.schedule
     assert schedule is not None
-    begins = date_at(schedule.first, subject) if schedule.first is not None else None
-    anchor = date_at(schedule.anchor, subject) if schedule.anchor is not None else begins
+    begins = mark_at(schedule.first, subject) if schedule.first is not None else None
+    anchor = mark_at(schedule.anchor, subject) if schedule.anchor is not None else begins
     grid = grid_of(schedule, anchor)
     if grid is None or (begins is None and schedule.first is not None):
         return LeftOut("date_unknown", tuple(limits_as_facts(setting, charge, subject)))
     base = begins or anchor
-    zero = grid.index_of(base) if base else 0
+    zero = grid.index_of(base.day) if base else 0
     since = setting.lookback - ONE_DAY * schedule.arrears
     return (
         Period(
@@ -61,9 +61,28 @@ def _single_period(setting: Setting, once: Once, subject: Subject) -> Iterator[P
         return LeftOut("date_unknown", (resolved,))
     if not setting.lookback <= on <= setting.window.last:
         return LeftOut("not_in_window", (Fact("window", setting.window), resolved))
-    days = once.service or Days(on, on)
-    text = days.first.isoformat() if once.service or isinstance(once.on, date) else once.on.text
-    return iter((Period(days, text, 0, None, on),))
+    days = _service(once, on, subject)
+    if days is None:
+        return LeftOut("date_unknown", (resolved,))
+    return iter((Period(days, _text_of_once(once, days), 0, None, on),))
+
+
+def _service(once: Once, on: date, subject: Subject) -> Days | None:
+    """The days that a single line is for, by default its own; ``None`` where they are not known or run backwards."""
+    if once.service is None:
+        return Days(on, on)
+    first, last = (date_at(each, subject) for each in once.service)
+    return Days(first, last) if first and last and first <= last else None
+
+
+def _text_of_once(once: Once, days: Days) -> str:
+    """What the key of a single line names as its period: its days, but the words of a date relative to the lease.
+
+    A date that a roster says is a day: the same row in next month's file, with another date, is another line.
+    """
+    if once.service is None and not isinstance(once.on, date) and not once.on.is_of_roster:
+        return once.on.text
+    return days.first.isoformat()
 
 
 def counts(charge: Charge, number: int) -> bool:

@@ -6,7 +6,7 @@ something on the other side (codes, properties, units) is still the user's text:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date
 from fractions import Fraction
 from typing import Literal, Protocol
@@ -18,7 +18,15 @@ from chargeplan.core.diagnostic import Place
 
 
 class Template(Protocol):
-    """A compiled description or note. ``uses`` are the dotted names it reads (``period.label``, ``roster.space``)."""
+    """A compiled description or note.
+
+    ``uses`` are the dotted names it reads (``period.label``, ``roster.space``); ``place`` is where it is written, if it is.
+    """
+
+    @property
+    def place(self) -> Place | None:
+        """Where it is written; ``None`` for one that nobody wrote."""
+        ...
 
     @property
     def uses(self) -> frozenset[str]:
@@ -41,22 +49,32 @@ TableKey = Literal["unit", "resident_id", "lease_id", "period"]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row of a CSV: ``cells`` by column, ``None`` where empty; ``line`` is its line in the file.
+    """One row of a CSV: ``cells`` by column, ``None`` where empty; ``file`` and ``line`` are where it begins.
 
-    ``property`` is the text of the ``property`` column where there is one (alias, name or id).
+    ``property`` is the text of the ``property`` column where there is one (alias, name or id); ``period`` is the month
+    of a row that is one unit's and one month's.
     """
 
     key: str
     property: str | None
     item: str | None
     cells: dict[str, str | None]
+    file: str
     line: int
+    period: str | None = None
+
+    def place(self) -> Place:
+        """Where the row begins."""
+        return Place(self.file, self.line)
 
 
 class Table(msgspec.Struct, frozen=True):
-    """A CSV that a plan reads. ``rows`` by key, in file order; more than one row a key only in a roster with ``item``.
+    """Rows that a plan reads, by key, in the order of the files and their lines; ``file`` is what messages call them.
 
-    The same unit number may stand in two properties; ``Row.property`` tells them apart.
+    ``headers`` are the columns of each file, ``columns`` those that all of them have.
+
+    The same unit number may stand in two properties; ``Row.property`` tells them apart. More rows a key there are in a
+    roster whose ``item`` or dates tell them apart, and in a table ``by_period``, whose rows are a unit's and a month's.
     """
 
     file: str
@@ -64,6 +82,32 @@ class Table(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
     rows: dict[str, tuple[Row, ...]]
     item: str | None = None
+    headers: dict[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    by_period: bool = False
+
+    def file_without(self, column: str) -> str:
+        """The first file that lacks a column which not all of them have."""
+        return next((file for file, columns in self.headers.items() if column not in columns), self.file)
+
+    def all_rows(self) -> Iterator[Row]:
+        """Every row, key by key."""
+        for rows in self.rows.values():
+            yield from rows
+
+
+class Code(msgspec.Struct, frozen=True):
+    """A charge code by name or id: one ``name``, or with ``column`` what the roster's row says.
+
+    ``places`` are all codes that it may be, each with where it is written.
+    """
+
+    places: dict[str, Place]
+    name: str = ""
+    column: str = ""
+
+    def of(self, row: Row | None) -> str:
+        """The code for a line that a roster's row asks for, or that has none."""
+        return (row.cells.get(self.column) if row else None) or self.name
 
 
 # --- amounts -----------------------------------------------------------------------------------------------------
@@ -157,10 +201,10 @@ class Schedule(msgspec.Struct, frozen=True):
 
 
 class Once(msgspec.Struct, frozen=True):
-    """A single line dated ``on``, for the household's occupied days within ``service`` (default: the one day)."""
+    """A single line dated ``on``, for the household's occupied days within ``service``, first and last (default: the one day)."""
 
     on: DateExpression
-    service: Days | None = None
+    service: tuple[DateExpression, DateExpression] | None = None
 
 
 class Proration(msgspec.Struct, frozen=True):
@@ -235,6 +279,12 @@ class Override(msgspec.Struct, frozen=True):
     first: DateExpression | None = None
     through: DateExpression | None = None
 
+    @property
+    def codes(self) -> dict[str, Place]:
+        """The charge codes that it brings in, with where each is written."""
+        code = self.changes.get("code")
+        return code.places if isinstance(code, Code) else {}
+
 
 # --- late fees ---------------------------------------------------------------------------------------------------
 
@@ -269,12 +319,12 @@ class Charge(msgspec.Struct, frozen=True):
 
     Exactly one of ``schedule``, ``once`` and ``late_fee`` is set; ``amount`` is ``None`` only for a late fee.
     ``place`` is the charge's key in the file. ``key_plan`` and ``key_charge`` are what its lines are known by: its
-    own names, or those it was ``moved`` from. ``code_place`` is where the code's text stands.
+    own names, or those it was ``moved`` from.
     """
 
     id: str
     place: Place
-    code: str
+    code: Code
     amount: Amount | None
     description: Template
     notes: Template
@@ -293,16 +343,24 @@ class Charge(msgspec.Struct, frozen=True):
     enabled: bool = True
     key_plan: str = ""
     key_charge: str = ""
-    code_place: Place | None = None
 
     @property
     def title(self) -> str:
         """The id with blanks for hyphens and capital initials (plan-language.md, *Templates*)."""
         return self.id.replace("-", " ").title()
 
+    @property
+    def codes(self) -> dict[str, Place]:
+        """Every charge code that its lines may have, those of its overrides too, with where each is written."""
+        found = dict(self.code.places)
+        for override in self.overrides:
+            for name, place in override.codes.items():
+                found.setdefault(name, place)
+        return found
+
 
 class Plan(msgspec.Struct, frozen=True):
-    """One YAML document. ``properties`` is ``None`` for the word ``all``.
+    """One YAML document. ``properties`` are the names as written, with their places; ``None`` for the word ``all``.
 
     ``integration_id`` is resolved from the configuration's alias; ``closed_through`` is the later of the plan's and
     the configuration's, or ``None``; ``owns`` are charge codes by name or id. ``posts_missed`` is ``missed: post``.
@@ -311,7 +369,7 @@ class Plan(msgspec.Struct, frozen=True):
     name: str
     place: Place
     integration_id: str
-    properties: tuple[str, ...] | None
+    properties: dict[str, Place] | None
     timezone: str
     charges: tuple[Charge, ...]
     effective: Days = ALWAYS

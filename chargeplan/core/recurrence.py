@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from chargeplan.core.dates import ONE_DAY, Days, day_in_month, month_number
+from chargeplan.core.dates import ONE_DAY, Days, Mark, day_in_month, month_number
 from chargeplan.core.plan import Schedule
 
 _CALENDAR_BASE = month_number(date(2000, 1, 1))
@@ -49,33 +49,33 @@ class WeekGrid(msgspec.Struct, frozen=True):
 Grid = MonthGrid | WeekGrid
 
 
-def grid_of(schedule: Schedule, anchor: date | None) -> Grid | None:
+def grid_of(schedule: Schedule, anchor: Mark | None) -> Grid | None:
     """The grid of a schedule whose anchor (else its ``from``) is ``anchor``.
 
     An anchor that is no date of the grid stands for the period that holds it. ``None`` where several months or
     weeks have no anchor to fix their phase.
     """
     if schedule.unit == "week":
-        return _week_grid(schedule, anchor)
+        return _week_grid(schedule, anchor.day if anchor else None)
     return _month_grid(schedule, anchor)
 
 
-def _month_grid(schedule: Schedule, anchor: date | None) -> MonthGrid | None:
+def _month_grid(schedule: Schedule, anchor: Mark | None) -> MonthGrid | None:
     day = _day_number(schedule.day, anchor)
     if anchor is None:
         follows_calendar = schedule.count in {1, 3, 12}
         return MonthGrid(_CALENDAR_BASE, schedule.count, day) if follows_calendar else None
-    grid = MonthGrid(month_number(anchor), schedule.count, day)
-    if grid.start(0) > anchor:
+    grid = MonthGrid(month_number(anchor.day), schedule.count, day)
+    if grid.start(0) > anchor.day:
         return MonthGrid(grid.base - 1, schedule.count, day)
     return grid
 
 
-def _day_number(day: int | Literal["last"] | None, anchor: date | None) -> int:
+def _day_number(day: int | Literal["last"] | None, anchor: Mark | None) -> int:
     if day == "last":
         return 31
     if day is None:
-        return anchor.day if anchor else 1
+        return anchor.of_month if anchor else 1
     return day
 
 

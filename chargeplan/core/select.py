@@ -58,11 +58,11 @@ def override_fits(override: Override, names: Names, unit: Unit, resident_ids: It
     return override.residents is None or fits(override.residents, *resident_ids)
 
 
-def rows_for(table: Table, names: Names, keys: Iterable[str]) -> tuple[Row, ...]:
-    """The rows of a table under any of the keys that are meant for the property, in file order."""
+def rows_for(table: Table, names: Names, keys: Iterable[str], month: str | None = None) -> tuple[Row, ...]:
+    """The rows of a table under any of the keys that are meant for the property and the month, in file order."""
     return tuple(
         row
         for key in dict.fromkeys(keys)
         for row in table.rows.get(key, ())
-        if row.property is None or names.match(row.property)
+        if (row.property is None or names.match(row.property)) and row.period in {None, month}
     )

@@ -64,9 +64,9 @@ class Site:
             self._overlaps[listed] = overlaps(self.everyone, listed)
         return self._overlaps[listed]
 
-    def code_of(self, charge: Charge) -> ChargeCode | None:
-        """The charge code of that id or name in the property, where there is exactly one."""
-        named = self.codes.get(charge.code, ())
+    def code_of(self, charge: Charge, row: Row | None) -> ChargeCode | None:
+        """The charge code of that id or name in the property, where there is exactly one; ``row`` is the roster's."""
+        named = self.codes.get(charge.code.of(row), ())
         return named[0] if len(named) == 1 else None
 
     # --- checks ----------------------------------------------------------------------------------------------------
@@ -74,29 +74,30 @@ class Site:
     def check_codes(self, charge: Charge) -> None:
         """Note every code of the charge and its overrides that the property has not exactly once."""
         names = self.setting.names
-        overrides = [
-            each for each in charge.overrides if "code" in each.changes and fits_property(each, names)
-        ]
-        for code in (charge.code, *(str(each.changes["code"]) for each in overrides)):
+        wanted = dict(charge.code.places)
+        for override in charge.overrides:
+            if fits_property(override, names):
+                wanted |= override.codes
+        for code, place in wanted.items():
             count = len(self.codes.get(code, ()))
             if count != 1:
-                self.diagnostics[self._code_problem(charge, code, count)] = None
+                self.diagnostics[self._code_problem(charge, code, place, count)] = None
 
-    def _code_problem(self, charge: Charge, code: str, count: int) -> Diagnostic:
+    def _code_problem(self, charge: Charge, code: str, place: Place, count: int) -> Diagnostic:
         names = self.setting.names
         listed = sorted({each.name for each in self.setting.observed.charge_codes if each.name})
         many = "no charge code" if not count else f"{count} charge codes"
         return error(
             f"charge `{charge.id}`: {names.name or names.id} has {many} named `{code}`",
             f"Write one of the property's codes, or a code's id. It has: {', '.join(listed) or 'none'}.",
-            charge.code_place or charge.place,
+            place,
         )
 
     def check_rows(self, table: Table, consequence: str) -> None:
         """Warn of keys that fit nothing; a row without a property may be for another one of the plan's."""
         known = self._known_keys(table)
         alone = self.plan.properties is not None and len(self.plan.properties) == 1
-        for row in (row for rows in table.rows.values() for row in rows):
+        for row in table.all_rows():
             here = alone if row.property is None else self.setting.names.match(row.property)
             if here and known is not None and row.key not in known:
                 self.diagnostics[_unknown_row(table, row, consequence)] = None
@@ -119,7 +120,7 @@ def _unknown_row(table: Table, row: Row, consequence: str) -> Diagnostic:
     return warning(
         f"{table.key} `{row.key}` is not known in the property, {consequence}",
         "Correct the row or take it out.",
-        Place(table.file, row.line),
+        row.place(),
     )
 
 

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 
 import msgspec
 
-from chargeplan.core.dates import ALWAYS, LAST_DAY, ONE_DAY, Days, RelativeDate
+from chargeplan.core.dates import ALWAYS, LAST_DAY, ONE_DAY, Days, Mark
 from chargeplan.core.due import Expander
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.facts import LeftOut
@@ -138,7 +138,7 @@ def steady_lines(expander: Expander, recorded: Recorded) -> Steady:
         return found
     homes: dict[tuple[str, ...], list[_Home]] = {}
     for charge in expander.plan.charges:
-        code = expander.site.code_of(charge)
+        code = expander.site.code_of(charge, None)
         if code is None or not _is_plain(charge, expander.plan):
             continue
         listed = charge.who.lease_status
@@ -154,13 +154,14 @@ def _is_plain(charge: Charge, plan: Plan) -> bool:
     if schedule is None or charge.once is not None or charge.late_fee is not None or not charge.enabled:
         return False
     dates = (schedule.first, schedule.through, schedule.anchor)
-    if any(isinstance(each, RelativeDate) for each in dates) or not _has_grid(schedule):
+    if not all(each is None or isinstance(each, date) for each in dates) or not _has_grid(schedule):
         return False
     shared = isinstance(charge.amount, (Allocate, Spread)) or (
         isinstance(charge.amount, Percent) and isinstance(charge.amount.of, str)
     )
     return not (
         shared
+        or charge.code.column
         or charge.steps
         or charge.split is not None
         or charge.who.resident == "all"
@@ -172,7 +173,7 @@ def _is_plain(charge: Charge, plan: Plan) -> bool:
 
 def _has_grid(schedule: Schedule) -> bool:
     anchor = schedule.anchor or schedule.first
-    return grid_of(schedule, anchor if isinstance(anchor, date) else None) is not None
+    return grid_of(schedule, Mark(anchor, anchor.day) if isinstance(anchor, date) else None) is not None
 
 
 def _is_read_by_another(charge: Charge, plan: Plan) -> bool:

@@ -8,9 +8,9 @@ from fractions import Fraction
 
 import msgspec
 
-from chargeplan.core.dates import DateExpression, Days, add_period
+from chargeplan.core.dates import DateChoice, DateExpression, Days, Mark, RelativeDate, mark_from
 from chargeplan.core.household import Household
-from chargeplan.core.money import parse_money
+from chargeplan.core.money import parse_cell
 from chargeplan.core.observed import Fee, Lease, Resident
 from chargeplan.core.plan import Path, Row, Table
 from chargeplan.core.select import Names, rows_for
@@ -68,7 +68,7 @@ def money_at(path: Path, facts: Facts, subject: Subject, lease: Lease, period: D
             return _fee(path.name, facts, subject)
         case _:
             cell = _cell(path, facts, subject, lease, period)
-            return None if cell is None else parse_money(cell)
+            return None if cell is None else parse_cell(cell)
 
 
 def measure_at(
@@ -106,12 +106,18 @@ def _number(text: str | None) -> Fraction | None:
 def _cell(path: Path, facts: Facts, subject: Subject, lease: Lease, period: Days) -> str | None:
     if path.root == "roster":
         return subject.row.cells.get(path.name) if subject.row else None
-    table = facts.tables[path.table]
-    rows = rows_for(table, facts.names, table_keys(table, subject, lease, period))
-    return rows[0].cells.get(path.name) if rows else None
+    row = table_row(facts.tables[path.table], facts.names, subject, lease, period)
+    return row.cells.get(path.name) if row else None
 
 
-def table_keys(table: Table, subject: Subject, lease: Lease, period: Days) -> tuple[str, ...]:
+def table_row(table: Table, names: Names, subject: Subject, lease: Lease, period: Days) -> Row | None:
+    """The row of a table that is the subject's for the period; ``None`` where there is none."""
+    month = f"{period.first:%Y-%m}"
+    rows = rows_for(table, names, _table_keys(table, subject, lease, month), month)
+    return rows[0] if rows else None
+
+
+def _table_keys(table: Table, subject: Subject, lease: Lease, month: str) -> tuple[str, ...]:
     """What a table may call the subject: the unit's number or id, the resident, the lease in force, or the month."""
     match table.key:
         case "unit":
@@ -121,7 +127,7 @@ def table_keys(table: Table, subject: Subject, lease: Lease, period: Days) -> tu
         case "lease_id":
             return (lease.id,)
         case "period":
-            return (f"{period.first:%Y-%m}",)
+            return (month,)
 
 
 def _fee(name: str, facts: Facts, subject: Subject) -> int | None:
@@ -143,10 +149,21 @@ def date_at(expression: DateExpression, subject: Subject, lease: Lease | None = 
     ``lease.start`` is the start of the household's first lease and ``lease.end`` the end of its last, so that a
     renewal neither restarts nor ends what is counted from them; with ``lease`` both are of that one.
     """
-    if isinstance(expression, date):
-        return expression
-    base = _date_base(expression.base, subject, lease)
-    return None if base is None else add_period(base, expression.count, expression.unit)
+    mark = mark_at(expression, subject, lease)
+    return mark.day if mark else None
+
+
+def mark_at(expression: DateExpression, subject: Subject, lease: Lease | None = None) -> Mark | None:
+    """The same, with the day of the month that it stands for: what repeats from it is worked out from its base."""
+    match expression:
+        case DateChoice(which=which, dates=dates):
+            known = [mark for each in dates if (mark := mark_at(each, subject, lease))]
+            return (min if which == "earliest" else max)(known, default=None)
+        case RelativeDate(base=base, count=count, unit=unit):
+            day = _date_base(base, subject, lease)
+            return None if day is None else mark_from(day, count, unit)
+        case day:
+            return Mark(day, day.day)
 
 
 def _date_base(base: str, subject: Subject, lease: Lease | None) -> date | None:
@@ -184,11 +201,11 @@ def source_of(
         case "unit":
             return Source(path, record=subject.household.unit.number)
         case "roster":
-            file = roster.file if roster else ""
-            return Source(path, file=file, line=subject.row.line if subject.row else None)
+            row, file = subject.row, roster.file if roster else ""
+            return Source(path, file=row.file if row else file, line=row.line if row else None)
         case "table":
             table = facts.tables[path.table]
-            rows = rows_for(table, facts.names, table_keys(table, subject, lease, period))
-            return Source(path, file=table.file, line=rows[0].line if rows else None)
+            row = table_row(table, facts.names, subject, lease, period)
+            return Source(path, file=row.file if row else table.file, line=row.line if row else None)
         case _:
             return Source(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import functools
+import re
 from collections.abc import Callable, Iterable
 from datetime import date
 
@@ -40,6 +41,18 @@ _OF_LINE: dict[str, Callable[[Line], object]] = {
     "charge.id": lambda line: line.charge,
     "charge.code": lambda line: line.charge_code,
 }
+
+
+# Unicode's category Cc, and the two separators that end a line without being in it.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_LINE_BREAK = re.compile("[\n\r\u2028\u2029]")
+
+
+def flaw_of(text: str) -> str:
+    """What a text has in it that no ledger's line may have; empty where it is a single line."""
+    if _CONTROL.search(text):
+        return "has a line break" if _LINE_BREAK.search(text) else "has a control character"
+    return ""
 
 
 def line_values(

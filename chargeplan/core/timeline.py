@@ -11,12 +11,12 @@ from fractions import Fraction
 
 import msgspec
 
-from chargeplan.core.dates import ONE_DAY, Days, add_period
+from chargeplan.core.dates import ONE_DAY, Days
 from chargeplan.core.money import round_half_away, round_to_multiple
 from chargeplan.core.observed import Lease
 from chargeplan.core.periods import unbilled_gaps
 from chargeplan.core.plan import Change, Charge, FromPath, Percent, Rate, Step
-from chargeplan.core.subject import Subject, date_at
+from chargeplan.core.subject import Subject, mark_at
 from chargeplan.core.terms import Amount, Applied, Base, Exact
 
 BaseAmount = Callable[[Lease], Base]
@@ -136,16 +136,16 @@ def _events(charge: Charge, subject: Subject, period: Days, until: date, lease: 
 
 
 def _step_days(step: Step, subject: Subject, until: date, lease: Lease | None) -> Iterator[date]:
-    first = date_at(step.start, subject, lease)
+    first = mark_at(step.start, subject, lease)
     if first is None:
         return
     if step.repeat is None:
-        if first <= until:
-            yield first
+        if first.day <= until:
+            yield first.day
         return
     count, unit = step.repeat
     number = 0
-    while (day := add_period(first, number * count, unit)) <= until:
+    while (day := first.plus(number * count, unit)) <= until:
         yield day
         number += 1
 

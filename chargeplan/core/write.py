@@ -8,7 +8,7 @@ import msgspec
 
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import ONE_DAY, Days
-from chargeplan.core.diagnostic import Diagnostic, error
+from chargeplan.core.diagnostic import Diagnostic, Place, error
 from chargeplan.core.errors import TemplateError
 from chargeplan.core.key import Key
 from chargeplan.core.line import Line
@@ -54,7 +54,7 @@ class Writer(msgspec.Struct):
             unit_number=self.subject.household.unit.number,
             lease_id=lease.id,
             charge_code_id=code.id if code else "",
-            charge_code=(code.name or code.id) if code else charge.code,
+            charge_code=(code.name or code.id) if code else charge.code.of(self.subject.row),
             period=self.period.days,
             service=priced.days,
             natural_date=natural_date,
@@ -79,17 +79,21 @@ class Writer(msgspec.Struct):
         charge, integration = self.variant.charge, self.integration
         uses = charge.description.uses | charge.notes.uses
         values = line_values(uses, charge, line, lease, self.subject, self.facts, prorated=not whole)
-        try:
-            description, notes = charge.description.render(values), charge.notes.render(values)
-        except TemplateError as problem:
-            told = error(f"charge `{charge.id}`: {problem.message}", problem.hint, charge.place)
-            return msgspec.structs.replace(line, problems=(told,))
+        templates = {"description": charge.description, "notes": charge.notes}
+        places = {what: template.place or charge.place for what, template in templates.items()}
+        texts: dict[str, str] = {}
+        for what, template in templates.items():
+            try:
+                texts[what] = template.render(values)
+            except TemplateError as problem:
+                told = error(f"charge `{charge.id}`: {problem.message}", problem.hint, places[what])
+                return msgspec.structs.replace(line, problems=(told,))
         problems = tuple(
-            _too_long(charge, what, text, most)
-            for what, text, most in integration.texts(description, notes)
+            _too_long(charge, what, text, most, places[what])
+            for what, text, most in integration.texts(**texts)
             if len(text) > most
         )
-        return msgspec.structs.replace(line, description=description, notes=notes, problems=problems)
+        return msgspec.structs.replace(line, **texts, problems=problems)
 
 
 def key_of(integration_id: str, charge: Charge, subject: Subject, period: str, part: int = 0) -> Key:
@@ -112,7 +116,7 @@ def writer_of(site: Site, variant: Variant, subject: Subject, period: Period, ke
         plan=site.plan,
         integration=site.setting.integration,
         facts=site.facts,
-        code=site.code_of(variant.charge),
+        code=site.code_of(variant.charge, subject.row),
         variant=variant,
         subject=subject,
         period=period,
@@ -120,9 +124,9 @@ def writer_of(site: Site, variant: Variant, subject: Subject, period: Period, ke
     )
 
 
-def _too_long(charge: Charge, what: str, text: str, most: int) -> Diagnostic:
+def _too_long(charge: Charge, what: str, text: str, most: int, place: Place) -> Diagnostic:
     return error(
         f"charge `{charge.id}`: the {what} has {len(text)} characters, the integration takes {most}: {text!r}",
         "Shorten the template, or raise `max_length` if the property system keeps more.",
-        charge.place,
+        place,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -99,10 +99,22 @@ def _same(planned: Change, current: Change | None) -> bool:
     )
 
 
-def noon(day: date, timezone: str) -> str:
-    """Noon of the day in the property's time zone, in UTC with a ``Z``: the same date wherever it is cut."""
-    local = datetime.combine(day, time(12), tzinfo=ZoneInfo(timezone))
-    return local.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def moment_of(day: date, timezone: str) -> str:
+    """A moment that has the day's date in the property's time zone and in UTC, with a ``Z``.
+
+    Noon there, or where noon has another date in UTC (half a day off or more, as in Auckland), the middle of the hours
+    that are the day in both.
+    """
+    zone, following = ZoneInfo(timezone), day + timedelta(days=1)
+    moment = datetime.combine(day, time(12), tzinfo=zone)
+    if abs(moment.utcoffset() or timedelta(0)) >= timedelta(hours=12):
+        here, there = (
+            [datetime.combine(each, time(0), tzinfo=tz).astimezone(UTC) for each in (day, following)]
+            for tz in (zone, UTC)
+        )
+        begins = max(here[0], there[0])
+        moment = begins + (min(here[1], there[1]) - begins) / 2
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -477,7 +489,7 @@ def _outgoing(change: Change, batch_id: str, integration: IntegrationConfig, tim
         batch_id=batch_id,
         transaction_batch_id=integration.transaction_batch_id,
         day=change.transaction_date,
-        moment=noon(change.transaction_date, timezone),
+        moment=moment_of(change.transaction_date, timezone),
         description=change.description,
         notes=change.notes,
         amount=change.amount or 0,

@@ -16,13 +16,14 @@ from chargeplan.core.change import (
     Unlisted,
 )
 from chargeplan.core.config import IntegrationConfig, Project
-from chargeplan.core.diagnostic import Diagnostic, error, warning
+from chargeplan.core.diagnostic import Diagnostic, Place, error, warning
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.guard import PropertyFacts, guard_plan
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import Property
 from chargeplan.core.plan import Charge, FromPath, Plan
 from chargeplan.core.select import names_of
+from chargeplan.core.suggest import closest, did_you_mean
 from chargeplan.flow.plan_request import PlanRequest, lookback, month_before, reading_window
 from chargeplan.flow.ports import Journal, Ports, Snapshot
 from chargeplan.flow.property import PERIODS_BEFORE, PropertyPlan, PropertyPlanner, PropertyTask
@@ -133,6 +134,7 @@ class _Run:
         self.unchanged: dict[str, dict[str, Total]] = {}
         self.skipped: dict[str, int] = {}
         self.matched_properties: set[str] = set()
+        self.known_properties: set[str] = set()
 
     def check_filters(self) -> None:
         """A filter that names nothing is a mistake, not an empty plan."""
@@ -146,7 +148,7 @@ class _Run:
                 if name not in known:
                     raise ChargeplanError(
                         f"There is no {what} named `{name}`.",
-                        hint=f"There are: {', '.join(sorted(known)) or 'none'}.",
+                        hint=did_you_mean(name, sorted(known), otherwise="There are"),
                         code=f"unknown_{what}",
                     )
 
@@ -225,9 +227,10 @@ class _Run:
     def _properties_of(self, plan: Plan, listed: Sequence[Property]) -> frozenset[str]:
         if plan.properties is None:
             return frozenset(each.id for each in listed if each.active)
-        return frozenset(found.id for name in plan.properties for found in self._named(plan, name, listed))
+        named = plan.properties.items()
+        return frozenset(each.id for name, place in named for each in self._named(plan, name, place, listed))
 
-    def _named(self, plan: Plan, name: str, listed: Sequence[Property]) -> Iterator[Property]:
+    def _named(self, plan: Plan, name: str, place: Place, listed: Sequence[Property]) -> Iterator[Property]:
         config = self.project.config
         wanted = config.properties[name].id if name in config.properties else name
         found = [each for each in listed if each.id == wanted] or [
@@ -236,13 +239,14 @@ class _Run:
         if len(found) == 1:
             yield found[0]
             return
-        known = ", ".join(sorted(f"{each.name} ({each.id})" for each in listed)) or "none"
         many = "no property" if not found else f"{len(found)} properties"
+        near = None if found else closest(name, (text for each in listed for text in (each.name, each.id)))
+        known = ", ".join(sorted(f"{each.name} ({each.id})" for each in found or listed)) or "none"
         self.diagnostics.append(
             error(
                 f"plan `{plan.name}`: the integration has {many} `{name}`",
-                f"Write a property's id. It has: {known}.",
-                plan.place,
+                f"Did you mean `{near}`?" if near else f"Write a property's id. It has: {known}.",
+                place,
             )
         )
 
@@ -253,6 +257,7 @@ class _Run:
         if not self.request.properties:
             return in_shard
         names = names_of(each, self.project.config.property_alias(each.id))
+        self.known_properties.update(filter(None, (names.alias, names.name, names.id)))
         hits = {text for text in self.request.properties if names.match(text)}
         self.matched_properties |= hits
         return in_shard and bool(hits)
@@ -260,9 +265,11 @@ class _Run:
     def result(self, plan_id: str, environment: str) -> Planned:
         for name in self.request.properties:
             if name not in self.matched_properties:
+                known = sorted({*self.project.config.properties, *self.known_properties})
                 raise ChargeplanError(
                     f"No plan covers a property `{name}`.",
-                    hint="Name a property by alias, name or id.",
+                    hint=did_you_mean(name, known, otherwise="Name a property by alias, name or id")
+                    or "Name a property by alias, name or id.",
                     code="unknown_property",
                 )
         if self.unrecorded:

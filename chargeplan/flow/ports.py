@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A line on its way; the route says which of it is sent. ``moment`` is noon of its day at the property, RFC 3339 in UTC."""
+    """A line on its way; the route says which of it is sent. ``moment`` lies in its day, at the property and in UTC, RFC 3339."""
 
     property_id: str
     resident_id: str

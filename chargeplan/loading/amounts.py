@@ -8,6 +8,7 @@ from functools import partial
 from typing import Literal, cast
 
 from chargeplan.core.plan import Allocate, Amount, Cap, Fixed, FromPath, LateFee, Path, Percent, Rate, Spread
+from chargeplan.core.suggest import did_you_mean
 from chargeplan.loading.check import (
     SLUG,
     Fields,
@@ -22,7 +23,6 @@ from chargeplan.loading.check import (
 )
 from chargeplan.loading.node import Mapping, Scalar
 from chargeplan.loading.references import ChargeReference
-from chargeplan.loading.suggest import did_you_mean
 from chargeplan.loading.values import (
     AMOUNT_PATHS,
     MEASURE_PATHS,
@@ -71,6 +71,15 @@ def amount(spot: Spot, noted: Noted) -> Amount | None:
                 "spread": _spread,
             }
             return readers[form](fields, noted)
+
+
+def roster_column(read: object) -> str | None:
+    """The column of the roster that an amount comes from in the first place; None where it comes from elsewhere."""
+    match read:
+        case FromPath(path=path) | Percent(of=Path() as path) | Rate(per=path):
+            return path.name if path.root == "roster" else None
+        case _:
+            return None
 
 
 def _literal(spot: Spot) -> Fixed | None:

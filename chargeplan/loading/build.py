@@ -11,6 +11,7 @@ from chargeplan.core.config import Config, IntegrationConfig
 from chargeplan.core.dates import ALWAYS
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.plan import Charge, Plan, Selector, Table, TableKey
+from chargeplan.core.suggest import closest
 from chargeplan.loading.charge import (
     Read,
     Surroundings,
@@ -25,8 +26,7 @@ from chargeplan.loading.integrations import DEFAULT_VENDOR, Systems
 from chargeplan.loading.moves import Move, read_move, take_keys
 from chargeplan.loading.needs import check_needs
 from chargeplan.loading.node import Entry, Items, Mapping, Scalar
-from chargeplan.loading.suggest import closest
-from chargeplan.loading.tables import TABLE_KEYS, load_table
+from chargeplan.loading.tables import TABLE_KEYS, Source, load_table
 from chargeplan.loading.timing import open_span
 from chargeplan.loading.who import who
 
@@ -151,20 +151,22 @@ class _PlanBuilder:
         )
         return IntegrationConfig(name, name, spot.node.place, self.systems(DEFAULT_VENDOR))
 
-    def _properties(self, integration: IntegrationConfig | None) -> tuple[str, ...] | None:
-        """The names as written, or None for ``all``."""
+    def _properties(self, integration: IntegrationConfig | None) -> dict[str, Place] | None:
+        """The names as written, with their places, or None for ``all``."""
         spot = self.fields.at("properties")
         if spot is None:
             self.fields.missing("properties", "List aliases, names or ids, or write `all`.")
-            return ()
+            return {}
         if isinstance(spot.node, Scalar) and spot.node.raw == "all":
             return None
-        named = list_of(text, "a list of properties, or the word `all`")(spot) or ()
+        named: dict[str, Place] = {}
+        list_of(text, "a list of properties, or the word `all`")(spot)
         if isinstance(spot.node, Items):
             for item in spot.node.items:
                 if isinstance(item, Scalar):
                     self._check_property(item, integration)
-        return tuple(dict.fromkeys(named))
+                    named.setdefault(item.raw, item.place)
+        return named
 
     def _check_property(self, item: Scalar, integration: IntegrationConfig | None) -> None:
         known = self.config.properties.get(item.raw)
@@ -210,14 +212,15 @@ class _PlanBuilder:
         if fields is None:
             return None
         written = fields.required("file", text)
-        key = fields.required("key", choice(*TABLE_KEYS))
-        if written is None or key is None:
+        keys = fields.required("key", _table_key)
+        if written is None or keys is None:
             return None
         place = fields.value_place("file")
-        file = self.files.beside(self.file, written, place)
-        table = None if file is None else load_table(self.files, file, cast("TableKey", key), place)
+        names = self.files.sources(self.file, written, place)
+        key, by_period = keys
+        table = load_table(self.files, Source(names, place), key, by_period=by_period) if names else None
         if table is not None and key == "unit" and self._several() and "property" not in table.columns:
-            summary = f"The plan has several properties, and `{table.file}` has no column `property`."
+            summary = f"The plan has several properties, and `{table.file_without('property')}` has no column `property`."
             self.problems.error(place, summary, "Add it, with each property's alias, name or id.")
         return table
 
@@ -229,7 +232,7 @@ class _PlanBuilder:
 
     def _surroundings(
         self,
-        properties: tuple[str, ...] | None,
+        properties: dict[str, Place] | None,
         tables: dict[str, Table],
     ) -> Surroundings:
         charges = self.fields.mapping.get("charges")
@@ -282,17 +285,21 @@ class _PlanBuilder:
         return read_move(spot, plan)
 
 
+def _table_key(spot: Spot) -> tuple[TableKey, bool] | None:
+    """The key column of a table, and whether the month is a part of the key: ``unit``, or ``[unit, period]``."""
+    if isinstance(spot.node, Items):
+        if {item.raw for item in spot.node.items if isinstance(item, Scalar)} == {"unit", "period"}:
+            return "unit", True
+        spot.wrong("one column, or `[unit, period]`")
+        return None
+    key = choice(*TABLE_KEYS)(spot)
+    return None if key is None else (cast("TableKey", key), False)
+
+
 def _codes(spot: Spot) -> tuple[str, ...] | None:
     return list_of(text, "a list of charge codes, such as `[Rent]`", empty=True)(spot)
 
 
 def _codes_of(charges: tuple[Charge, ...]) -> tuple[str, ...]:
-    """The codes that the plan's charges use, in order; those of overrides too."""
-    codes: dict[str, None] = {}
-    for charge in charges:
-        if charge.enabled:
-            codes[charge.code] = None
-            codes.update(
-                (str(each.changes["code"]), None) for each in charge.overrides if "code" in each.changes
-            )
-    return tuple(codes)
+    """The codes that the plan's charges use, in order; those of overrides and rosters too."""
+    return tuple(dict.fromkeys(code for charge in charges if charge.enabled for code in charge.codes))

@@ -7,23 +7,33 @@ from functools import partial
 import msgspec
 
 from chargeplan.core.dates import DateExpression
-from chargeplan.core.plan import Charge, Override, Selector, Step, Table, Template
-from chargeplan.loading.amounts import amount, late_fee
+from chargeplan.core.diagnostic import Place
+from chargeplan.core.plan import Charge, Code, Once, Override, Path, Selector, Step, Table, Template
+from chargeplan.loading.amounts import amount, late_fee, roster_column
 from chargeplan.loading.check import Fields, Reader, Spot, boolean, choice, list_of, slug, text
 from chargeplan.loading.files import Files
 from chargeplan.loading.node import Entry, Mapping, Scalar
-from chargeplan.loading.references import Reference, Scope, check_references
+from chargeplan.loading.references import ColumnReference, Reference, Scope, check_references
 from chargeplan.loading.rules import NOT_FOR_LATE_FEES, TIMING, check_rules
-from chargeplan.loading.tables import load_roster
+from chargeplan.loading.tables import Source, Where, check_told_apart, load_roster, place_of, without_empty
 from chargeplan.loading.templates import TemplateFault, compile_template
-from chargeplan.loading.timing import after_lease_end, once, prorate, schedule, span, step
+from chargeplan.loading.timing import (
+    after_lease_end,
+    dates_of_roster,
+    once,
+    prorate,
+    schedule,
+    service_days,
+    step,
+)
 from chargeplan.loading.values import Noted
-from chargeplan.loading.who import patterns, split, who
+from chargeplan.loading.who import patterns, split, where, who
 
 CHARGE_KEYS = (
     "code", "amount", "schedule", "once", "service", "prorate", "who", "roster", "split", "steps", "mid_period",
     "after_lease_end", "overrides", "description", "notes", "on_drift", "enabled", "late_fee",
 )  # fmt: skip
+ROSTER_FIELDS = ("file", "item", "where", "empty")
 OVERRIDE_SELECTORS = ("properties", "units", "residents", "from", "through", "waive", "reason")
 FIXED_KEYS = ("roster", "overrides")
 """What an exception cannot change: whose rows there are is not one household's matter."""
@@ -100,6 +110,7 @@ class _ChargeReader:
         self.problems = files.problems
         self.noted = Noted()
         self.roster: Table | None = None
+        self.skips_empty: Spot | None = None
         self.broken = around.broken
         self.fields: Fields | None = None
 
@@ -110,6 +121,8 @@ class _ChargeReader:
             return None
         self.roster = fields.optional("roster", self._roster, None)
         values = self._values(fields)
+        if self.roster is not None:
+            self.roster = values["roster"] = self._settled_roster(self.roster, values)
         check_rules(fields, values, self.roster, several=self.around.several, tables=self.around.tables)
         scope = Scope(self.roster, self.around.tables, self.around.charge_ids, self.broken)
         check_references(self.noted.references, scope, self.problems)
@@ -137,7 +150,6 @@ class _ChargeReader:
         values: dict[str, object] = {
             "id": self.entry.key.raw,
             "place": self.entry.key.place,
-            "code_place": fields.value_place("code"),
             "amount": None,
             "roster": self.roster,
             "who": self.around.who,
@@ -162,9 +174,9 @@ class _ChargeReader:
         steps: Reader[tuple[Step, ...]] = list_of(
             partial(step, noted=self.noted), "a list of steps", empty=True
         )
-        service = fields.optional("service", span, None)
+        service = fields.optional("service", partial(service_days, noted=self.noted), None)
         return {
-            "code": ("code", text),
+            "code": ("code", self._code),
             "amount": ("amount", partial(amount, noted=self.noted)),
             "schedule": ("schedule", partial(schedule, noted=self.noted)),
             "once": ("once", partial(once, noted=self.noted, service=service)),
@@ -181,34 +193,77 @@ class _ChargeReader:
             "enabled": ("enabled", boolean),
         }
 
+    def _code(self, spot: Spot) -> Code | None:
+        """A charge code by name or id, or the column in which the roster's rows have theirs."""
+        if not isinstance(spot.node, Mapping):
+            name = text(spot)
+            return None if name is None else Code({name: spot.node.place}, name=name)
+        fields = Fields(spot, spot.node, ("from",))
+        path = fields.required("from", self.noted.path((), "code"))
+        if path is None or self.roster is None or path.name not in self.roster.columns:
+            return None
+        places: dict[str, Place] = {}
+        for row in self.roster.all_rows():
+            if (written := row.cells[path.name]) is not None and written not in places:
+                places[written] = place_of(row, path.name, self.problems)
+        return Code(places, column=path.name)
+
     def _roster(self, spot: Spot) -> Table | None:
         item: str | None = None
+        rows: tuple[Where, ...] = ()
         place = spot.node.place
         if isinstance(spot.node, Mapping):
-            fields = Fields(spot, spot.node, ("file", "item"))
+            fields = Fields(spot, spot.node, ROSTER_FIELDS)
             written = fields.required("file", text)
             item = fields.optional("item", text, None)
+            rows = fields.optional("where", where, ())
+            if fields.optional("empty", choice("hold", "skip"), "hold") == "skip":
+                self.skips_empty = fields.at("empty")
             place = fields.value_place("file")
         else:
             written = text(spot)
-        name = None if written is None else self.files.beside(self.around.file, written, place)
-        roster = None if name is None else load_roster(self.files, name, item, place)
+        names = () if written is None else self.files.sources(self.around.file, written, place)
+        roster = load_roster(self.files, Source(names, place), item, rows) if names else None
         if roster is None:
             self.broken |= {"roster"}
         return roster
 
+    def _settled_roster(self, roster: Table, values: dict[str, object]) -> Table:
+        """The rows that ask for something, once it is known what the charge reads of them; rows of one key are told apart."""
+        if self.skips_empty is not None and values["amount"] is not None:
+            column = roster_column(values["amount"])
+            if column is None:
+                self.skips_empty.error(
+                    "`empty: skip` leaves out rows without an amount, and the amount is not the roster's.",
+                    "Write `amount: {from: roster.COLUMN}`, or delete `empty`.",
+                )
+            elif column in roster.columns:
+                roster = without_empty(roster, column)
+        once = values.get("once")
+        dates = dates_of_roster(once) if isinstance(once, Once) else ()
+        check_told_apart(
+            roster, lambda row: " ".join(filter(None, map(row.cells.get, dates))) or None, self.problems
+        )
+        return roster
+
     def _template(self, spot: Spot) -> Template | None:
         if isinstance(spot.node, Scalar) and spot.node.kind != "null" and not spot.node.raw:
-            return compile_template("")
+            return compile_template("", place=spot.node.place)
         source = text(spot)
         if source is None or ("roster" in self.broken and "roster" in source):
             return None
         columns = None if self.roster is None else self.roster.columns
+        place = spot.node.place
         try:
-            return compile_template(source, roster=columns, personal_data=self.around.personal_data)
+            template = compile_template(
+                source, roster=columns, personal_data=self.around.personal_data, place=place
+            )
         except TemplateFault as fault:
             spot.error(fault.summary, fault.detail)
             return None
+        paths = [Path("roster", column) for column in template.columns_as_written]
+        self.noted.references += [ColumnReference(path, "text", place) for path in paths]
+        return template
 
     # --- overrides -----------------------------------------------------------------------------------------------
 

@@ -11,8 +11,8 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from chargeplan.core.suggest import closest, did_you_mean
 from chargeplan.loading.node import Entry, Items, Mapping, Node, Problems, Scalar, describe
-from chargeplan.loading.suggest import closest, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

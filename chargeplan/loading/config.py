@@ -23,6 +23,7 @@ from chargeplan.core.config import (
 )
 from chargeplan.core.dates import DateUnit
 from chargeplan.core.diagnostic import Place
+from chargeplan.core.suggest import did_you_mean
 from chargeplan.loading.build import timezone, version
 from chargeplan.loading.check import (
     Fields,
@@ -40,7 +41,6 @@ from chargeplan.loading.check import (
 from chargeplan.loading.integrations import Systems
 from chargeplan.loading.integrations import reader_of as integration_reader
 from chargeplan.loading.node import Mapping, Problems, Scalar
-from chargeplan.loading.suggest import did_you_mean
 from chargeplan.loading.values import length, money_or_zero
 
 T = TypeVar("T")

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from chargeplan.core.diagnostic import Place
+from chargeplan.core.suggest import did_you_mean
 from chargeplan.disk.regular import read_regular
 from chargeplan.loading.node import Problems
-from chargeplan.loading.suggest import did_you_mean
 
 
 class Files:
@@ -42,6 +42,20 @@ class Files:
         """
         found = (path.relative_to(self.root) for path in self.root.glob(pattern) if not path.is_dir())
         return sorted(path.as_posix() for path in found if not is_hidden(path))
+
+    def sources(self, plan_file: str, written: str, place: Place) -> tuple[str, ...]:
+        """The names of the files that a plan calls ``written``, a path or a pattern; none, and an error, where there is none."""
+        name = self.beside(plan_file, written, place)
+        if name is None:
+            return ()
+        if not set(written) & set("*?[") or (self.root / name).is_file():
+            return (name,)
+        names = self.matching(name)
+        if not names:
+            self.problems.error(
+                place, f"No file fits `{written}`.", "Put a file there, or correct the pattern."
+            )
+        return tuple(names)
 
     def given(self, paths: Iterable[Path]) -> list[str]:
         """The names of files that somebody asks for by their paths, without those that are hidden, which are reported."""

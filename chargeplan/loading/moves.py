@@ -6,9 +6,9 @@ import msgspec
 
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.plan import Charge
+from chargeplan.core.suggest import did_you_mean
 from chargeplan.loading.check import SLUG, Fields, Spot, slug, text
 from chargeplan.loading.node import Problems
-from chargeplan.loading.suggest import did_you_mean
 
 
 class Move(msgspec.Struct, frozen=True):

@@ -31,6 +31,7 @@ from chargeplan.core.observed import (
 )
 from chargeplan.core.plan import Plan
 from chargeplan.core.select import Names, names_of
+from chargeplan.core.suggest import did_you_mean
 from chargeplan.loading.build import version
 from chargeplan.loading.check import (
     Fields,
@@ -48,7 +49,6 @@ from chargeplan.loading.integrations import Systems
 from chargeplan.loading.node import Mapping, Problems, Scalar
 from chargeplan.loading.project import load_project
 from chargeplan.loading.source import read_bytes
-from chargeplan.loading.suggest import did_you_mean
 from chargeplan.loading.values import fraction, money, money_or_zero
 
 TEST_KEYS = (
@@ -438,8 +438,7 @@ def _codes(plan: Plan) -> set[str]:
     """Every charge code that a plan names."""
     found = set(plan.owns)
     for charge in plan.charges:
-        found.add(charge.code)
-        found.update(str(each.changes["code"]) for each in charge.overrides if "code" in each.changes)
+        found.update(charge.codes)
         found.update(charge.late_fee.codes if charge.late_fee else ())
     return found
 

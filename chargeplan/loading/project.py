@@ -154,7 +154,7 @@ def _in_common(one: Plan, other: Plan, config: Config) -> str:
     """A property of both plans, as the later one calls it; empty where it would take Propexo's list to find one."""
     if one.properties is None or other.properties is None:
         named = one.properties or other.properties
-        return f"`{named[0]}`" if named else "every property"
+        return f"`{next(iter(named))}`" if named else "every property"
     ids = {_property_id(name, config) for name in one.properties}
     return next((f"`{name}`" for name in other.properties if _property_id(name, config) in ids), "")
 

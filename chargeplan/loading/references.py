@@ -14,13 +14,19 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from chargeplan.core.diagnostic import Place
-from chargeplan.core.money import MAX_CENTS, MoneyError, parse_money
+from chargeplan.core.money import MoneyError, parse_cell
 from chargeplan.core.plan import Path, Row, Table
+from chargeplan.core.suggest import did_you_mean
+from chargeplan.core.text import flaw_of
 from chargeplan.loading.node import Problems
-from chargeplan.loading.suggest import did_you_mean
+from chargeplan.loading.tables import place_of
 
-Use: TypeAlias = Literal["money", "number", "share", "date", "bill", "weight"]
-"""What a column is read as. A ``bill`` is money by period, a ``weight`` a share by unit; shares are not negative."""
+Use: TypeAlias = Literal["money", "number", "share", "date", "bill", "weight", "code", "text"]
+"""What a column is read as.
+
+A ``bill`` is money by period, a ``weight`` a share by unit; shares are not negative. A ``code`` is a charge's in every
+row, a ``text`` stands in a description as it is.
+"""
 
 _NUMBER = re.compile(r"-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?", re.ASCII)
 
@@ -80,7 +86,7 @@ def _check_column(reference: ColumnReference, scope: Scope, problems: Problems) 
     if column not in table.columns:
         problems.error(
             reference.place,
-            f"`{table.file}` has no column `{column}`.",
+            f"`{table.file_without(column)}` has no column `{column}`.",
             did_you_mean(column, table.columns, otherwise="Its columns are"),
         )
         return
@@ -93,9 +99,8 @@ def _check_column(reference: ColumnReference, scope: Scope, problems: Problems) 
             f"Use a table with `key: {needed}`.",
         )
         return
-    for rows in table.rows.values():
-        for row in rows:
-            _check_cell(row, column, reference, table.file, problems)
+    for row in table.all_rows():
+        _check_cell(row, column, reference, problems)
 
 
 def _find(reference: ColumnReference, scope: Scope, problems: Problems) -> Table | None:
@@ -121,21 +126,21 @@ def _find(reference: ColumnReference, scope: Scope, problems: Problems) -> Table
     return scope.tables.get(path.table)
 
 
-def _check_cell(row: Row, column: str, reference: ColumnReference, file: str, problems: Problems) -> None:
+def _check_cell(row: Row, column: str, reference: ColumnReference, problems: Problems) -> None:
     text = row.cells.get(column)
-    if text is None:
+    if text is None and reference.use != "code":
         return
-    if flaw := _CHECKS[reference.use](text):
+    if flaw := _CHECKS[reference.use](text or ""):
         used = f"`{reference.path}` is used on line {reference.place.line} of {reference.place.file}."
-        problems.error(Place(file, row.line), f"In the column `{column}`, {flaw}.", used)
+        problems.error(place_of(row, column, problems), f"In the column `{column}`, {flaw}.", used)
 
 
 def _money_flaw(text: str) -> str:
     try:
-        cents = parse_money(text)
+        parse_cell(text)
     except MoneyError as fault:
         return str(fault)
-    return "" if abs(cents) < MAX_CENTS else f"`{text}` is a billion or more: check the number of digits"
+    return ""
 
 
 def _number_flaw(text: str) -> str:
@@ -156,6 +161,15 @@ def _date_flaw(text: str) -> str:
     return f"`{text}` is not a date: write it like 2027-01-05"
 
 
+def _text_flaw(text: str) -> str:
+    flaw = flaw_of(text)
+    return f"the text {text!r} {flaw}, and a line's text is one line" if flaw else ""
+
+
+def _code_flaw(text: str) -> str:
+    return "" if text else "the cell is empty, and each row needs its charge code"
+
+
 _CHECKS: dict[Use, Callable[[str], str]] = {
     "money": _money_flaw,
     "bill": _money_flaw,
@@ -163,4 +177,6 @@ _CHECKS: dict[Use, Callable[[str], str]] = {
     "share": _share_flaw,
     "weight": _share_flaw,
     "date": _date_flaw,
+    "code": _code_flaw,
+    "text": _text_flaw,
 }

@@ -215,7 +215,7 @@ def _several_properties(shape: Shape) -> None:
         return
     roster, amount = shape.roster, shape.values.get("amount")
     if roster is not None and roster.key == "unit" and "property" not in roster.columns:
-        summary = f"The plan has several properties, and `{roster.file}` has no column `property`."
+        summary = f"The plan has several properties, and `{roster.file_without('property')}` has no column `property`."
         shape.error("roster", summary, "Add it, with each property's alias, name or id.")
     if isinstance(amount, Allocate):
         _allocate_per_property(shape, amount)
@@ -228,7 +228,7 @@ def _allocate_per_property(shape: Shape, amount: Allocate) -> None:
         return
     table = shape.tables.get(amount.bill.table)
     if table is not None and "property" not in table.columns:
-        summary = f"The plan has several properties, and `{table.file}` has no column `property`."
+        summary = f"The plan has several properties, and `{table.file_without('property')}` has no column `property`."
         shape.error("amount", summary, "Add it, with each property's alias, name or id.")
 
 

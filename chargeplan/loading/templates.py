@@ -16,9 +16,11 @@ from jinja2 import StrictUndefined, TemplateSyntaxError, nodes
 from jinja2.exceptions import TemplateError as JinjaError
 from jinja2.sandbox import SandboxedEnvironment
 
+from chargeplan.core.diagnostic import Place
 from chargeplan.core.errors import TemplateError
 from chargeplan.core.money import format_money
-from chargeplan.loading.suggest import did_you_mean
+from chargeplan.core.suggest import did_you_mean
+from chargeplan.core.text import flaw_of
 
 MAX_STEP = 2_000
 """Characters of any intermediate text, and the largest number a filter takes as an argument."""
@@ -68,9 +70,6 @@ _WORDS = {
     "Include": "includes", "Extends": "inheritance", "Block": "blocks", "Assign": "`set`", "AssignBlock": "`set`",
     "With": "`with`", "FilterBlock": "filter blocks", "Pow": "powers", "List": "lists", "Dict": "mappings", "Tuple": "tuples",
 }  # fmt: skip
-# Unicode's category Cc, and the two separators that end a line without being in it.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_LINE_BREAK = re.compile("[\n\r\u2028\u2029]")
 _FORMAT = re.compile(r"(%[-+ 0#]*\d{0,2}(\.\d{1,2})?[sdfx%]|[^%])*")
 
 
@@ -84,17 +83,40 @@ class TemplateFault(Exception):  # noqa: N818  # it is the user's fault, told as
 
 
 class CompiledTemplate:
-    """A template ready to render; the same values give the same text, so results may be kept by the names in ``uses``."""
+    """A template ready to render; the same values give the same text, so results may be kept by the names in ``uses``.
 
-    __slots__ = ("_names", "_render", "source", "uses")
+    ``columns_as_written`` are the roster's columns that stand in the text as their cells have them, through no filter.
+    """
+
+    __slots__ = ("_names", "_render", "columns_as_written", "place", "source", "uses")
 
     def __init__(
-        self, source: str, names: Mapping[str, str], render: Callable[[dict[str, object]], str]
+        self,
+        source: str,
+        names: Mapping[str, str],
+        columns_as_written: frozenset[str],
+        render: Callable[[dict[str, object]], str],
+        place: Place | None = None,
     ) -> None:
         self.source = source
         self.uses = frozenset(names)
+        self.columns_as_written = columns_as_written
+        self.place = place
         self._names = names
         self._render = render
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, CompiledTemplate) and (self.source, self.place) == (
+            other.source,
+            other.place,
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.place))
+
+    def at(self, place: Place | None) -> CompiledTemplate:
+        """The same template, as written at ``place``."""
+        return CompiledTemplate(self.source, self._names, self.columns_as_written, self._render, place)
 
     def __repr__(self) -> str:
         return f"CompiledTemplate({self.source!r})"
@@ -122,16 +144,21 @@ class CompiledTemplate:
 
 
 def compile_template(
-    source: str, *, roster: Iterable[str] | None = None, personal_data: bool = False
+    source: str,
+    *,
+    roster: Iterable[str] | None = None,
+    personal_data: bool = False,
+    place: Place | None = None,
 ) -> CompiledTemplate:
     """Check and compile a template; equal ones are compiled once.
 
-    ``roster`` are the columns of the charge's roster, or None where it has none.
+    ``roster`` are the columns of the charge's roster, or None where it has none; ``place`` is where it is written.
 
     Raises:
         TemplateFault: The template has a syntax error, does what templates may not, or uses a name that is not there.
     """
-    return _compile_once(source, None if roster is None else tuple(roster), personal_data)
+    compiled = _compile_once(source, None if roster is None else tuple(roster), personal_data)
+    return compiled if place is None else compiled.at(place)
 
 
 @functools.lru_cache(maxsize=512)
@@ -156,7 +183,8 @@ def _compile(source: str, walk: _Walk) -> CompiledTemplate:
     walk.check(tree)
     code = environment.compile(tree)
     template = environment.template_class.from_code(environment, code, {}, None)
-    return CompiledTemplate(source, walk.names, _plain(tree) or template.render)
+    columns = frozenset(walk.columns_as_written)
+    return CompiledTemplate(source, walk.names, columns, _plain(tree) or template.render)
 
 
 def _plain(tree: nodes.Template) -> Callable[[dict[str, object]], str] | None:
@@ -231,8 +259,8 @@ def _bounded(work: Callable[..., Any], *, sized: bool) -> Callable[..., Any]:
 
 
 def _flaw(text: str, limit: int) -> str:
-    if _CONTROL.search(text):
-        return "has a line break" if _LINE_BREAK.search(text) else "has a control character"
+    if flaw := flaw_of(text):
+        return flaw
     if len(text) > limit:
         return f"has {len(text)} characters; the limit is {limit}"
     return ""
@@ -248,6 +276,7 @@ class _Walk:
         self.roster = roster
         self.personal_data = personal_data
         self.names: dict[str, str] = {}
+        self.columns_as_written: set[str] = set()
 
     def check(self, tree: nodes.Template) -> None:
         """Check the whole tree, and replace names in place."""
@@ -268,6 +297,11 @@ class _Walk:
                 raise TemplateFault(
                     f"The template {_flaw(data, MAX_SOURCE)} in it.", "Write it on one line, or with `>-`."
                 )
+            case nodes.Output():
+                names = [_dotted(child) or "" for child in node.nodes]
+                self.columns_as_written |= {
+                    name.removeprefix("roster.") for name in names if name.startswith("roster.")
+                }
             case nodes.Filter(name=name):
                 self._filter(name, node)
             case nodes.Test(name=name):

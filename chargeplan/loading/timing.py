@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Literal, TypeAlias, cast
 
-from chargeplan.core.dates import FIRST_DAY, LAST_DAY, DateExpression, Days, add_months
+from chargeplan.core.dates import (
+    FIRST_DAY,
+    LAST_DAY,
+    DateChoice,
+    DateExpression,
+    Days,
+    RelativeDate,
+    add_months,
+)
 from chargeplan.core.plan import AfterLeaseEnd, Change, Once, Proration, Schedule, Step
 from chargeplan.loading.check import Fields, Reader, Spot, boolean, choice, date, integer
 from chargeplan.loading.node import Mapping, Scalar
@@ -21,6 +30,8 @@ STEP_KEYS = ("from", "change", "set", "round_to", "repeat")
 METHODS = ("none", "skip", "actual", "thirty", "banker", "annual")
 MONTHLY_METHODS = frozenset({"thirty", "banker", "annual"})
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+Service: TypeAlias = tuple[DateExpression, DateExpression]
+_SPAN_WORDS = "a mapping with `from` and `through`"
 _EVERY_WORDS = "`month`, `quarter`, `year`, `week`, or a number of months or weeks such as `2 weeks`"
 _NAMED: dict[str, tuple[Literal["month", "week"], int]] = {
     "month": ("month", 1),
@@ -95,8 +106,8 @@ def _check_schedule(fields: Fields, made: Schedule) -> None:
         )
     if not fields.has("from") and not fields.has("anchor"):
         _check_phase(fields, made)
-    if isinstance(made.first, dt.date) and isinstance(made.through, dt.date) and made.through < made.first:
-        _backwards(fields, made.first, made.through)
+    if made.first is not None and made.through is not None:
+        _is_backwards(fields, made.first, made.through)
 
 
 def _check_phase(fields: Fields, made: Schedule) -> None:
@@ -129,42 +140,62 @@ def is_monthly(made: Schedule) -> bool:
 # --- single dates and spans --------------------------------------------------------------------------------------
 
 
-def once(spot: Spot, noted: Noted, service: Days | None) -> Once | None:
+def once(spot: Spot, noted: Noted, service: Service | None) -> Once | None:
     """A single line's date, for the days of ``service``."""
     on = noted.date(spot)
     return None if on is None else Once(on, service)
 
 
-def span(spot: Spot) -> Days | None:
-    """``{from, through}``, both needed, inclusive."""
-    return _span(spot, needed=True)
+def dates_of_roster(once: Once) -> tuple[str, ...]:
+    """The roster's columns that say which day a single line is known by: rows with other days are other lines."""
+    return tuple(_columns(once.on if once.service is None else once.service[0]))
+
+
+def _columns(expression: DateExpression) -> Iterator[str]:
+    match expression:
+        case DateChoice(dates=dates):
+            for each in dates:
+                yield from _columns(each)
+        case RelativeDate(base=base, is_of_roster=True):
+            yield base.removeprefix("roster.")
+        case _:
+            pass
+
+
+def service_days(spot: Spot, noted: Noted) -> Service | None:
+    """``{from, through}`` of any dates, both needed, inclusive."""
+    fields = Fields.open(spot, ("from", "through"), _SPAN_WORDS)
+    if fields is None:
+        return None
+    date_reader: Reader[DateExpression] = noted.date
+    first, last = fields.required("from", date_reader), fields.required("through", date_reader)
+    if first is None or last is None or _is_backwards(fields, first, last):
+        return None
+    return first, last
 
 
 def open_span(spot: Spot) -> Days | None:
     """``{from, through}`` where an end that is not written is open."""
-    return _span(spot, needed=False)
-
-
-def _span(spot: Spot, *, needed: bool) -> Days | None:
-    fields = Fields.open(spot, ("from", "through"), "a mapping with `from` and `through`")
+    fields = Fields.open(spot, ("from", "through"), _SPAN_WORDS)
     if fields is None:
         return None
-    if needed:
-        first, last = fields.required("from", date), fields.required("through", date)
-    else:
-        first, last = fields.optional("from", date, FIRST_DAY), fields.optional("through", date, LAST_DAY)
-    if first is None or last is None:
-        return None
-    if last < first:
+    first, last = fields.optional("from", date, FIRST_DAY), fields.optional("through", date, LAST_DAY)
+    return None if _is_backwards(fields, first, last) else Days(first, last)
+
+
+def _is_backwards(fields: Fields, first: DateExpression, last: DateExpression) -> bool:
+    if isinstance(first, dt.date) and isinstance(last, dt.date) and last < first:
         _backwards(fields, first, last)
-        return None
-    return Days(first, last)
+        return True
+    return False
 
 
-def is_one_month(days: Days) -> bool:
-    """Whether the days are a month from some day to the day before the next."""
-    following = days.last + dt.timedelta(days=1)
-    return add_months(days.first, 1) == following
+def is_one_month(service: Service) -> bool:
+    """Whether the days are surely a month from some day to the day before the next."""
+    first, last = service
+    if not isinstance(first, dt.date) or not isinstance(last, dt.date):
+        return False
+    return add_months(first, 1) == last + dt.timedelta(days=1)
 
 
 # --- proration ---------------------------------------------------------------------------------------------------

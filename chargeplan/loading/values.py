@@ -9,14 +9,15 @@ import datetime as dt
 import re
 from decimal import Decimal
 from fractions import Fraction
+from typing import Literal
 
-from chargeplan.core.dates import DateExpression, DateUnit, RelativeDate
-from chargeplan.core.money import MAX_CENTS, BareIntegerError, MoneyError, parse_money
+from chargeplan.core.dates import DateChoice, DateExpression, DateUnit, RelativeDate
+from chargeplan.core.money import MAX_CENTS, BareIntegerError, MoneyError, format_money, parse_money
 from chargeplan.core.plan import Change, Path
-from chargeplan.loading.check import Fields, Reader, Spot, date, date_advice, number
+from chargeplan.core.suggest import did_you_mean
+from chargeplan.loading.check import Fields, Reader, Spot, date, date_advice, list_of, number
 from chargeplan.loading.node import Items, Mapping, Scalar
 from chargeplan.loading.references import ColumnReference, Reference, Use
-from chargeplan.loading.suggest import did_you_mean
 
 CHANGE_WORDS = 'a change with its sign, such as `"+3.5%"` or `"-50.00"`'
 MONEY_WORDS = "money with two decimals, such as `35.00`"
@@ -26,6 +27,9 @@ WEIGHT_PATHS = ("unit.square_feet", "unit.bedrooms", "lease.residents")
 _FORMS = ("roster.COLUMN", "table.NAME.COLUMN")
 _UNITS: dict[str, DateUnit] = {"day": "days", "week": "weeks", "month": "months", "year": "years"}
 _LENGTH = re.compile(r"(\d{1,4})\s+(day|week|month|year)s?", re.ASCII)
+_MORE_STEPS = re.compile(
+    r"\s*[+-]\s*\d+\s+(day|week|month|year)s?(\s*[+-]\s*\d+\s+(day|week|month|year)s?)+", re.ASCII
+)
 _RELATIVE = re.compile(
     r"(?P<base>roster\..+?|[a-z_]+(?:\.\S+)?)(?:\s*(?P<sign>[+-])\s*(?P<count>\d{1,5})\s+(?P<unit>day|week|month|year)s?)?",
     re.ASCII,
@@ -43,11 +47,12 @@ def money(spot: Spot) -> int | None:
         spot.wrong(MONEY_WORDS)
         return None
     try:
-        return _sane(spot, parse_money(node.raw))
+        return parse_money(node.raw)
     except MoneyError as fault:
         summary, _, advice = str(fault).partition(": ")
         if isinstance(fault, BareIntegerError):
-            advice = f"write `{fault.number}.00` for dollars or `{{cents: {fault.number}}}` for cents"
+            shown = (format_money(int(fault.number) * 100), format_money(int(fault.number)))
+            advice = f"write `{fault.number}.00` for {shown[0]} or `{{cents: {fault.number}}}` for {shown[1]}"
         spot.error(f"{spot.label}: {summary}.", advice[:1].upper() + advice[1:] + "." if advice else "")
         return None
 
@@ -60,15 +65,11 @@ def _cents(spot: Spot) -> int | None:
             fields.missing("cents")
         return None
     if isinstance(entry.node, Scalar) and entry.node.kind == "int" and isinstance(entry.node.value, int):
-        return _sane(spot, entry.node.value)
+        if abs(entry.node.value) <= MAX_CENTS:
+            return entry.node.value
+        spot.error(f"{spot.label} is ten billion or more.", "Check the number of digits.")
+        return None
     entry.wrong("whole cents, such as `3500`")
-    return None
-
-
-def _sane(spot: Spot, cents: int) -> int | None:
-    if abs(cents) < MAX_CENTS:
-        return cents
-    spot.error(f"{spot.label} is a billion or more.", "Check the number of digits.")
     return None
 
 
@@ -113,18 +114,18 @@ percentage = fraction(-1000, 1000, "a percentage, such as `12.5`")
 
 
 def rate(spot: Spot) -> Fraction | None:
-    """Money per unit, with one to six decimals, as exact cents; a bare integer is as ambiguous as an amount."""
+    """Money per unit, with one to six decimals, as exact cents. A rate is in dollars: a bare integer lacks its decimals."""
     node = spot.node
     raw = node.raw.strip() if isinstance(node, Scalar) and node.kind not in ("null", "bool", "date") else ""
     if re.fullmatch(r"-?\$?(\d{1,3}(,\d{3})+|\d{1,12})\.\d{1,6}", raw, re.ASCII):
         return Fraction(Decimal(raw.replace("$", "").replace(",", ""))) * 100
-    if re.fullmatch(r"-?\d+", raw, re.ASCII):
-        spot.error(
-            f"{spot.label}: `{raw}` could be dollars or cents.",
-            f"Write `{raw}.00` for dollars or `{Decimal(raw) / 100:.2f}` for cents.",
-        )
-        return None
-    spot.wrong("money per unit with up to six decimals, such as `35.00` or `0.05`")
+    if re.fullmatch(r"0+", raw, re.ASCII):
+        return Fraction(0)
+    likely = re.fullmatch(r"-?\$?(\d{1,3}(,\d{3})+|\d+)", raw, re.ASCII)
+    spot.wrong(
+        "money per unit with one to six decimals, such as `35.00` or `0.00613`",
+        f"Write `{raw}.00`." if likely else "",
+    )
     return None
 
 
@@ -183,11 +184,15 @@ class Noted:
         forms = (
             *known,
             *(() if use in ("bill", "weight") else _FORMS[:1]),
-            _FORMS[1],
+            *(() if use == "code" else _FORMS[1:]),
             *(("fee.NAME",) if fees else ()),
         )
         path = _parse_path(raw, known, fees=fees)
-        if path is None or (path.root == "roster" and use in ("bill", "weight")):
+        if (
+            path is None
+            or (path.root == "roster" and use in ("bill", "weight"))
+            or (path.root == "table" and use == "code")
+        ):
             shown = ", ".join(f"`{form}`" for form in forms)
             spot.wrong(f"one of {shown}", _path_advice(raw, known))
             return None
@@ -196,13 +201,19 @@ class Noted:
         return path
 
     def date(self, spot: Spot) -> DateExpression | None:
-        """A date, or one relative to the household's lease or to a roster's cell."""
+        """A date, one relative to the household's lease or to a roster's cell, or the earliest or latest of several."""
         node = spot.node
+        if isinstance(node, Mapping):
+            return self._date_choice(spot)
         if isinstance(node, Scalar) and (node.kind == "date" or re.match(r"\d", node.raw)):
             return self._day(spot)
         raw = node.raw.strip() if isinstance(node, Scalar) and node.kind != "null" else ""
         match = _RELATIVE.fullmatch(raw)
         base = match["base"] if match else ""
+        if (base.startswith("roster.") or not match) and (more := _MORE_STEPS.search(raw)):
+            told = f"{spot.label}: a date takes one `+` or `-`; `{raw}` has {len(re.findall('[+-] ?[0-9]', more[0]))}."
+            spot.error(told, "Write one step, in days for instance, or the date as a column of the roster.")
+            return None
         if match is None or (base not in _BASES and not base.startswith("roster.")):
             spot.wrong(DATE_WORDS, _date_advice(raw, base))
             return None
@@ -212,6 +223,22 @@ class Noted:
             )
         count = int(match["count"] or 0) * (-1 if match["sign"] == "-" else 1)
         return RelativeDate(base, count, _UNITS[match["unit"] or "day"], raw)
+
+    def _date_choice(self, spot: Spot) -> DateChoice | None:
+        fields = Fields.open(spot, ("earliest", "latest"))
+        if fields is None:
+            return None
+        which: Literal["earliest", "latest"] = "earliest" if fields.has("earliest") else "latest"
+        if fields.has("earliest") and fields.has("latest"):
+            fields.problems.error(
+                fields.key_place("latest"), "A date takes `earliest` or `latest`, not both.", "Delete one."
+            )
+            return None
+        dates: Reader[tuple[DateExpression, ...]] = list_of(
+            self.date, "a list of dates, such as `[move_out, 2027-08-31]`"
+        )
+        chosen = fields.required(which, dates)
+        return DateChoice(which, chosen) if chosen else None
 
     def _day(self, spot: Spot) -> dt.date | None:
         node = spot.node

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from chargeplan.core.plan import Selector, Split
-from chargeplan.loading.check import Fields, Spot, choice, list_of, text
-from chargeplan.loading.node import Mapping, Scalar
+from chargeplan.loading.check import Fields, Spot, choice, entry_spot, list_of, text
+from chargeplan.loading.node import Items, Mapping, Scalar
+from chargeplan.loading.tables import Where
 from chargeplan.loading.values import Noted
 
 WHO_KEYS = ("lease_status", "resident", "units", "buildings", "floor_plans", "has", "except")
@@ -44,6 +45,23 @@ def _except(spot: Spot) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
     if fields is None:
         return None
     return fields.optional("units", _exceptions, ()), fields.optional("residents", _exceptions, ())
+
+
+def where(spot: Spot) -> tuple[Where, ...] | None:
+    """Which rows of a roster are meant, by columns and the values that they may have."""
+    if not isinstance(spot.node, Mapping) or not spot.node.entries:
+        spot.wrong("a mapping of columns to values, such as `{code: WTR}` or `{code: [WTR, SWR]}`")
+        return None
+    found: list[Where] = []
+    for entry in spot.node.entries:
+        value = entry_spot(entry, spot.problems)
+        if isinstance(value.node, Items):
+            values = list_of(text, "a list of values")(value)
+        else:
+            values = None if (one := text(value)) is None else (one,)
+        if values:
+            found.append(Where(entry.key.raw, values, entry.key.place, entry.value.place))
+    return tuple(found)
 
 
 def split(spot: Spot, noted: Noted) -> Split | None:

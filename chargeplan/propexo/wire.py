@@ -48,7 +48,7 @@ class Record(msgspec.Struct, frozen=True):
 class Line(Protocol):
     """A line on its way: everything that some system wants to know of it.
 
-    ``moment`` is noon of the line's day in the property's zone, in UTC. ``code_id`` is what ``code:`` named: a charge code, or a financial account.
+    ``moment`` lies in the line's day, in the property's zone and in UTC. ``code_id`` is what ``code:`` named: a charge code, or a financial account.
     """
 
     @property

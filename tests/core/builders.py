@@ -35,7 +35,7 @@ from chargeplan.core.observed import (
     SyncedCharge,
     Unit,
 )
-from chargeplan.core.plan import Charge, Fixed, FromPath, Once, Path, Plan, Row, Schedule, Table
+from chargeplan.core.plan import Charge, Code, Fixed, FromPath, Once, Path, Plan, Row, Schedule, Table
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import Posting, posting_of
 from chargeplan.core.select import Names
@@ -43,6 +43,7 @@ from chargeplan.core.site import Setting
 from chargeplan.core.steady import Recorded, steady_lines
 
 PLACE = Place("plans/oak.yaml", 7)
+TABLE = "plans/table.csv"
 MONTHLY = Schedule("month", 1, day=1)
 RENT = FromPath(Path("lease", "rent"))
 AUGUST = ("2027-08-01", "2027-08-31")
@@ -84,8 +85,9 @@ def when(text: str | None) -> Any:
 class Text:
     """A template: ``{name}`` stands for the value of the dotted name."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, place: Place | None = None) -> None:
         self.source = source
+        self.place = place
         self.uses = frozenset(part.partition("}")[0] for part in source.split("{")[1:])
 
     def render(self, values: Mapping[str, object]) -> str:
@@ -116,7 +118,7 @@ def schedule(
 
 
 def once(on: str, service: tuple[str, str] | None = None) -> Once:
-    return Once(when(on), days(*service) if service else None)
+    return Once(when(on), (when(service[0]), when(service[1])) if service else None)
 
 
 def charge(name: str = "rent", amount: Any = RENT, **rest: Any) -> Charge:
@@ -129,13 +131,20 @@ def charge(name: str = "rent", amount: Any = RENT, **rest: Any) -> Charge:
         "key_plan": "oak",
         "key_charge": name,
     }
-    return Charge(id=name, amount=amount, **(values | timing | rest))
+    values |= timing | rest
+    if isinstance(values["code"], str):
+        values["code"] = code(values["code"])
+    return Charge(id=name, amount=amount, **values)
+
+
+def code(name: str) -> Code:
+    return Code({name: PLACE}, name=name)
 
 
 def plan(*charges: Charge, **rest: Any) -> Plan:
     values: dict[str, Any] = {
         "integration_id": "int-1",
-        "properties": ("oak",),
+        "properties": {"oak": PLACE},
         "timezone": "America/Chicago",
     }
     return Plan(name=rest.pop("name", "oak"), place=PLACE, charges=charges or (charge(),), **(values | rest))
@@ -208,10 +217,15 @@ def roster(key: str, *rows: Mapping[str, str | None], item: str | None = None) -
     found: dict[str, tuple[Row, ...]] = {}
     for n, cells in enumerate(rows):
         row = Row(
-            str(cells[key]), cells.get("property"), cells.get(item) if item else None, dict(cells), n + 2
+            str(cells[key]),
+            cells.get("property"),
+            cells.get(item) if item else None,
+            dict(cells),
+            TABLE,
+            n + 2,
         )
         found[row.key] = (*found.get(row.key, ()), row)
-    return Table("plans/table.csv", key, tuple(rows[0]) if rows else (key,), found, item)  # type: ignore[arg-type]
+    return Table(TABLE, key, tuple(rows[0]) if rows else (key,), found, item)  # type: ignore[arg-type]
 
 
 def setting(of: Plan, seen: ObservedProperty, window: tuple[str, str] = AUGUST, **rest: Any) -> Setting:

@@ -9,6 +9,7 @@ import pytest
 from chargeplan.core.money import (
     MoneyError,
     format_money,
+    parse_cell,
     parse_money,
     round_half_away,
     round_to_multiple,
@@ -40,23 +41,52 @@ def test_money_is_a_decimal_with_two_places(text: str, cents: int) -> None:
         ("35", "`35.00` for dollars or `0.35` for cents"),
         ("7", "`7.00` for dollars or `0.07` for cents"),
         ("-1,250", "`-1250.00` for dollars or `-12.50` for cents"),
-        ("9" * 5000 + ".00", "`" + "9" * 40 + "…` is a billion or more"),
+        ("9" * 5000 + ".00", "`" + "9" * 40 + "…` is ten billion or more"),
         ("9" * 5000, "`" + "9" * 40 + "…` is not money"),
         ("35.000", "exactly two decimals"),
         ("35.5", "exactly two decimals"),
         ("35.", "exactly two decimals"),
-        ("1,23.00", "exactly two decimals"),
+        ("1,73,900.00", "write `173,900.00`, if that is meant"),
+        ("1.250,00", "write `1,250.00`, if that is meant"),
+        ("35,00", "write `35.00`, if that is meant"),
+        ("1 250.00", "write `1,250.00`, if that is meant"),
+        ("($1,250.00)", "write `-1,250.00`, if that is meant"),
+        ("100.00-", "write `-100.00`, if that is meant"),
+        ("+35.00", "write `35.00`, if that is meant"),
+        ("10,000,000,000.00", "is ten billion or more"),
         ("", "is not money"),
         ("--1.00", "is not money"),
         ("1e2", "is not money"),
         ("\u0663.\u0660\u0660", "is not money"),
-        ("35.00 USD", "is not money"),
+        ("35.00 USD", "write `35.00`, if that is meant"),
+        ("€ 35.00", "write a decimal with two places"),
     ],
 )
 def test_everything_else_is_refused_with_what_to_write(text: str, said: str) -> None:
     with pytest.raises(MoneyError, match=r".") as problem:
         parse_money(text)
     assert said in str(problem.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "cents"),
+    [
+        ("125.5", 12550),
+        ("40", 4000),
+        ("-$1,250", -125000),
+        ("$1,250.5", 125050),
+        ("9,999,999,999.99", 999_999_999_999),
+    ],
+)
+def test_in_a_cell_a_spreadsheet_may_have_dropped_the_zeros(text: str, cents: int) -> None:
+    assert parse_cell(text) == cents
+
+
+@pytest.mark.parametrize("text", ["40.", ".5", "40.000", "1,25", "4o", "10,000,000,000"])
+def test_a_cell_has_no_other_liberties(text: str) -> None:
+    with pytest.raises(MoneyError, match=r".") as problem:
+        parse_cell(text)
+    assert f"`{text}" in str(problem.value)
 
 
 @pytest.mark.parametrize(

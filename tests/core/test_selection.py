@@ -14,6 +14,7 @@ from tests.core.builders import (
     Fixed,
     billed,
     charge,
+    code,
     d,
     expanded,
     lease,
@@ -245,11 +246,13 @@ def test_an_override_may_move_the_dates() -> None:
 
 def test_a_code_that_only_another_property_has_is_no_problem_here() -> None:
     assert (
-        expanded(rent_plan(overrides=(override({"code": "Elm Rent"}, properties=("elm",)),))).diagnostics
+        expanded(
+            rent_plan(overrides=(override({"code": code("Elm Rent")}, properties=("elm",)),))
+        ).diagnostics
         == ()
     )
     (problem,) = expanded(
-        rent_plan(overrides=(override({"code": "Elm Rent"}, properties=("oak",)),))
+        rent_plan(overrides=(override({"code": code("Elm Rent")}, properties=("oak",)),))
     ).diagnostics
     assert problem.is_error
     assert "no charge code named `Elm Rent`" in problem.summary

@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chargeplan.core.diagnostic import Place
 from chargeplan.core.plan import Row
 from chargeplan.loading.files import Files
 from chargeplan.loading.node import Problems
-from chargeplan.loading.tables import load_roster, load_table
+from chargeplan.loading.tables import Source, load_roster, load_table
 from tests.loading.helpers import HEAD, RENT, charge, load, told
 
+R = "plans/r.csv"
 ROSTER = HEAD + RENT + "    amount: {from: roster.rate}\n    roster: r.csv\n"
 ITEMS = HEAD + RENT + "    amount: {from: roster.rate}\n    roster: {file: r.csv, item: space}\n"
 TABLE = HEAD + "tables: {fees: {file: r.csv, key: unit}}\n" + RENT + "    amount: {from: table.fees.rate}\n"
@@ -47,8 +49,8 @@ def test_items_tell_rows_of_one_key_apart(tmp_path):
         load(tmp_path, ITEMS, r__csv="resident_id,space,rate,property\nr1,A,1.00,oak\nr1,B,2.00,oak\n")
     ).roster
     assert table.rows["r1"] == (
-        Row("r1", "oak", "A", {"resident_id": "r1", "space": "A", "rate": "1.00", "property": "oak"}, 2),
-        Row("r1", "oak", "B", {"resident_id": "r1", "space": "B", "rate": "2.00", "property": "oak"}, 3),
+        Row("r1", "oak", "A", {"resident_id": "r1", "space": "A", "rate": "1.00", "property": "oak"}, R, 2),
+        Row("r1", "oak", "B", {"resident_id": "r1", "space": "B", "rate": "2.00", "property": "oak"}, R, 3),
     )
 
 
@@ -63,21 +65,25 @@ FAULTS = [
     (ROSTER, "units,rate\n1,1.00\n", "1:1 error: The header has no column `resident_id` or `lease_id` or `unit`, which is the key. If `units` is meant, call it `unit`."),
     (ROSTER, "unit,resident_id,rate\n1,r,1.00\n", "1:1 error: The header has `resident_id` and `unit`, and only one can be the key. Rename the column that is only for people, to `unit_number` for instance."),
     (ROSTER, "unit;rate\n1;1.00\n", "1:1 error: The columns are separated by semicolons. Save the file with commas."),
-    (ROSTER, "unit,,rate\n1,,1.00\n", "1:1 error: Column 2 has no name. Name it in the header, or delete it."),
-    (ROSTER, "unit,rate,rate\n1,1.00,2.00\n", "1:1 error: The column `rate` is there twice. Rename or delete one of them."),
-    (ROSTER, "unit,rate\n1,1.00\n2\n", "3:1 error: The row has 1 cell, the header has 2. Put a cell with a comma in quotes."),
-    (ROSTER, "unit,rate\n1,1,250.00\n", "2:1 error: The row has 3 cells, the header has 2. Put a cell with a comma in quotes."),
+    (ROSTER, "unit,,rate\n1,,1.00\n", "1:6 error: Column 2 has no name. Name it in the header, or delete it."),
+    (ROSTER, "unit,rate,rate\n1,1.00,2.00\n", "1:11 error: The column `rate` is there twice. Rename or delete one of them."),
+    (ROSTER, "unit,rate\n1,1.00\n2\n", "3:2 error: The row has 1 cell, the header has 2. Put a cell with a comma in quotes."),
+    (ROSTER, "unit,rate\n1,1,250.00\n", "2:5 error: The row has 3 cells, the header has 2. Put a cell with a comma in quotes."),
     (ROSTER, "unit,rate\n,1.00\n", "2:1 error: The cell `unit` is empty. Every row needs one; delete the row if it is not meant."),
     (ROSTER, "unit,rate\n1,1.00\n2,1.00\n1,2.00\n", "4:1 error: The unit `1` is there twice: first on line 2. Delete one; where one key has several rows on purpose, a roster takes `{file: …, item: COLUMN}`."),
-    (ROSTER, 'unit,rate\n1,"1.00\n', '2:1 error: The row cannot be read: a quote is never closed. Write a quote inside a quoted cell twice: "".'),
-    (ROSTER, 'unit,rate\n1,"1.00"x\n', '2:1 error: The row cannot be read: text follows a closing quote. Write a quote inside a quoted cell twice: "".'),
+    (ROSTER, 'unit,rate\n1,"1.00\n', '2:3 error: The row cannot be read: a quote is never closed. Write a quote inside a quoted cell twice: "".'),
+    (ROSTER, 'unit,rate\n1,"1.00"x\n', '2:9 error: The row cannot be read: text follows a closing quote. Write a quote inside a quoted cell twice: "".'),
     (ROSTER, b"unit,rate\n1,1.00\nB\xe4r,2.00\n", "3:2 error: The byte 0xE4 is not UTF-8. Save the file as UTF-8; it was probably saved as Windows-1252."),
-    (ROSTER, "unit,rate\n1,75\n", "2:1 error: In the column `rate`, `75` could be dollars or cents: write `75.00` for dollars or `0.75` for cents. `roster.rate` is used on line 9 of plans/plan.yaml."),
-    (ROSTER, 'unit,rate\n1,"$1,000,000,000.00"\n', "2:1 error: In the column `rate`, `$1,000,000,000.00` is a billion or more: check the number of digits. `roster.rate` is used on line 9 of plans/plan.yaml."),
-    (ROSTER, "unit,rate\n1,75.000\n", "2:1 error: In the column `rate`, `75.000` is not money: write exactly two decimals, as in `35.00`. `roster.rate` is used on line 9 of plans/plan.yaml."),
+    (ROSTER, "unit\trate\n1\t1.00\n", "1:1 error: The columns are separated by tabs. Save the file with commas."),
+    (ROSTER, "sep=,\nunit,rate\n1,1.00\n", "1:1 error: The line `sep=,` is Excel's, and no header. Delete the line."),
+    (ROSTER, "sep=;\nunit;rate\n1;1.00\n", "1:1 error: The line `sep=;` is Excel's, and no header. Delete the line."),
+    (ROSTER, 'unit,note,rate\n1,"a,\nb",x\n', "3:4 error: In the column `rate`, `x` is not money: write a decimal with two places, as in `35.00`, `$1,250.00` or `-100.00`. `roster.rate` is used on line 9 of plans/plan.yaml."),
+    (ROSTER, 'unit,note,rate\n1,"say ""hi, you""","1,25"\n', "2:21 error: In the column `rate`, `1,25` is not money: write `1.25`, if that is meant. `roster.rate` is used on line 9 of plans/plan.yaml."),
+    (ROSTER, 'unit,rate\n1,"$10,000,000,000.00"\n', "2:3 error: In the column `rate`, `$10,000,000,000.00` is ten billion or more: check the number of digits. `roster.rate` is used on line 9 of plans/plan.yaml."),
+    (ROSTER, "unit,rate\n1,75.000\n", "2:3 error: In the column `rate`, `75.000` is not money: write exactly two decimals, as in `35.00`. `roster.rate` is used on line 9 of plans/plan.yaml."),
     (ITEMS, "unit,rate,bay\n1,1.00,A\n", "1:1 error: The header has no column `space`, which is the roster's `item`. The columns are: `unit`, `rate`, `bay`."),
     (ITEMS, "unit,rate,space\n1,1.00,A\n1,2.00,A\n", "3:1 error: The unit `1` with the space `A` is there twice: first on line 2. Delete one of them."),
-    (ITEMS, "unit,rate,space\n1,1.00,\n", "2:1 error: The cell `space` is empty. Every row needs one; delete the row if it is not meant."),
+    (ITEMS, "unit,rate,space\n1,1.00,\n", "2:8 error: The cell `space` is empty. Every row needs one; delete the row if it is not meant."),
     (TABLE, "resident_id,rate\nr1,1.00\n", "1:1 error: The header has no column `unit`, which is the key. The columns are: `resident_id`, `rate`."),
     (PERIOD, "period,rate\n08/2027,1.00\n", "2:1 error: `08/2027` is not a period. Write the year and the month: 2027-08."),
 ]  # fmt: skip
@@ -104,7 +110,7 @@ def test_cells_are_what_their_column_is_used_as(tmp_path, use, cell, flaw):
         tmp_path, f"{head}    roster: r.csv\n    {use}\n", r__csv=f"resident_id,x\nr0,\nr1,{cell}\n"
     )
     assert [(str(each.place), each.summary) for each in loaded.diagnostics] == [
-        ("plans/r.csv:3:1", f"In the column `x`, {flaw}.")
+        ("plans/r.csv:3:4", f"In the column `x`, {flaw}.")
     ]
 
 
@@ -140,6 +146,165 @@ def test_several_properties_need_a_property_column(tmp_path, properties):
     assert load(tmp_path, plan, r__csv="unit,rate,property\n1,1.00,oak\n").project
 
 
+# --- which rows are meant ------------------------------------------------------------------------------------------
+
+BILLS = (
+    HEAD
+    + RENT.replace("code: Rent", "code: {from: roster.code}").replace(
+        "schedule: {every: month}", "once: roster.date"
+    )
+    + "    amount: {from: roster.amount}\n    roster: {file: bills/*.csv, item: ref}\n"
+)
+
+
+def bills(root, plan=BILLS, **months):
+    (root / "plans" / "bills").mkdir(parents=True)
+    for month, rows in months.items():
+        text = "unit,date,code,amount,ref\n" + rows
+        (root / "plans" / "bills" / f"{month.lstrip('m')}.csv").write_text(text)
+    return load(root, plan)
+
+
+def test_the_rows_of_all_files_of_a_pattern_in_the_order_of_their_names(tmp_path):
+    loaded = bills(
+        tmp_path,
+        m2027_09="101,2027-09-05,WTR,12.00,a\n",
+        m2027_08="101,2027-08-05,WTR,11,a\n102,2027-08-05,TRS,4.5,b\n",
+    )
+    table = charge(loaded).roster
+    assert [(row.file, row.line, row.key, row.item) for row in table.all_rows()] == [
+        ("plans/bills/2027_08.csv", 2, "101", "a"),
+        ("plans/bills/2027_09.csv", 2, "101", "a"),
+        ("plans/bills/2027_08.csv", 3, "102", "b"),
+    ]
+    assert sorted(loaded.project.digests) == [
+        "chargeplan.yaml", "plans/bills/2027_08.csv", "plans/bills/2027_09.csv", "plans/plan.yaml",
+    ]  # fmt: skip
+
+
+def test_every_code_of_the_files_is_owned_and_knows_its_cell(tmp_path):
+    loaded = bills(
+        tmp_path, m08="101,2027-08-05,WTR,11.00,a\n102,2027-08-05,TRS,4.50,b\n103,2027-08-05,WTR,1.00,c\n"
+    )
+    assert loaded.project.plans[0].owns == ("WTR", "TRS")
+    assert {name: str(place) for name, place in charge(loaded).codes.items()} == {
+        "WTR": "plans/bills/08.csv:2:16",
+        "TRS": "plans/bills/08.csv:3:16",
+    }
+
+
+def test_a_row_without_a_code_is_an_error_at_its_cell(tmp_path):
+    assert told(bills(tmp_path, m08="101,2027-08-05,,11.00,a\n").diagnostics) == [
+        "plans/bills/08.csv:2:16 error: In the column `code`, the cell is empty, and each row needs its charge code. `roster.code` is used on line 7 of plans/plan.yaml."
+    ]
+
+
+def test_the_same_item_on_another_day_is_another_line_and_on_the_same_day_an_error(tmp_path):
+    loaded = bills(
+        tmp_path,
+        m08="101,2027-08-05,WTR,11.00,a\n",
+        m09="101,2027-09-05,WTR,11.00,a\n101,2027-08-05,WTR,11.00,a\n",
+    )
+    assert told(loaded.diagnostics) == [
+        "plans/bills/09.csv:3:1 error: The unit `101` with the ref `a` on `2027-08-05` is there twice: first on line 2 of plans/bills/08.csv. Delete one of them."
+    ]
+
+
+@pytest.mark.parametrize(("where", "keys"), [
+    ("{code: WTR}", ["101", "103"]),
+    ("{code: [WTR, TRS], unit: 102}", ["102"]),
+])  # fmt: skip
+def test_where_takes_the_rows_that_have_the_values(tmp_path, where, keys):
+    plan = BILLS.replace("item: ref", f"item: ref, where: {where}")
+    rows = "101,2027-08-05,WTR,11.00,a\n102,2027-08-05,TRS,4.50,b\n103,2027-08-05,WTR,1.00,c\n104,2027-08-05,GAS,x,d\n"
+    assert list(charge(bills(tmp_path, plan, m08=rows)).roster.rows) == keys
+
+
+def test_where_names_a_column_and_a_value_that_are_there(tmp_path):
+    rows = "101,2027-08-05,WTR,11.00,a\n"
+    loaded = bills(tmp_path, BILLS.replace("item: ref", "item: ref, where: {cod: WTR}"), m08=rows)
+    assert told(loaded.diagnostics) == [
+        "plans/plan.yaml:10:52 error: `plans/bills/08.csv` has no column `cod`. Did you mean `code`?"
+    ]
+    loaded = load(tmp_path, BILLS.replace("item: ref", "item: ref, where: {code: WRT}"))
+    assert told(loaded.diagnostics) == [
+        "plans/plan.yaml:10:58 warning: No row of `plans/bills/08.csv` has `WRT` in its column `code`. Did you mean `WTR`?"
+    ]
+
+
+def test_an_empty_amount_is_held_or_the_row_is_as_if_it_were_not_there(tmp_path):
+    rows = "101,2027-08-05,WTR,,a\n102,2027-08-05,WTR,1.00,b\n101,2027-08-05,WTR,2.00,a\n"
+    assert len(bills(tmp_path, m08=rows).diagnostics) == 1
+    loaded = load(tmp_path, BILLS.replace("item: ref", "item: ref, empty: skip"))
+    assert [row.line for row in charge(loaded).roster.all_rows()] == [4, 3]
+
+
+def test_empty_is_about_an_amount_of_the_roster(tmp_path):
+    plan = BILLS.replace("item: ref", "item: ref, empty: skip").replace("{from: roster.amount}", "3.00")
+    assert told(bills(tmp_path, plan, m08="101,2027-08-05,WTR,,a\n").diagnostics) == [
+        "plans/plan.yaml:10:51 error: `empty: skip` leaves out rows without an amount, and the amount is not the roster's. Write `amount: {from: roster.COLUMN}`, or delete `empty`."
+    ]
+
+
+def test_hidden_files_are_no_rosters(tmp_path):
+    loaded = bills(tmp_path, **{"m08": "101,2027-08-05,WTR,1.00,a\n", "m.09": "not,a,bill\n"})
+    assert charge(loaded).roster.headers.keys() == {"plans/bills/08.csv"}
+
+
+def test_a_pattern_that_nothing_fits_and_a_link_to_nowhere_are_errors(tmp_path):
+    assert [each.summary for each in bills(tmp_path).diagnostics] == ["No file fits `bills/*.csv`."]
+    (tmp_path / "plans" / "bills" / "09.csv").symlink_to("gone.csv")
+    [problem] = load(tmp_path, BILLS).diagnostics
+    assert "plans/bills/09.csv" in problem.summary
+
+
+def test_each_file_of_a_pattern_has_the_columns_that_are_used(tmp_path):
+    (tmp_path / "plans" / "bills").mkdir(parents=True)
+    (tmp_path / "plans" / "bills" / "08.csv").write_text(
+        "unit,date,code,amount,ref\n101,2027-08-05,WTR,1.00,a\n"
+    )
+    (tmp_path / "plans" / "bills" / "09.csv").write_text("unit,date,code,ref\n101,2027-09-05,WTR,a\n")
+    assert [each.summary for each in load(tmp_path, BILLS).diagnostics] == [
+        "`plans/bills/09.csv` has no column `amount`."
+    ]
+
+
+METERS = (
+    HEAD
+    + "tables: {meters: {file: r.csv, key: [unit, period]}}\n"
+    + RENT
+    + "    amount: {rate: 0.05, per: table.meters.used}\n"
+)
+
+
+def test_a_table_of_units_and_months_has_a_row_for_each(tmp_path):
+    loaded = load(tmp_path, METERS, r__csv="unit,period,used\n101,2027-07,5\n101,2027-08,7\n")
+    table = loaded.project.plans[0].tables["meters"]
+    assert [(row.key, row.period, row.cells["used"]) for row in table.all_rows()] == [
+        ("101", "2027-07", "5"),
+        ("101", "2027-08", "7"),
+    ]
+
+
+@pytest.mark.parametrize(("content", "expected"), [
+    ("unit,used\n101,5\n", "1:1 error: The header has no column `period`, which is a part of the key. The columns are: `unit`, `used`."),
+    ("unit,period,used\n101,2027-8,5\n", "2:5 error: `2027-8` is not a period. Write the year and the month: 2027-08."),
+    ("unit,period,used\n101,2027-08,5\n101,2027-08,6\n", "3:1 error: The unit `101` in `2027-08` is there twice: first on line 2. Delete one of them."),
+])  # fmt: skip
+def test_a_table_of_units_and_months_is_checked(tmp_path, content, expected):
+    assert told(load(tmp_path, METERS, r__csv=content).diagnostics) == [f"plans/r.csv:{expected}"]
+
+
+def test_a_note_with_a_line_break_is_told_at_its_cell(tmp_path):
+    plan = ROSTER + '    description: "Parking {{ roster.note }}"\n'
+    loaded = load(tmp_path, plan, r__csv='unit,rate,note\n1,1.00,ok\n2,1.00,"one\ntwo"\n')
+    assert told(loaded.diagnostics) == [
+        "plans/r.csv:3:8 error: In the column `note`, the text 'one\\ntwo' has a line break, and a line's text is one line. `roster.note` is used on line 11 of plans/plan.yaml."
+    ]
+    joined = plan.replace("roster.note", "roster.note | striptags")
+    assert load(tmp_path, joined, r__csv='unit,rate,note\n2,1.00,"one\ntwo"\n').project
+
+
 def test_a_link_out_of_the_project_is_refused(tmp_path):
     outside = tmp_path / "outside.csv"
     outside.write_text("unit,rate\n1,1.00\n")
@@ -166,5 +331,6 @@ def test_no_content_raises(tmp_path_factory, data):
     (root / "r.csv").write_bytes(data)
     problems = Problems()
     files = Files(root, problems)
-    for table in (load_roster(files, "r.csv", None, None), load_table(files, "r.csv", "unit", None)):
+    source = Source(("r.csv",), Place("plan.yaml", 1))
+    for table in (load_roster(files, source), load_table(files, source, "unit")):
         assert table is not None or problems.error_count

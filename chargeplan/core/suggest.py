@@ -22,7 +22,7 @@ def closest(word: str, options: Iterable[str]) -> str | None:
     plain = {_plain(name): name for name in reversed(names)}
     if (same := plain.get(_plain(word))) is not None:
         return same
-    close = difflib.get_close_matches(_plain(word), list(plain), n=1, cutoff=0.6)
+    close = difflib.get_close_matches(_plain(word), list(plain), n=1)
     return plain[close[0]] if close else None
 
 
