@@ -50,7 +50,15 @@ def plan_options(function: F) -> F:
     return decorated  # type: ignore[no-any-return]
 
 
-_PLAN_OPTIONS = [
+def window_options(function: F) -> F:
+    """Add the options that name another window than the current month's; the command gets them one by one."""
+    decorated: Any = function
+    for option in reversed(_WINDOW_OPTIONS):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+_WINDOW_OPTIONS = [
     click.option("--period", metavar="YYYY-MM", help="Lines dated in this month."),
     click.option("--from", "first", metavar="DATE", help="With --through: lines dated from this day on."),
     click.option("--through", metavar="DATE", help="… through this day, inclusive."),
@@ -59,6 +67,9 @@ _PLAN_OPTIONS = [
         metavar="DATE",
         help="The day on which the plan is made; default: today in the plans' time zone.",
     ),
+]
+_PLAN_OPTIONS = [
+    *_WINDOW_OPTIONS,
     click.option("--plan", "plans", multiple=True, metavar="NAME", help="Only this plan; repeatable."),
     click.option("--charge", "charges", multiple=True, metavar="NAME", help="Only this charge; repeatable."),
     click.option(

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import click
 import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common
-from chargeplan.cli.plan_making import PlanWords, request_of, today_of
+from chargeplan.cli.plan_making import PlanWords, request_of, today_of, window_options
 from chargeplan.core.change import Total
+from chargeplan.core.config import Config
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.money import format_money
 from chargeplan.core.settle import Settled
+from chargeplan.core.verdicts import Verdict
 from chargeplan.flow import decide
+from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.reconcile import open_now, removed
 from chargeplan.flow.reconcile import reconcile as settle_by_evidence
 from chargeplan.render import jsondoc
@@ -69,36 +73,109 @@ def reconcile(*, common: Common, as_of: str | None) -> int:
 
 
 @click.command()
-@click.argument("references", nargs=-1, required=True, metavar="REF…")
+@click.argument("references", nargs=-1, metavar="REF…")
 @click.option("--posted", "verdict", flag_value="posted", help="It is on the ledger.")
 @click.option(
     "--not-posted", "verdict", flag_value="not_posted", help="It is certainly not, and may be posted again."
 )
+@click.option("--accept", "verdict", flag_value="accepted", help="The drift is right as it is.")
+@click.option("--removed", "verdict", flag_value="voided", help="It was rightly taken off the ledger.")
+@click.option("--reopen", "verdict", flag_value="reopened", help="Take an --accept back.")
+@click.option(
+    "--unrelated", "subject", metavar="CHARGE_ID", help="That charge is another matter, and holds it no more."
+)
+@click.option("--batch", "batch_id", metavar="BATCH_ID", help="Every open line of the batch.")
 @click.option("--reason", required=True, metavar="TEXT", help="How you know; recorded with your name.")
+@window_options
 @common()
 def resolve(
-    *, common: Common, references: tuple[str, ...], verdict: decide.Verdict | None, reason: str
+    *,
+    common: Common,
+    references: tuple[str, ...],
+    verdict: Verdict | None,
+    subject: str | None,
+    batch_id: str | None,
+    reason: str,
+    **window: str | None,
 ) -> int:
-    """Settle by a person's word what is unknown, in flight or overdue."""
-    if verdict is None:
-        raise ChargeplanError(
-            "Say --posted or --not-posted.", hint="Look at the resident's ledger first.", code="usage"
+    """Record what a person found of lines that wait for one: nothing is posted.
+
+    \b
+    Examples:
+      chargeplan resolve CP7K3MZ0Q9T2V8XH4C --posted --reason "on Ann's ledger, 2 August"
+      chargeplan resolve --batch 01JB… --not-posted --reason "support says it was dropped"
+      chargeplan resolve CP7K3MZ0Q9T2V8XH4C --unrelated charge-77 --reason "a key fee"
+    """
+    chosen = _verdict_of(verdict, subject, references, batch_id)
+    _check_reason(reason)
+    config = wiring.configured(common)
+    request = _request_of(config, window)
+    with wiring.world(common, config, today=request.as_of) as world:
+        lines = decide.Lines(world, lambda: wiring.project(common)[0], _requests(request, window))
+        chosen_lines = [*references, *(decide.of_batch(world, batch_id) if batch_id else ())]
+        recorded = decide.resolve(world, lines, chosen_lines, chosen, reason, subject=subject or "")
+    moved = [each.moved for each in recorded if each.moved is not None]
+    if chosen == "not_posted":
+        _warn_of_accepted(common, moved)
+    decided = [each for each in recorded if each.moved is None]
+    if common.as_json:
+        document = jsondoc.reconcile_document(moved, {})
+        click.echo(
+            jsondoc.dump({**document, "kind": "resolve", "decided": _decided(decided, reason)}), nl=False
         )
+        return 0
+    if moved:
+        nothing = {"in_flight": Total(), "unknown": Total(), "overdue": Total()}
+        common.show(reconcile_screen(moved, nothing, color=common.colored))
+    for each in decided:
+        about = f" ({each.subject})" if each.subject else ""
+        click.echo(f"{each.reference}: {each.verdict.replace('_', ' ')}{about}.")
+    return 0
+
+
+def _decided(decided: Sequence[decide.Recorded], reason: str) -> list[dict[str, str | None]]:
+    return [
+        {
+            "reference_number": each.reference,
+            "decision": each.verdict,
+            "charge_id": each.subject or None,
+            "reason": reason,
+        }
+        for each in decided
+    ]
+
+
+def _verdict_of(
+    verdict: Verdict | None, subject: str | None, references: Sequence[str], batch_id: str | None
+) -> Verdict:
+    if (verdict is None) == (subject is None):
+        raise ChargeplanError(
+            "Say one of --posted, --not-posted, --accept, --removed, --unrelated CHARGE_ID and --reopen.",
+            hint="Look at the resident's ledger first.",
+            code="usage",
+        )
+    if not references and batch_id is None:
+        raise ChargeplanError("Which line?", hint="Give its REF, or --batch BATCH_ID.", code="usage")
+    return verdict or "unrelated"
+
+
+def _check_reason(reason: str) -> None:
     if not reason.strip():
         raise ChargeplanError(
             "--reason is empty.", hint="Say how you know; it is recorded with your name.", code="usage"
         )
-    config = wiring.configured(common)
-    with wiring.world(common, config) as world:
-        settled = decide.resolve(world, references, verdict, reason)
-    if verdict == "not_posted":
-        _warn_of_accepted(common, settled)
-    if common.as_json:
-        click.echo(jsondoc.dump({**jsondoc.reconcile_document(settled, {}), "kind": "resolve"}), nl=False)
-    else:
-        nothing = {"in_flight": Total(), "unknown": Total(), "overdue": Total()}
-        common.show(reconcile_screen(settled, nothing, color=common.colored))
-    return 0
+
+
+def _request_of(config: Config, window: Mapping[str, str | None]) -> PlanRequest:
+    words = PlanWords(
+        period=window["period"], first=window["first"], through=window["through"], as_of=window["as_of"]
+    )
+    return request_of(words, config, wiring.WallClock(), listing_all=True)
+
+
+def _requests(request: PlanRequest, window: Mapping[str, str | None]) -> Iterable[PlanRequest]:
+    named = window["period"] is not None or window["first"] is not None
+    return [request] if named else decide.nearby(request)
 
 
 def _warn_of_accepted(common: Common, settled: Sequence[Settled]) -> None:
@@ -116,25 +193,32 @@ def _warn_of_accepted(common: Common, settled: Sequence[Settled]) -> None:
     "--as", "reference", required=True, metavar="REF", help="The reference number of the held line."
 )
 @click.option("--reason", required=True, metavar="TEXT", help="Why it is the same; recorded with your name.")
-@click.option("--as-of", metavar="DATE", help="The day of the plan that holds the line; default: today.")
-@click.option("--period", metavar="YYYY-MM", help="The month of the held line.")
+@window_options
 @common()
-def adopt(
-    *, common: Common, charge_id: str, reference: str, reason: str, as_of: str | None, period: str | None
-) -> int:
-    """Accept a foreign synced charge as this line, so that the line is not posted."""
-    project, _ = wiring.project(common)
-    request = request_of(PlanWords(period=period, as_of=as_of), project.config, wiring.WallClock())
-    requests = decide.nearby(request) if period is None else [request]
-    with wiring.world(common, project.config, today=request.as_of) as world:
-        decide.adopt(world, project, requests, charge_id=charge_id, reference=reference, reason=reason)
+def adopt(*, common: Common, charge_id: str, reference: str, reason: str, **window: str | None) -> int:
+    """Accept a foreign synced charge as this line, or as the correction of this drift, so that it is not posted."""
+    _check_reason(reason)
+    config = wiring.configured(common)
+    request = _request_of(config, window)
+    with wiring.world(common, config, today=request.as_of) as world:
+        lines = decide.Lines(world, lambda: wiring.project(common)[0], _requests(request, window))
+        fitting = decide.fitting(world, lines, charge_id=charge_id, reference=reference)
+        if fitting.rest:
+            common.say(
+                f"{charge_id} is {format_money(fitting.charge.amount or 0)}, the line {format_money(fitting.line.amount or 0)}: "
+                f"the rest, {format_money(fitting.rest)}, will be a drift."
+            )
+        decide.adopt(world, fitting, reason)
+    adopted = fitting.posting.reference
     if common.as_json:
-        click.echo(
-            jsondoc.dump(
-                {"kind": "adopt", "reference_number": reference, "charge_id": charge_id, "reason": reason}
-            ),
-            nl=False,
-        )
+        document = {
+            "kind": "adopt",
+            "reference_number": adopted,
+            "charge_id": charge_id,
+            "reason": reason,
+            "difference_in_cents": fitting.rest,
+        }
+        click.echo(jsondoc.dump(document), nl=False)
     else:
-        click.echo(f"Adopted charge {charge_id} as {reference}.")
+        click.echo(f"Adopted charge {charge_id} as {adopted}.")
     return 0

@@ -71,7 +71,7 @@ class Evidence:
         self.decisions, self.billed = decisions or Decisions(), billed or {}
         self._read_whole = whole
         self._integration_id = integration.id
-        self.by_reference, self.repeated = _by_reference(observed.charges)
+        self.by_reference, self.repeated = _by_reference(self._own_charges(observed.charges))
         self.matched = match_by_content(
             self.postings.values(), observed.charges, self.by_reference, integration
         )
@@ -83,6 +83,21 @@ class Evidence:
         self.relocated = self._relocated()
         self.counted: Mapping[str, Key] = {}
         self.marks = frozenset(filter(None, self._marks()))
+
+    def _own_charges(self, charges: Sequence[SyncedCharge]) -> Sequence[SyncedCharge]:
+        """The charges but those that carry one line's reference and were adopted as another."""
+        adopted = {
+            each.charge_id: each.reference
+            for each in self.postings.values()
+            if each.charge_id and each.state not in FREE and each.state != "voided"
+        }
+        if not adopted:
+            return charges
+        return [
+            each
+            for each in charges
+            if each.reference is None or adopted.get(each.id, each.reference) == each.reference
+        ]
 
     @cached_property
     def _claims(self) -> Mapping[str, Posting | Brief]:

@@ -24,7 +24,7 @@ POSTED_LATER: Final = "posted_later"
 _WITH_POSTINGS: Final = frozenset({"intended", "rebuilt", "adopted"})
 # What a program settles by evidence, it settles in its own name; `resolve` settles in a person's.
 _BY_EVIDENCE: Final = "reconcile"
-_BY_WORD: Final = frozenset({"posted", "not_posted"})
+_BY_WORD: Final = frozenset({"posted", "not_posted", "voided"})
 
 Event = Mapping[str, Any]
 
@@ -252,6 +252,8 @@ def _decision(event: Event) -> Decision | None:
         what, subject = str(data["state"]), str(data["reference"])
     elif kind in {"adopted", "rebuilt"}:
         what, subject = kind, _references(data["postings"])
+    elif kind == "decided":
+        what, subject = str(data["what"]), str(data["reference"])
     elif kind == "lock_unlocked":
         what, subject = kind, str(data.get("property_id", ""))
     if not what:

@@ -2,113 +2,237 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import Literal
 
 import msgspec
 
 from chargeplan.core.change import Change
 from chargeplan.core.config import Project
 from chargeplan.core.dates import ONE_DAY, Days, add_months
+from chargeplan.core.decision import Decision
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.household import households
 from chargeplan.core.observed import SyncedCharge
-from chargeplan.core.posting import OPEN, Posting, posting_of
+from chargeplan.core.posting import FREE, Posting, State
 from chargeplan.core.settle import Settled
+from chargeplan.core.verdicts import (
+    Verdict,
+    acceptance,
+    adoption,
+    next_state,
+    reopening,
+    rest_of,
+    unrelated,
+    void,
+    vouched,
+)
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import plan_now
 from chargeplan.flow.ports import Ports
 
-Verdict = Literal["posted", "not_posted"]
 
+class Lines:
+    """The lines that a decision may name: those of the journal, and those of the plans around the window.
 
-def resolve(ports: Ports, references: Sequence[str], verdict: Verdict, reason: str) -> list[Settled]:
-    """Settle open postings by a person's word.
-
-    Raises:
-        ChargeplanError: ``unknown_reference``, ``not_open``; nothing was recorded.
-        LockedError: a request may be under way for one of them.
+    The project is loaded where a plan is needed: a mistake in a plan must not keep anybody from settling a posting.
     """
-    with ExitStack() as stack:
-        named = [_open_posting(ports, reference) for reference in references]
-        # A request may be under way for what is only intended: then the lock is that run's, and this one refuses.
-        for integration_id, property_id in sorted(
-            {(each.integration_id, each.property_id) for each in named if each.state == "intended"}
-        ):
-            stack.enter_context(
-                ports.journal.lock(integration_id, [property_id], purpose="resolve", timeout=0)
-            )
-        postings = [_open_posting(ports, reference) for reference in dict.fromkeys(references)]
-        for posting in postings:
-            ports.journal.settle(posting.id, verdict, reason=reason)
-    return [Settled(msgspec.structs.replace(each, state=verdict), each.state, reason) for each in postings]
 
+    def __init__(self, ports: Ports, project: Callable[[], Project], requests: Iterable[PlanRequest]) -> None:
+        self._ports, self._project, self._requests = ports, project, iter(requests)
+        self._changes: dict[str, Change] = {}
 
-def _open_posting(ports: Ports, reference: str) -> Posting:
-    postings = ports.journal.find(reference)
-    if not postings:
-        raise ChargeplanError(
-            f"The journal has no posting {reference}.",
-            hint="`chargeplan status` lists what is open.",
-            code="unknown_reference",
-        )
-    newest = postings[-1]
-    if newest.state not in OPEN:
-        raise ChargeplanError(
-            f"{reference} is {newest.state}: there is nothing to resolve.",
-            hint="`chargeplan status` lists what is open.",
-            code="not_open",
-        )
-    return newest
+    def posting(self, reference: str) -> Posting | None:
+        """The newest posting of the line."""
+        postings = self._ports.journal.find(reference)
+        return postings[-1] if postings else None
 
+    def change(self, reference: str) -> Change:
+        """The line as it is planned now; the plans are made one after the other, until one has it.
 
-def adopt(
-    ports: Ports,
-    project: Project,
-    requests: Iterable[PlanRequest],
-    *,
-    charge_id: str,
-    reference: str,
-    reason: str,
-) -> None:
-    """Accept a foreign synced charge as the line with that reference, which the first of the plans that has it holds.
-
-    Raises:
-        ChargeplanError: ``unknown_reference``, ``other_charge``, ``unknown_charge``; nothing was recorded.
-    """
-    held = _held_line(ports, project, requests, reference)
-    if held.synced is not None and held.synced.id != charge_id:
-        raise ChargeplanError(
-            f"{reference} is held for charge {held.synced.id}, not {charge_id}.",
-            hint="Adopt that one.",
-            code="other_charge",
-        )
-    charge = _synced_charge(ports, held, charge_id)
-    posting = msgspec.structs.replace(posting_of(held), amount=charge.amount or 0)
-    ports.journal.adopt(posting, charge_id, reason=reason)
+        Raises:
+            ChargeplanError: ``unknown_reference``.
+        """
+        while reference not in self._changes:
+            request = next(self._requests, None)
+            if request is None:
+                raise ChargeplanError(
+                    f"Neither the journal nor the plan has a line {reference} to decide.",
+                    hint="`chargeplan status` lists what waits for a person; give another line's month with --period.",
+                    code="unknown_reference",
+                )
+            planned = plan_now(self._ports, self._project(), request).change_set.changes
+            for change in planned:
+                self._changes.setdefault(change.reference, change)
+        return self._changes[reference]
 
 
 def nearby(request: PlanRequest) -> Iterator[PlanRequest]:
-    """The request, then the same for the month after it and for the two before: where a held line may be looked for."""
+    """The request, then the same for the month after it and for the two before: where a line may be looked for."""
     yield request
     for months in (1, -1, -2):
         first = add_months(request.window.first, months)
         yield msgspec.structs.replace(request, window=Days(first, add_months(first, 1) - ONE_DAY))
 
 
-def _held_line(ports: Ports, project: Project, requests: Iterable[PlanRequest], reference: str) -> Change:
-    for request in requests:
-        for change in plan_now(ports, project, request).change_set.changes:
-            if change.reference == reference and change.action in {"hold", "create"}:
-                return change
-    raise ChargeplanError(
-        f"{reference} is no line that the plan holds or would create.",
-        hint="Give the line's month with --period.",
-        code="unknown_reference",
-    )
+def of_batch(ports: Ports, batch_id: str) -> list[str]:
+    """The lines of a batch whose outcome is open.
+
+    Raises:
+        ChargeplanError: ``unknown_batch``.
+    """
+    references = [each.reference for each in ports.journal.open_postings() if each.batch_id == batch_id]
+    if not references:
+        raise ChargeplanError(
+            f"No line of a batch {batch_id} is open.",
+            hint="`chargeplan status` lists what is open, with its batch.",
+            code="unknown_batch",
+        )
+    return references
 
 
-def _synced_charge(ports: Ports, line: Change, charge_id: str) -> SyncedCharge:
+class Recorded(msgspec.Struct, frozen=True):
+    """What was recorded of one line: a posting that moved, or a decision beside the postings."""
+
+    reference: str
+    verdict: Verdict
+    moved: Settled | None = None
+    subject: str = ""
+
+
+def resolve(
+    ports: Ports,
+    lines: Lines,
+    references: Sequence[str],
+    verdict: Verdict,
+    reason: str,
+    *,
+    subject: str = "",
+) -> list[Recorded]:
+    """Record a person's decision on each of the lines; all are checked before the first is recorded.
+
+    Raises:
+        ChargeplanError: ``unknown_reference``, ``not_open``, ``does_not_fit``; nothing was recorded.
+        LockedError: a request may be under way for one of them.
+    """
+    with ExitStack() as stack:
+        _lock_intended(ports, lines, references, stack)
+        steps = [_step(ports, lines, reference, verdict, subject) for reference in dict.fromkeys(references)]
+        return [step.take(ports, verdict, reason) for step in steps]
+
+
+def _lock_intended(ports: Ports, lines: Lines, references: Sequence[str], stack: ExitStack) -> None:
+    """A request may be under way for what is only intended: then the lock is that run's, and this one refuses."""
+    postings = [posting for reference in references if (posting := lines.posting(reference)) is not None]
+    for integration_id, property_id in sorted(
+        {(each.integration_id, each.property_id) for each in postings if each.state == "intended"}
+    ):
+        stack.enter_context(ports.journal.lock(integration_id, [property_id], purpose="resolve", timeout=0))
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """What to record of one line: the new state of a posting, a posting that is new to the journal, or a decision."""
+
+    reference: str
+    place: tuple[str, str]
+    posting: Posting | None = None
+    state: State | None = None
+    decision: Decision | None = None
+
+    def take(self, ports: Ports, verdict: Verdict, reason: str) -> Recorded:
+        """Record it."""
+        moved = None
+        if self.decision is not None:
+            integration_id, property_id = self.place
+            ports.journal.decide(
+                self.decision, integration_id=integration_id, property_id=property_id, reason=reason
+            )
+        if self.posting is not None and self.state is None:
+            ports.journal.vouch(self.posting, reason=reason)
+            moved = Settled(self.posting, "not_posted", reason)
+        elif self.posting is not None and self.state is not None:
+            ports.journal.settle(self.posting.id, self.state, reason=reason)
+            now = msgspec.structs.replace(self.posting, state=self.state)
+            moved = Settled(now, self.posting.state, reason)
+        subject = self.decision.subject if self.decision is not None else ""
+        return Recorded(self.reference, verdict, moved, subject)
+
+
+def _step(ports: Ports, lines: Lines, reference: str, verdict: Verdict, subject: str) -> _Step:
+    posting = lines.posting(reference)
+    if verdict in {"posted", "not_posted"} and posting is not None:
+        return _own_word(ports, posting, verdict)
+    if (
+        posting is not None
+        and verdict == "unrelated"
+        and posting.charge_id == subject
+        and posting.state not in FREE
+    ):
+        # It takes the adoption back; the charge is then asked about anew.
+        return _own_word(ports, posting, "not_posted")
+    if posting is None and verdict in {"not_posted", "voided"}:
+        raise ChargeplanError(
+            f"The journal has no posting {reference}.",
+            hint="`chargeplan status` lists what is open; `chargeplan journal rebuild` takes in what the ledgers have of ours.",
+            code="unknown_reference",
+        )
+    return _planned_step(lines.change(reference), posting, verdict, subject)
+
+
+def _own_word(ports: Ports, posting: Posting, verdict: Verdict) -> _Step:
+    """What a person says of a posting."""
+    place = (posting.integration_id, posting.property_id)
+    if verdict == "not_posted" and posting.state == "not_posted" and _is_contradicted(ports, posting):
+        return _Step(
+            posting.reference, place, decision=Decision(what="confirmed", reference=posting.reference)
+        )
+    return _Step(posting.reference, place, posting, next_state(verdict, posting))
+
+
+def _planned_step(change: Change, posting: Posting | None, verdict: Verdict, subject: str) -> _Step:
+    """What a person says of a line as it is planned now."""
+    place = (change.integration_id, change.property_id)
+    decision = None
+    match verdict:
+        case "accepted":
+            decision = acceptance(change)
+        case "reopened":
+            decision = reopening(change)
+        case "unrelated":
+            decision = unrelated(change, subject)
+        case "voided" if posting is not None:
+            return _Step(change.reference, place, posting, void(change, posting))
+        case _:
+            return _Step(change.reference, place, vouched(change))
+    return _Step(change.reference, place, decision=decision)
+
+
+def _is_contradicted(ports: Ports, posting: Posting) -> bool:
+    said = [
+        each.what
+        for each in ports.journal.decisions(posting.integration_id, posting.property_id)
+        if each.reference == posting.reference and each.what in {"contradicted", "confirmed"}
+    ]
+    return said[-1:] == ["contradicted"]
+
+
+class Adoption(msgspec.Struct, frozen=True):
+    """A charge and the line that it is to be; ``rest`` is what the line has more, in cents."""
+
+    line: Change
+    charge: SyncedCharge
+    posting: Posting
+    replaced: Posting | None
+    rest: int
+
+
+def fitting(ports: Ports, lines: Lines, *, charge_id: str, reference: str) -> Adoption:
+    """The adoption of a foreign charge as the line or correction with that reference, before it is recorded.
+
+    Raises:
+        ChargeplanError: ``unknown_reference``, ``unknown_charge``, ``charge_taken``, ``does_not_fit``.
+    """
+    line = lines.change(reference)
     days = ports.snapshot.covered(line.integration_id)
     observed = ports.snapshot.property(line.integration_id, line.property_id, days)
     charge = next((each for each in observed.charges if each.id == charge_id), None)
@@ -118,4 +242,37 @@ def _synced_charge(ports: Ports, line: Change, charge_id: str) -> SyncedCharge:
             hint="Give the charge's Propexo id, as the hold names it.",
             code="unknown_charge",
         )
-    return charge
+    poster = _poster_of(ports, line, charge)
+    people = {
+        person
+        for household in households(observed)
+        if household.unit.id == line.unit_id
+        and line.lease_id in (leases := [lease.id for lease in household.leases])
+        for person in [*leases, *(each.resident_id for each in household.members())]
+    }
+    posting = adoption(line, charge, people=people, poster=poster)
+    return Adoption(line, charge, posting, poster, rest_of(line, charge))
+
+
+def _poster_of(ports: Ports, line: Change, charge: SyncedCharge) -> Posting | None:
+    """The live posting that the charge came of, or that it settled."""
+    for posting in reversed(ports.journal.find(charge.reference or "")):
+        if posting.state not in FREE and posting.state != "voided":
+            return posting
+    if ports.journal.settled_by(line.integration_id, [charge.id]):
+        same = [
+            each
+            for each in ports.journal.postings(line.integration_id, line.property_id)
+            if each.charge_id == charge.id
+        ]
+        return next((each for each in same if each.state not in FREE and each.state != "voided"), None)
+    return None
+
+
+def adopt(ports: Ports, adopted: Adoption, reason: str) -> None:
+    """Record it. A charge of ours whose line is no longer due is that line's no more."""
+    if adopted.replaced is not None:
+        ports.journal.settle(
+            adopted.replaced.id, "voided", reason=f"adopted as {adopted.posting.reference}: {reason}"
+        )
+    ports.journal.adopt(adopted.posting, adopted.charge.id, reason=reason)

@@ -24,6 +24,7 @@ from chargeplan.core.observed import Property
 from chargeplan.core.plan import Charge, FromPath, Plan
 from chargeplan.core.select import names_of
 from chargeplan.core.suggest import closest, did_you_mean
+from chargeplan.flow.logged import note_contradictions
 from chargeplan.flow.plan_request import PlanRequest, lookback, month_before, reading_window
 from chargeplan.flow.ports import Journal, Ports, Snapshot
 from chargeplan.flow.property import PERIODS_BEFORE, PropertyPlan, PropertyPlanner, PropertyTask
@@ -80,6 +81,7 @@ def plan_now(
     if not request.offline:
         settle_jobs(ports)
         settle_unknown(ports)
+        note_contradictions(ports)
     planned = planned_of(ports, project, request)
     settle_seen(ports)
     ports.progress.close()

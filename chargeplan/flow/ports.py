@@ -155,6 +155,10 @@ class Journal(Protocol):
         """The days from ``since`` on that applied plans covered: by property, then by the plan and charge of a key."""
         ...
 
+    def not_posted(self, since: date) -> Sequence[Posting]:
+        """Postings of which evidence or a person said, on that day or later, that they were not posted."""
+        ...
+
     def open_postings(self) -> Sequence[Posting]:
         """Postings whose outcome is still open (``OPEN``), oldest first."""
         ...
@@ -222,6 +226,22 @@ class Journal(Protocol):
         Raises:
             ChargeplanError: the line has a live posting, or the charge settles another one.
         """
+        ...
+
+    def vouch(self, posting: Posting, *, reason: str) -> None:
+        """Record a line that a person says is on the ledger, though nothing of it was sent or is synced."""
+        ...
+
+    def decide(
+        self,
+        decision: Decision,
+        *,
+        integration_id: str,
+        property_id: str,
+        reason: str,
+        actor: str | None = None,
+    ) -> None:
+        """Record what was said of a line beside the states of postings; ``actor`` is who runs this, unless given."""
         ...
 
     def consume(self, plan_id: str, digest: str, facts: Mapping[str, object]) -> bool:

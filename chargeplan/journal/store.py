@@ -138,6 +138,10 @@ class SqlJournal:
         """Postings whose outcome is still open, oldest first."""
         return self._where(_postings.c.state.in_(sorted(OPEN)))
 
+    def not_posted(self, since: date) -> Sequence[Posting]:
+        """Postings that were settled as not posted on that day or later, oldest first."""
+        return self._where((_postings.c.state == "not_posted") & (_postings.c.since >= since.isoformat()))
+
     def find(self, reference: str) -> Sequence[Posting]:
         """Every posting of the reference, oldest first."""
         return self._where(_postings.c.reference == reference)
@@ -196,7 +200,7 @@ class SqlJournal:
             .order_by(table.c.seq)
         )
         rows = self._database.read(lambda connection: connection.execute(query).mappings().all())
-        return [msgspec.convert(dict(row), Decision) for row in rows]
+        return [msgspec.convert({str(key): value for key, value in row.items()}, Decision) for row in rows]
 
     def billed(self, integration_id: str, since: date) -> Billed:
         """The days from ``since`` on that applied plans covered: by property, then by the plan and charge of a key."""
@@ -463,6 +467,17 @@ class SqlJournal:
         self._database.read(check)
         found = msgspec.structs.replace(posting, charge_id=charge_id, state="visible")
         self._insert("adopted", [found], reason=reason, actor=None)
+
+    def vouch(self, posting: Posting, *, reason: str, actor: str | None = None) -> None:
+        """Insert a posting that a person says is on the ledger, where nothing of it is synced.
+
+        Raises:
+            ChargeplanError: ``already_live``.
+        """
+        self._database.read(lambda connection: _check_free(connection, [posting.reference]))
+        self._insert(
+            "adopted", [msgspec.structs.replace(posting, state="posted")], reason=reason, actor=actor
+        )
 
     def _insert(self, kind: str, postings: Iterable[Posting], *, reason: str, actor: str | None) -> int:
         at = self._recorder.now()
