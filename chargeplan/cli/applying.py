@@ -40,6 +40,7 @@ from chargeplan.flow.applying import (
     refuse_unrecorded,
     sum_up,
 )
+from chargeplan.flow.integrations import refuse_unnamed
 from chargeplan.flow.logged import refuse_logged
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import Planned, plan_now
@@ -187,6 +188,7 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
     ):
         if deadline is not None:
             world.remote.end_at(deadline, stopping)
+        refuse_unnamed(world.journal, project)
         target = (
             _saved_target(world, project, planfile, saved, allowed, words.approvals)
             if planfile and saved

@@ -108,6 +108,21 @@ def journal_where(*, common: Common) -> int:
     )
 
 
+@journal.command("bind")
+@click.option("--reason", required=True, metavar="TEXT", help="Why; recorded.")
+@common()
+def journal_bind(*, common: Common, reason: str) -> int:
+    """Say that the journal is this environment's, after environment or API host were renamed.
+
+    A journal belongs to one environment and one API host, and is refused for any other: with another Propexo's, every
+    line would count as posted that was posted there.
+    """
+    config = wiring.configured(common)
+    home = wiring.bind_journal(config, wiring.environment(common, config), reason)
+    facts = msgspec.structs.asdict(home)
+    return _say(common, "journal_bind", f"The journal belongs to {home} from now on.", **facts)
+
+
 @journal.command("verify")
 @common()
 def journal_verify(*, common: Common) -> int:
@@ -196,7 +211,7 @@ def journal_import(*, common: Common, file: Path | None, variable: str | None) -
         )
         return _say(common, "journal_import", text, **msgspec.to_builtins(moved))
     with wiring.journal_of(config, place, create=True) as opened, file.open(encoding="utf-8") as stream:
-        count = opened.import_(stream)
+        count = opened.import_(stream, wiring.home_of(place))
         # What was posted after the export was made is not in it, and would be posted again.
         common.say("If anything was posted since the export: `chargeplan journal rebuild`, before all else.")
         return _say(common, "journal_import", f"Imported {count:,} events into {opened.where}.", events=count)

@@ -24,7 +24,7 @@ from chargeplan.cli.trust import refuse_departures
 from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
 from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.errors import ChargeplanError, InputError
-from chargeplan.journal import Moved, SqlJournal, move_journal, open_journal
+from chargeplan.journal import Home, Moved, SqlJournal, move_journal, open_journal
 from chargeplan.loading.project import Loaded, load_config, load_project
 from chargeplan.propexo.address import host_of
 from chargeplan.propexo.vendors import vendor
@@ -245,8 +245,8 @@ class World:
 
     @property
     def api_host(self) -> str:
-        """What a plan file remembers the other side by; the embedded sandbox takes another port each time."""
-        return "embedded" if self.environment.api == "embedded" else host_of(self.environment.api)
+        """What a plan file remembers the other side by."""
+        return api_host_of(self.environment)
 
     @property
     def integrations(self) -> Mapping[str, IntegrationConfig]:
@@ -408,7 +408,36 @@ def journal_of(config: Config, where: Environment, *, create: bool) -> SqlJourna
     Raises:
         ChargeplanError: what `open_journal` and `journal_target` raise.
     """
-    return open_journal(journal_target(config, where), create=create, allow_async=where.journal_allow_async)
+    return open_journal(
+        journal_target(config, where),
+        create=create,
+        allow_async=where.journal_allow_async,
+        home=home_of(where),
+    )
+
+
+def bind_journal(config: Config, where: Environment, reason: str) -> Home:
+    """A person says that the journal at the environment's place is the environment's; what it is now.
+
+    Raises:
+        ChargeplanError: what `open_journal` raises.
+    """
+    home = home_of(where)
+    with open_journal(
+        journal_target(config, where), create=False, allow_async=where.journal_allow_async
+    ) as opened:
+        opened.bind(home, reason=reason)
+    return home
+
+
+def home_of(where: Environment) -> Home:
+    """What an environment's journal and plan files remember it by."""
+    return Home(where.name, api_host_of(where))
+
+
+def api_host_of(where: Environment) -> str:
+    """The host that is spoken to; the embedded sandbox takes another port each time."""
+    return "embedded" if where.api == "embedded" else host_of(where.api)
 
 
 _NUMBERS = itertools.count(1)

@@ -97,6 +97,7 @@ _EFFECTS: Final[dict[str, Callable[[Event, Row], Iterator[Effect]]]] = {
 # The kinds that the store writes itself; a note may not pass for one of them.
 OWN_KINDS: Final[frozenset[str]] = frozenset(_EFFECTS) | {
     "created",
+    "bound",
     "imported",
     "moved",
     "migrated",

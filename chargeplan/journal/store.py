@@ -25,6 +25,7 @@ from chargeplan.journal.checks import problems_of
 from chargeplan.journal.database import Database, open_database
 from chargeplan.journal.events import Event, canonical
 from chargeplan.journal.failures import UNRECORDED, problem
+from chargeplan.journal.home import Home, bind, check_home, home_of, settle_home
 from chargeplan.journal.recorder import Clock, Recorder, default_actor, utc_now
 from chargeplan.journal.rows import latest_briefs, latest_postings, latest_where, postings_where
 from chargeplan.journal.transitions import check_transition, worst
@@ -46,21 +47,30 @@ def open_journal(
     sleep: Callable[[float], None] = time.sleep,
     monotonic: Callable[[], float] = time.monotonic,
     allow_async: bool = False,
+    home: Home | None = None,
 ) -> SqlJournal:
     """Open the journal at a file path or a ``postgresql://`` address; with ``create``, make it where it is missing.
+
+    With a ``home``, another environment's journal is refused before anything of it is read.
 
     ``actor`` is who the events name (default: the CI job's person, else the user). A ``clock`` given here also times
     the locks, in place of the server's. ``allow_async`` takes a server that may forget commits.
 
     Raises:
         ChargeplanError: ``journal_missing``, ``journal_foreign``, ``journal_damaged``, ``journal_newer``,
-            ``journal_unwritable``, ``journal_denied``, ``journal_unreachable``, ``journal_address``, ``journal_async``
-            or ``journal_driver``.
+            ``journal_unwritable``, ``journal_denied``, ``journal_unreachable``, ``journal_address``, ``journal_async``,
+            ``journal_driver`` or ``journal_of_another``.
     """
     record = Recorder(actor or default_actor(), clock or utc_now)
     database = open_database(
         target, create=create, created=record.created, migrated=record.migrated, allow_async=allow_async
     )
+    if home is not None:
+        try:
+            settle_home(database, record, home)
+        except BaseException:
+            database.close()
+            raise
     return SqlJournal(database, record, server_clock=clock is None, sleep=sleep, monotonic=monotonic)
 
 
@@ -644,13 +654,20 @@ class SqlJournal:
         # What is half written is not begun again.
         self._database.read(write, patience=0.0)
 
-    def import_(self, stream: TextIO) -> int:
+    def bind(self, home: Home, *, reason: str) -> None:
+        """A person says whose record it is from now on."""
+        bind(self._database, self._recorder, home, reason=reason)
+
+    def import_(self, stream: TextIO, home: Home | None = None) -> int:
         """Make an export the record of this empty journal, verified; how many events it has. The identity comes along.
 
         Raises:
-            ChargeplanError: ``import_invalid``, ``journal_newer`` or ``journal_not_empty``: nothing was imported.
+            ChargeplanError: ``import_invalid``, ``journal_newer``, ``journal_not_empty`` or, with a ``home``,
+                ``journal_of_another``: nothing was imported.
         """
         identity, events = transfer.parsed(stream)
+        if home is not None:
+            check_home(home_of(events), home, "in this export")
 
         def fill(connection: Connection) -> None:
             transfer.fill(connection, identity, events)

@@ -47,12 +47,12 @@ def parsed(stream: Iterable[str]) -> tuple[str, list[Event]]:
 
 
 def fill(connection: Connection, identity: str, events: Iterable[Event]) -> None:
-    """Make the events the record of a journal that has none but its own creation.
+    """Make the events the record of a journal that has none but of its own creation.
 
     Raises:
         ChargeplanError: ``journal_not_empty``.
     """
-    if [event.kind for event in recorder.page(connection, 0)] != ["created"]:
+    if not {event.kind for event in recorder.page(connection, 0)} <= {"created", "bound"}:
         raise ChargeplanError(
             f"The journal is not empty, so nothing was imported. {NOTHING_SENT}",
             hint="Import into a new journal: another path or database, `chargeplan journal init` first.",

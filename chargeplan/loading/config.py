@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -162,7 +163,24 @@ def _environments(fields: Fields) -> dict[str, Environment]:
     spot = fields.at("environments")
     if spot is not None and isinstance(spot.node, Mapping) and not spot.node.entries:
         spot.wrong("at least one environment", "For example `sandbox: {api: embedded}`.")
+    _check_journals(fields, found)
     return found
+
+
+def _check_journals(fields: Fields, found: dict[str, Environment]) -> None:
+    """One journal for two environments: what was posted in the one would count as posted in the other."""
+    first: dict[str, Environment] = {}
+    for each in found.values():
+        if each.journal_env is not None:
+            continue  # what the variable holds is known when it is read; the journal itself tells then
+        place = posixpath.normpath(each.journal or f".chargeplan/{each.name}.db")
+        other = first.setdefault(place, each)
+        if other is not each:
+            fields.problems.error(
+                each.place,
+                f"The environments `{other.name}` and `{each.name}` have the same journal.",
+                "Give each a journal of its own: what was posted in the one would count as posted in the other.",
+            )
 
 
 def _environment(spot: Spot) -> Environment | None:

@@ -108,6 +108,7 @@ def posting(month, folder):
     ):
         held = month.run("journal locks")
         month.run("apply", house.planfile, "--lock-timeout", "0", codes=(7,))
+    month.run("journal bind", "--reason", "test")
     month.run("journal unlock", held["locks"][0]["id"], "--reason", "test", codes=(1,))
     # One batch is refused, one is lost on the way, one is posted.
     house.state.add_faults(

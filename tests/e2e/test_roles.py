@@ -80,7 +80,7 @@ def test_the_reading_role_reads(house, postgres):
     house.address = address(postgres, "chargeplan_read")
     assert len(house.named()) == 12
     kinds = [each["kind"] for each in house.run("history", "--json").json["events"]]
-    assert kinds[:3] == ["created", "locks_taken", "consumed"]
+    assert kinds[:4] == ["created", "bound", "locks_taken", "consumed"]
     assert house.run("journal", "verify").code == 0
     assert house.run("journal", "export", house.folder / "x.jsonl").code == 0
     assert house.run("journal", "locks", "--json").json["locks"] == []

@@ -218,3 +218,13 @@ def test_a_missing_configuration(tmp_path):
     assert told(load_config(tmp_path / "chargeplan.yaml", vendor).diagnostics) == [
         "chargeplan.yaml:1:1 error: There is no file `chargeplan.yaml`."
     ]
+
+
+@pytest.mark.parametrize(
+    "other", ["journal: .chargeplan/sandbox.db", "journal: ./.chargeplan/x/../sandbox.db"]
+)
+def test_two_environments_never_share_a_journal(tmp_path, other):
+    text = SMALL + f"  production: {{api: https://api.propexo.com, token_env: TOKEN, {other}}}\n"
+    (problem,) = load(tmp_path, text).diagnostics
+    assert problem.summary == "The environments `sandbox` and `production` have the same journal."
+    assert (problem.place.line, problem.place.column) == (4, 3)
