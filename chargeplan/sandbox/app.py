@@ -16,6 +16,8 @@ from chargeplan.sandbox.clock import parse_moment, stamp
 from chargeplan.sandbox.faults import Fault
 from chargeplan.sandbox.listing import check_known, read_one, read_page, whole_number
 from chargeplan.sandbox.manual_sync import check_manual_sync
+from chargeplan.sandbox.resolve import resolve_items
+from chargeplan.sandbox.systems import FORMS, Form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,6 +40,7 @@ _LISTED = (
     "resident-charges",
     "resident-payments",
     "fees",
+    "financial-accounts",
 )
 _TIME_RANGES = {"hour": 1, "day": 24, "week": 24 * 7, "month": 24 * 30}
 _LOG_PARAMETERS = ("limit", "offset", "time_range", "integration_id", "status", "write_category")
@@ -45,7 +48,7 @@ _WRITE_METHODS = ["POST", "PUT", "PATCH", "DELETE"]
 
 
 _LOCKED_OUT = Fault(job="FAILURE", errors=["Authentication with the property management system failed"])
-"""What becomes of a write when ResMan does not take the integration's credentials: accepted, and nothing written."""
+"""What becomes of a write when the system does not take the integration's credentials: accepted, and nothing written."""
 
 
 class Api:
@@ -59,8 +62,7 @@ class Api:
         admin = "/v1/admin/integrations"
         listed = [route for model in _LISTED for route in self._model_routes(model)]
         return [
-            Route("/v1/resident-charges/batch/resman", self._post_batch, methods=["POST"]),
-            Route("/v1/resident-charges/resman", self._post_single, methods=["POST"]),
+            *(Route(path, self._post(form), methods=["POST"]) for path, form in FORMS.items()),
             *listed,
             Route(admin, self._list("integrations"), methods=["GET"]),
             Route(f"{admin}/{{id}}", self._integration, methods=["GET"]),
@@ -122,36 +124,32 @@ class Api:
         if known is None:
             raise Refusal(404, "not_found", f"no integration {integration_id}")
 
-    async def _post_batch(self, request: Request) -> Response:
-        sandbox = self._sandbox
-        body = await _json_body(request)
-        validate.check_batch(body, sandbox.settings)
-        job_id = self._start(body, body["charges"], lambda position: ["charges", position], request)
-        result = {"integration_id": body["integration_id"], "charges": body["charges"]}
-        return JSONResponse({"meta": {"job_id": job_id}, "result": result})
+    def _post(self, form: Form) -> Endpoint:
+        async def answer(request: Request) -> Response:
+            body = await _json_body(request)
+            items = validate.check_form(form, body, self._sandbox.settings)
+            return JSONResponse({"meta": {"job_id": self._start(form, body, items, request)}, "result": body})
 
-    async def _post_single(self, request: Request) -> Response:
-        body = await _json_body(request)
-        validate.check_single(body, self._sandbox.settings)
-        return JSONResponse(
-            {"meta": {"job_id": self._start(body, [body], lambda _: [], request)}, "result": body}
-        )
+        return answer
 
-    def _start(
-        self,
-        body: dict[str, Any],
-        items: list[dict[str, Any]],
-        prefix: Callable[[int], validate.Path],
-        request: Request,
-    ) -> str:
+    def _start(self, form: Form, body: dict[str, Any], items: list[dict[str, Any]], request: Request) -> str:
         sandbox = self._sandbox
         _no_query(request)
-        integration = validate.check_integration(sandbox.store, body["integration_id"])
-        facts = validate.resolve_items(sandbox.store, body["integration_id"], items, prefix)
+        integration_id = body["integration_id"]
+        integration = validate.check_integration(sandbox.store, integration_id, form.vendor)
+        today = str(sandbox.clock.now().date())
+        facts = resolve_items(
+            sandbox.store,
+            form,
+            integration_id,
+            items,
+            lambda position: ["charges", position] if form.batch else [],
+            today,
+        )
         fault: Fault | None = request.scope.get(FAULT)
         if fault is None and not integration["can_authenticate"]:
             fault = _LOCKED_OUT
-        return sandbox.jobs.start(body, facts, sandbox.settings, fault)
+        return sandbox.jobs.start(form, body, facts, sandbox.settings, fault)
 
     async def _write_status(self, request: Request) -> Response:
         _no_query(request)
@@ -172,7 +170,9 @@ class Api:
         age = self._sandbox.clock.now() - parse_moment(entry["created_at"])
         young = "time_range" not in asked or age.total_seconds() <= _TIME_RANGES[asked["time_range"]] * 3600
         same = all(entry[key] == asked[key] for key in ("integration_id", "status") if key in asked)
-        return young and same and asked.get("write_category", "resident_charges") == "resident_charges"
+        # The log knows no category for credits: they are there only for who asks for none.
+        category = None if entry["job_type"] == "WRITE_CREDIT" else "resident_charges"
+        return young and same and asked.get("write_category", category) == category
 
     async def _job_log_data(self, request: Request) -> Response:
         """302 to another host, whose address is its own permission: the token must not go there."""
@@ -244,7 +244,7 @@ def _log_parameters(request: Request) -> dict[str, str]:
 
 async def _not_supported(request: Request) -> Response:
     """*Not Supported* endpoints answer 405 with an explanation (``propexo-api.md`` 2.6)."""
-    message = f"{request.method} {request.url.path} is not supported for RESMAN"
+    message = f"{request.method} {request.url.path} is not supported"
     return JSONResponse({"error": {"code": "not_supported", "message": message}}, status_code=405)
 
 

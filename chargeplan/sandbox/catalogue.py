@@ -91,6 +91,7 @@ FILTERS: dict[str, dict[str, Filter]] = {
         "phone_1": _field("phone_1", "phone"),
     },
     "charge-codes": _IN_PROPERTY,
+    "financial-accounts": {**_IN_PROPERTY, "account_number": _field("account_number")},
     "resident-charges": _LEDGER,
     "resident-payments": _LEDGER,
     "fees": {name: _field(name) for name in ("floor_plan_id", "unit_id", "charge_code_id")},

@@ -14,6 +14,8 @@ import msgspec
 
 from chargeplan.sandbox.clock import stamp
 from chargeplan.sandbox.faults import Fault
+from chargeplan.sandbox.sync import read_back
+from chargeplan.sandbox.systems import FORMS, SYSTEMS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from chargeplan.sandbox.ledger import Ledger
     from chargeplan.sandbox.settings import Settings
     from chargeplan.sandbox.store import Store
+    from chargeplan.sandbox.systems import Behaviour, Form, LogParameters, System
 
 _NEVER = 1_000_000_000
 """Polls after which a job that is PENDING for ever would end."""
@@ -33,7 +36,7 @@ class JobStatus(msgspec.Struct, frozen=True, kw_only=True):
     write_status: str
     errors: list[str]
     created_record_id: str | None = None
-    """Always null: ResMan gives no id back (``propexo-api.md`` 2.5)."""
+    """The first record that the job made, where the system gives an id back; null otherwise (``propexo-api.md`` 2.5)."""
 
 
 class Jobs:
@@ -45,16 +48,29 @@ class Jobs:
         self._ledger = ledger
 
     def start(
-        self, parameters: dict[str, Any], facts: list[dict[str, Any]], settings: Settings, fault: Fault | None
+        self,
+        form: Form,
+        parameters: dict[str, Any],
+        facts: list[dict[str, Any]],
+        settings: Settings,
+        fault: Fault | None,
     ) -> str:
         """Write the charges (``facts`` of ledger entries, in the order of the request) and make the job; its id."""
-        fault = fault or Fault()
+        system = SYSTEMS[form.vendor]
+        behaviour = settings.behaviour(parameters["integration_id"], system)
+        fault = fault or _own_failure(system, behaviour, facts) or Fault()
+        gives_id = form.gives_id if behaviour.gives_ids is None else behaviour.gives_ids
+        waits = behaviour.approval or parameters.get("is_approval_required", False)
         with self._store.transaction():
             number = self._store.reserve("job")
             job_id = f"cljob{number:020d}"
             written = [{**fact, "job_id": job_id, "origin": "api"} for fact in _written(facts, fault)]
-            self._ledger.add("unposted" if settings.approval else "posted", written, settings)
-            self._insert(job_id, number, parameters, settings, fault)
+            entries = self._ledger.add("unposted" if waits else "posted", written, settings)
+            record_id = None
+            if gives_id and entries and not waits:
+                record_id = f"cllease{number:018d}" if behaviour.wrong_ids else entries[0].id
+                read_back(self._store, self._clock, entries, whole_day=system.reads_day)
+            self._insert(job_id, number, form, parameters, record_id, settings, behaviour, fault)
         return job_id
 
     def status(self, job_id: str) -> JobStatus | None:
@@ -66,7 +82,11 @@ class Jobs:
             return None
         if job["settled_at"] is None:
             return JobStatus(write_status="PENDING", errors=[])
-        return JobStatus(write_status=job["outcome"], errors=json.loads(job["errors"]))
+        return JobStatus(
+            write_status=job["outcome"],
+            errors=json.loads(job["errors"]),
+            created_record_id=job["record_id"] if job["outcome"] == "SUCCESS" else None,
+        )
 
     def read_log(self) -> list[dict[str, Any]]:
         """The log of writes, newest first, as one reading of it; a reading is also a poll of every pending job."""
@@ -100,7 +120,7 @@ class Jobs:
         return {
             "request": {
                 "method": "POST",
-                "url": "/MITS/PostResidentTransactions2_0",
+                "url": SYSTEMS[FORMS[job["path"]].vendor].method,
                 "data": json.loads(job["parameters"]),
             },
             "response": {
@@ -110,27 +130,38 @@ class Jobs:
         }
 
     def _insert(
-        self, job_id: str, number: int, parameters: dict[str, Any], settings: Settings, fault: Fault
+        self,
+        job_id: str,
+        number: int,
+        form: Form,
+        parameters: dict[str, Any],
+        record_id: str | None,
+        settings: Settings,
+        behaviour: Behaviour,
+        fault: Fault,
     ) -> None:
         now = self._clock.now()
         for_ever = fault.job == "PENDING"
+        values = {
+            "seq": number,
+            "id": job_id,
+            "log_id": f"cllog{number:020d}",
+            "integration_id": parameters["integration_id"],
+            "created_at": stamp(now),
+            "parameters": json.dumps(parameters),
+            "logged": json.dumps(_logged(parameters, behaviour.log_parameters)),
+            "path": form.path,
+            "outcome": "SUCCESS" if for_ever or fault.job is None else fault.job,
+            "errors": json.dumps(fault.errors),
+            "record_id": record_id,
+            "polls_left": _NEVER if for_ever else settings.pending_polls,
+            "due_at": stamp(now + timedelta(milliseconds=settings.pending_milliseconds)),
+            "log_reads_left": fault.log_reads if fault.log == "late" else 0,
+            "log_hidden": fault.log == "hidden",
+        }
         self._store.change(
-            "INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?, ?)",
-            (
-                number,
-                job_id,
-                f"cllog{number:020d}",
-                parameters["integration_id"],
-                stamp(now),
-                json.dumps(parameters),
-                "Create resident charges (ResMan)",
-                "SUCCESS" if for_ever or fault.job is None else fault.job,
-                json.dumps(fault.errors),
-                _NEVER if for_ever else settings.pending_polls,
-                stamp(now + timedelta(milliseconds=settings.pending_milliseconds)),
-                fault.log_reads if fault.log == "late" else 0,
-                fault.log == "hidden",
-            ),
+            f"INSERT INTO jobs ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",  # noqa: S608 - names of ours
+            tuple(values.values()),
         )
 
     def _turn(self, which: str, *values: str) -> None:
@@ -143,6 +174,37 @@ class Jobs:
         )
 
 
+def _own_failure(system: System, behaviour: Behaviour, facts: list[dict[str, Any]]) -> Fault | None:
+    """What the property system itself refuses, which Propexo does not know of before."""
+    for fact in facts:
+        for name, most in system.longest.items():
+            if len(fact[name] or "") > most:
+                return Fault(job="FAILURE", errors=[f"{name} must be at most {most} characters"])
+        if (fact["post_month"] or fact["transaction_date"][:7]) in behaviour.closed_months:
+            return Fault(job="FAILURE", errors=["The posting period is closed"])
+    return None
+
+
+_TEXTS = ("description", "notes")
+
+
+def _logged(parameters: dict[str, Any], shown: LogParameters | None) -> dict[str, Any] | None:
+    match shown:
+        case "none":
+            return None
+        case "without_texts":
+            bare = _bare(parameters)
+            return (
+                {**bare, "charges": [_bare(item) for item in bare["charges"]]} if "charges" in bare else bare
+            )
+        case _:
+            return parameters
+
+
+def _bare(item: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in item.items() if name not in _TEXTS}
+
+
 def _written(facts: list[dict[str, Any]], fault: Fault) -> list[dict[str, Any]]:
     if fault.written is None:
         return [] if fault.job == "FAILURE" else facts
@@ -153,7 +215,7 @@ def _written(facts: list[dict[str, Any]], fault: Fault) -> list[dict[str, Any]]:
 
 def _log_entry(job: sqlite3.Row) -> dict[str, Any]:
     """A row of the log. It knows two statuses only, so a PARTIAL_SUCCESS is a FAILURE there with its errors."""
-    errors = json.loads(job["errors"])
+    errors, form = json.loads(job["errors"]), FORMS[job["path"]]
     return {
         "id": job["log_id"],
         "created_at": job["settled_at"],
@@ -161,9 +223,9 @@ def _log_entry(job: sqlite3.Row) -> dict[str, Any]:
         "job_log_id": job["log_id"],
         "status": "SUCCESS" if job["outcome"] == "SUCCESS" else "FAILURE",
         "integration_id": job["integration_id"],
-        "job_type": "WRITE",
-        "parameters": json.loads(job["parameters"]),
+        "job_type": "WRITE_CREDIT" if form.credit else "WRITE",
+        "parameters": json.loads(job["logged"]),
         "error": "; ".join(errors) or None,
-        "name": job["name"],
-        "vendor": "RESMAN",
+        "name": f"Create resident {'credit' if form.credit else 'charges'} ({SYSTEMS[form.vendor].title})",
+        "vendor": form.vendor,
     }

@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from chargeplan.sandbox import records
+from chargeplan.sandbox.systems import system_named
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from chargeplan.sandbox.settings import Settings
     from chargeplan.sandbox.store import Store
+    from chargeplan.sandbox.systems import Behaviour
 
 EntryState = Literal["unposted", "posted", "rejected", "deleted"]
 
@@ -42,6 +44,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     lease_id: str | None = None
     unit_id: str | None = None
     charge_code_id: str | None = None
+    financial_account_id: str | None = None
     amount_in_cents: int
     transaction_date: str
     """The calendar date that it has now."""
@@ -87,6 +90,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 _COLUMNS = Entry.__struct_fields__
+_LINKS = ("resident_id", "lease_id", "unit_id", "charge_code_id", "financial_account_id")
 
 
 class Ledger:
@@ -183,7 +187,7 @@ class Ledger:
         """Let the next sync see posted entries as they are now; what payments have settled of them stays."""
         if not entries:
             return
-        names = self._code_names()
+        names, systems = self._code_names(), self._systems(settings)
         self._store.change_many(
             "INSERT OR REPLACE INTO upstream VALUES ('resident-charges', ?, ?, ?, ?, ?)",
             [
@@ -192,18 +196,27 @@ class Ledger:
                     entry.integration_id,
                     entry.property_id,
                     entry.transaction_date,
-                    self._text(entry, names, settings),
+                    self._text(entry, names, systems[entry.integration_id]),
                 ]
                 for entry in entries
             ],
         )
 
     def _code_names(self) -> dict[str, str]:
-        sql = "SELECT id, json_extract(body, '$.name') AS name FROM upstream WHERE model = 'charge-codes'"
+        sql = "SELECT id, json_extract(body, '$.name') AS name FROM upstream WHERE model IN ('charge-codes', 'financial-accounts')"
         return {row["id"]: row["name"] for row in self._store.rows(sql)}
 
-    def _text(self, entry: Entry, names: dict[str, str], settings: Settings) -> str:
-        body = charge_body(entry, names.get(entry.charge_code_id or ""), settings)
+    def _systems(self, settings: Settings) -> dict[str, tuple[str, Behaviour]]:
+        """The system of each integration, and how it behaves."""
+        sql = "SELECT id, json_extract(body, '$.vendor') AS vendor FROM records WHERE model = 'integrations'"
+        return {
+            row["id"]: (row["vendor"], settings.behaviour(row["id"], system_named(row["vendor"])))
+            for row in self._store.rows(sql)
+        }
+
+    def _text(self, entry: Entry, names: dict[str, str], system: tuple[str, Behaviour]) -> str:
+        name = names.get(entry.charge_code_id or entry.financial_account_id or "")
+        body = charge_body(entry, name, *system)
         before = self._store.row(
             "SELECT body FROM upstream WHERE model = 'resident-charges' AND id = ?", (entry.id,)
         )
@@ -226,19 +239,24 @@ def settle(body: dict[str, Any], allocations: list[dict[str, Any]]) -> None:
     )
 
 
-def charge_body(entry: Entry, code_name: str | None, settings: Settings) -> dict[str, Any]:
+def charge_body(entry: Entry, code_name: str | None, vendor: str, behaviour: Behaviour) -> dict[str, Any]:
     """The charge as Propexo shows it. ``notes`` and ``batch_id`` have no place there (``propexo-api.md`` 6.1)."""
     raw = records.dollars(entry.amount_in_cents)
     ours = entry.origin != "api"
+    description = entry.description if ours or behaviour.keeps_descriptions else None
+    if description is not None and not ours:
+        description = description[: behaviour.cuts_descriptions_at]
+    links = {name: None if name in (behaviour.nulls or ()) else getattr(entry, name) for name in _LINKS}
     return records.row(
         "resident-charges",
         id=entry.id,
         x_id=f"rm-{entry.id}",
         x_property_id=f"rm-{entry.property_id}",
-        x_lease_id=_foreign(entry.lease_id),
-        x_resident_id=_foreign(entry.resident_id),
-        x_unit_id=_foreign(entry.unit_id),
-        x_charge_code_id=_foreign(entry.charge_code_id),
+        x_lease_id=_foreign(links["lease_id"]),
+        x_resident_id=_foreign(links["resident_id"]),
+        x_unit_id=_foreign(links["unit_id"]),
+        x_charge_code_id=_foreign(links["charge_code_id"]),
+        x_gl_account_id=_foreign(links["financial_account_id"]),
         amount_in_cents=entry.amount_in_cents,
         amount_raw=raw,
         amount_open_in_cents=entry.amount_in_cents,
@@ -247,19 +265,16 @@ def charge_body(entry: Entry, code_name: str | None, settings: Settings) -> dict
         amount_paid_raw="0.00",
         due_date=entry.transaction_date,
         name=code_name,
-        description=entry.description if ours or settings.keeps_descriptions else None,
-        reference_number=entry.reference_number if ours or settings.keeps_references else None,
+        description=description,
+        reference_number=entry.reference_number if ours or behaviour.keeps_references else None,
         transaction_date=entry.transaction_date,
         transaction_source="Charge",
         is_open=True,
         post_month=entry.post_month or entry.transaction_date[:7],
         integration_id=entry.integration_id,
-        integration_vendor="RESMAN",
+        integration_vendor=vendor,
         property_id=entry.property_id,
-        resident_id=entry.resident_id,
-        unit_id=entry.unit_id,
-        lease_id=entry.lease_id,
-        charge_code_id=entry.charge_code_id,
+        **links,
     )
 
 

@@ -31,6 +31,7 @@ _KEYS: dict[str, str] = {
         first_name is_employee last_name late_balance_in_cents middle_name notes phone_1_type phone_1 phone_2_type
         phone_2 state_alternate state zip_alternate zip pets[] vehicles[]""",
     "charge-codes": "x_id x_property_id x_location_id debit_gl_account credit_gl_account name description custom_data",
+    "financial-accounts": "x_id x_property_id x_location_id name status_raw account_number custom_data",
     "fees": """x_id x_property_id x_location_id x_charge_code_id x_floor_plan_id x_unit_id amount_in_cents amount_raw
         charge_code_name description name custom_data floor_plan_id unit_id charge_code_id""",
     "resident-charges": """x_id x_property_id x_gl_account_id x_location_id x_lease_id x_resident_id x_unit_id

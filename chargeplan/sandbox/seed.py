@@ -18,6 +18,7 @@ from chargeplan.sandbox.ledger import settle
 from chargeplan.sandbox.payments import Part, Payer, payment
 from chargeplan.sandbox.seed_households import Household, Person, households
 from chargeplan.sandbox.sync import run_sync
+from chargeplan.sandbox.systems import SYSTEMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,9 +31,8 @@ if TYPE_CHECKING:
 
 _SEED = 20240615
 _INTERFACES = (
-    "RESMAN_CREATE_RESIDENT_CHARGE", "RESMAN_CREATE_RESIDENT_PAYMENT", "RESMAN_READ_RESIDENT_TRANSACTIONS",
-    "RESMAN_READ_RESIDENT_CHARGE_CODES", "RESMAN_READ_RESIDENTS", "RESMAN_READ_LEASES", "RESMAN_READ_UNITS",
-    "RESMAN_READ_PROPERTIES", "RESMAN_READ_MOVE_OUTS",
+    "CREATE_RESIDENT_CHARGE", "CREATE_RESIDENT_PAYMENT", "READ_RESIDENT_TRANSACTIONS", "READ_RESIDENT_CHARGE_CODES",
+    "READ_RESIDENTS", "READ_LEASES", "READ_UNITS", "READ_PROPERTIES", "READ_MOVE_OUTS",
 )  # fmt: skip
 
 
@@ -49,26 +49,30 @@ class Seeder:
         self._random = random.Random(_SEED)  # noqa: S311 - the same people each time, not secrets
 
     def fill(self) -> None:
-        """Both properties, their history, and a first sync."""
+        """All properties, their history, and a first sync."""
         with self._store.transaction():
-            self._integration()
-            for place in (seed_facts.OAK_STREET, seed_facts.MAPLE_COURT):
+            self._integrations()
+            for place in seed_facts.PLACES:
                 self._place(place)
             run_sync(self._store, self._clock, self._settings)
 
-    def _integration(self) -> None:
+    def _integrations(self) -> None:
         self._store.set_value("disabled_properties", [])
-        self._admin("integrations", seed_facts.INTEGRATION_ID, _integration_body())
-        for number, place in enumerate((seed_facts.OAK_STREET, seed_facts.MAPLE_COURT), 1):
+        first = {place.integration_id: place for place in reversed(seed_facts.PLACES)}
+        for number, place in enumerate(reversed(first.values()), 1):
+            self._admin(place, "integrations", place.integration_id, _integration_body(place))
+            self._admin(place, "job-schedules", f"cljobschedule{number:013d}", _schedule_body(self._now))
+        for number, place in enumerate(seed_facts.PLACES, 1):
             body = {"property_id": place.id, "enabled": True, "_without": ["updated_at", "last_seen"]}
-            self._admin("integration-properties", f"clintprop{number:016d}", body, place.id)
-        self._admin("job-schedules", "cljobschedule0000000000001", _schedule_body(self._now))
+            self._admin(place, "integration-properties", f"clintprop{number:016d}", body, place.id)
 
-    def _admin(self, model: str, row_id: str, body: dict[str, Any], property_id: str = "") -> None:
-        whole = body if model == "integrations" else {"integration_id": seed_facts.INTEGRATION_ID, **body}
+    def _admin(
+        self, place: Place, model: str, row_id: str, body: dict[str, Any], property_id: str = ""
+    ) -> None:
+        whole = body if model == "integrations" else {"integration_id": place.integration_id, **body}
         self._store.change(
             "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, NULL, ?)",
-            (model, row_id, seed_facts.INTEGRATION_ID, property_id, self._now, self._now, json.dumps(whole)),
+            (model, row_id, place.integration_id, property_id, self._now, self._now, json.dumps(whole)),
         )
 
     def _place(self, place: Place) -> None:
@@ -79,6 +83,7 @@ class Seeder:
             unit["is_vacant"] = unit["is_available"] = unit["number"] not in taken
         self._put(place, "properties", [_property_body(place, len(units))])
         self._put(place, "charge-codes", list(_code_bodies(place)))
+        self._put(place, "financial-accounts", list(_account_bodies(place)))
         self._put(place, "fees", list(_fee_bodies(place)))
         self._put(place, "units", units)
         self._people(place, homes, {unit["number"]: unit for unit in units})
@@ -94,7 +99,12 @@ class Seeder:
 
     def _history(self, place: Place, homes: Sequence[Household], units: dict[str, dict[str, Any]]) -> None:
         """Two months of charges, most of the older ones paid."""
-        codes = {body["name"]: body["id"] for body in _code_bodies(place)}
+        codes = {
+            body["name"]: body["id"]
+            for body in (
+                _account_bodies(place) if place.codes == "financial-accounts" else _code_bodies(place)
+            )
+        }
         this_month = self._today.replace(day=1)
         last_month = (this_month - timedelta(days=1)).replace(day=1)
         months = ((last_month - timedelta(days=1)).replace(day=1), last_month)
@@ -135,8 +145,8 @@ class Seeder:
 
     def _put(self, place: Place, model: str, bodies: Sequence[dict[str, Any]]) -> None:
         shared = {
-            "integration_id": seed_facts.INTEGRATION_ID,
-            "integration_vendor": "RESMAN",
+            "integration_id": place.integration_id,
+            "integration_vendor": place.vendor,
             "property_id": place.id,
         }
         self._store.change_many(
@@ -145,7 +155,7 @@ class Seeder:
                 (
                     model,
                     body["id"],
-                    seed_facts.INTEGRATION_ID,
+                    place.integration_id,
                     place.id,
                     body.get("transaction_date"),
                     json.dumps({**body, **shared}),
@@ -155,7 +165,7 @@ class Seeder:
         )
 
 
-def _integration_body() -> dict[str, Any]:
+def _integration_body(place: Place) -> dict[str, Any]:
     readable = {
         "resident_charges": "RESIDENT_TRANSACTIONS",
         "residents": "RESIDENTS",
@@ -163,8 +173,8 @@ def _integration_body() -> dict[str, Any]:
         "units": "UNITS",
     }
     return {
-        "name": "Oak & Maple Management (ResMan)",
-        "vendor": "RESMAN",
+        "name": f"Oak & Maple Management ({SYSTEMS[place.vendor].title})",
+        "vendor": place.vendor,
         "active": True,
         "system": "SANDBOX",
         "sync_frequency": None,
@@ -178,10 +188,11 @@ def _integration_body() -> dict[str, Any]:
         "last_completed_back_sync": None,
         "new_properties_are_enabled": True,
         "integration_interfaces": [
-            {"interface_name": name, "enabled": True, "version": "2.0"} for name in _INTERFACES
+            {"interface_name": f"{place.vendor}_{name}", "enabled": True, "version": "2.0"}
+            for name in _INTERFACES
         ],
         "models": {
-            model: {"enabled": True, "from_interfaces": [f"RESMAN_READ_{name}"]}
+            model: {"enabled": True, "from_interfaces": [f"{place.vendor}_READ_{name}"]}
             for model, name in readable.items()
         },
         "can_authenticate": True,
@@ -220,8 +231,23 @@ def _property_body(place: Place, number_of_units: int) -> dict[str, Any]:
     )  # fmt: skip
 
 
+def _account_bodies(place: Place) -> Iterator[dict[str, Any]]:
+    """An account for each charge code, of the same name and with the number that the code credits."""
+    if place.codes == "charge-codes":
+        return
+    for number, name in enumerate(seed_facts.CODES, 1):
+        account_id = f"account-{place.prefix}{name.lower().replace(' ', '-')}"
+        yield records.row(
+            "financial-accounts",
+            id=account_id, x_id=f"rm-{account_id}", x_property_id=f"rm-{place.id}", name=name, status_raw="Active",
+            account_number=f"{4000 + number * 10}",
+        )  # fmt: skip
+
+
 def _code_bodies(place: Place) -> Iterator[dict[str, Any]]:
     for number, name in enumerate(seed_facts.CODES, 1):
+        if place.codes == "financial-accounts":
+            return
         documented = place is seed_facts.OAK_STREET and name == "Rent"
         code_id = (
             seed_facts.DOCUMENTED_CODE_ID
@@ -248,6 +274,8 @@ def _fee_bodies(place: Place) -> Iterator[dict[str, Any]]:
         ("amenity-fee-unit", "Amenity Fee", 1_000, None, unit_id(place, "101")),
     )
     codes = {body["name"]: body["id"] for body in _code_bodies(place)}
+    if not codes:
+        return
     for slug, name, cents, floor_plan_id, fee_unit_id in fees:
         fee_id = f"fee-{place.prefix or 'oak-'}{slug}"
         yield records.row(
@@ -370,8 +398,9 @@ def _charges(
     for code, cents in (("Rent", rent), ("Pet Rent", 3_500 * pets), ("Parking", 7_500 * min(cars, 1))):
         if cents:
             yield {
-                "origin": "seed", "integration_id": seed_facts.INTEGRATION_ID, "property_id": place.id,
-                "resident_id": primary.id, "lease_id": home.lease_id, "unit_id": unit["id"], "charge_code_id": codes[code],
+                "origin": "seed", "integration_id": place.integration_id, "property_id": place.id,
+                "resident_id": primary.id, "lease_id": home.lease_id, "unit_id": unit["id"],
+                "financial_account_id" if place.codes == "financial-accounts" else "charge_code_id": codes[code],
                 "amount_in_cents": cents, "transaction_date": str(month), "description": f"{code} {month:%B %Y}",
                 "reference_number": f"OFFICE-{month:%Y%m}-{place.code}-{home.unit}-{code.upper().replace(' ', '')}",
             }  # fmt: skip

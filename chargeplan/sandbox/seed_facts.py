@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
+
+from chargeplan.sandbox.systems import SYSTEMS
+
+Codes = Literal["charge-codes", "financial-accounts", "both"]
 
 INTEGRATION_ID = "resman-integration-98765"
 """The integration of the documentation's own example."""
@@ -49,6 +55,13 @@ class Place(msgspec.Struct, frozen=True):
     """Name and number of each; the units of a floor are shared out among them in order."""
     plans: tuple[FloorPlan, ...]
     """The units of a floor take them in turn."""
+    vendor: str = "RESMAN"
+    integration_id: str = INTEGRATION_ID
+
+    @property
+    def codes(self) -> Codes:
+        """The list that its charges are coded by, beside the charge codes of systems that have both."""
+        return SYSTEMS[self.vendor].codes
 
 
 OAK_STREET = Place(
@@ -75,6 +88,35 @@ MAPLE_COURT = Place(
         FloorPlan("4BED", "4 Bed / 4 Bath", "4", "4", 1_410, 267_600),
     ),
 )  # fmt: skip
+
+_SMALL_PLANS = (
+    FloorPlan("1BR", "1BR Classic", "1", "1", 690, 119_500),
+    FloorPlan("2BR", "2BR Classic", "2", "2", 980, 154_500),
+)
+_ROWS = (("Birch Row", "B"), ("Cedar Row", "C"))
+"""Properties of the systems other than ResMan: name and what their ids begin with."""
+
+
+def _small(vendor: str, name: str, letter: str) -> Place:
+    slug = vendor.lower().replace("_", "-")
+    return Place(
+        id=f"{slug}-property-{letter.lower()}", prefix=f"{slug}-{letter.lower()}-", name=f"{name} ({SYSTEMS[vendor].title})",
+        code=f"{letter}-{slug}".upper(), kind="MULTI_FAMILY", address=f"7 {name}", zip="78704", floors=2, per_floor=4,
+        buildings=((name, letter),), plans=_SMALL_PLANS, vendor=vendor, integration_id=f"{slug}-integration-1",
+    )  # fmt: skip
+
+
+PLACES = (
+    OAK_STREET,
+    MAPLE_COURT,
+    *(
+        _small(vendor, name, letter)
+        for vendor, system in SYSTEMS.items()
+        if vendor != OAK_STREET.vendor
+        for name, letter in _ROWS[: 2 if system.locations else 1]
+    ),
+)
+"""Every property of the seed: two of ResMan's, and a small one for each other system (two where it has locations)."""
 
 FIRST_NAMES = (
     "Avery",

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from chargeplan.sandbox.systems import Behaviour, System
+
 if TYPE_CHECKING:
     from chargeplan.sandbox.store import Store
 
@@ -45,6 +47,25 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """The most items in a batch; more answer 413. Undocumented; ``None``: no limit."""
     max_length: dict[str, int] = {}
     """The most characters of an item's text fields, by field; longer answer 400. Undocumented."""
+    systems: dict[str, Behaviour] = {}
+    """What single integrations do otherwise than their system does by itself, by integration id."""
+
+    def behaviour(self, integration_id: str, system: System) -> Behaviour:
+        """How the system of an integration behaves, all told."""
+        own = self.systems.get(integration_id, Behaviour())
+        itself = Behaviour(
+            keeps_references=self.keeps_references,
+            keeps_descriptions=self.keeps_descriptions,
+            approval=system.approval and self.approval,
+            nulls=system.nulls,
+            open_items_only=system.open_items_only,
+            log_parameters="whole",
+            wrong_ids=False,
+        )
+        given = {
+            name: value for name in Behaviour.__struct_fields__ if (value := getattr(own, name)) is not None
+        }
+        return msgspec.structs.replace(itself, **given)
 
 
 def load_settings(store: Store) -> Settings:
@@ -53,12 +74,15 @@ def load_settings(store: Store) -> Settings:
 
 
 def change_settings(store: Store, changes: dict[str, object]) -> Settings:
-    """Set some and keep the rest.
+    """Set some and keep the rest; of `systems`, those integrations that are named.
 
     Raises:
         msgspec.ValidationError: A name is unknown or a value has the wrong type.
     """
     with store.transaction():
-        merged = msgspec.convert({**(store.value("settings") or {}), **changes}, Settings)
+        before = store.value("settings") or {}
+        if isinstance(named := changes.get("systems"), dict):
+            changes = {**changes, "systems": {**before.get("systems", {}), **named}}
+        merged = msgspec.convert({**before, **changes}, Settings)
         store.set_value("settings", msgspec.to_builtins(merged))
     return merged

@@ -30,14 +30,14 @@ CREATE INDEX IF NOT EXISTS records_by_property ON records (model, property_id);
 CREATE TABLE IF NOT EXISTS entries (
     seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, state TEXT NOT NULL, origin TEXT NOT NULL,
     integration_id TEXT NOT NULL, property_id TEXT NOT NULL, batch_id TEXT, job_id TEXT,
-    resident_id TEXT, lease_id TEXT, unit_id TEXT, charge_code_id TEXT,
+    resident_id TEXT, lease_id TEXT, unit_id TEXT, charge_code_id TEXT, financial_account_id TEXT,
     amount_in_cents INTEGER NOT NULL, transaction_date TEXT NOT NULL, sent_date TEXT,
     description TEXT, notes TEXT, reference_number TEXT, post_month TEXT);
 CREATE INDEX IF NOT EXISTS entries_by_batch ON entries (state, batch_id);
 CREATE TABLE IF NOT EXISTS jobs (
     seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, log_id TEXT UNIQUE NOT NULL, integration_id TEXT NOT NULL,
-    created_at TEXT NOT NULL, parameters TEXT NOT NULL, name TEXT NOT NULL, outcome TEXT NOT NULL,
-    errors TEXT NOT NULL, polls_left INTEGER NOT NULL, due_at TEXT NOT NULL,
+    created_at TEXT NOT NULL, parameters TEXT NOT NULL, logged TEXT NOT NULL, path TEXT NOT NULL, outcome TEXT NOT NULL,
+    errors TEXT NOT NULL, record_id TEXT, polls_left INTEGER NOT NULL, due_at TEXT NOT NULL,
     settled_at TEXT, log_reads_left INTEGER NOT NULL, log_hidden INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS faults (seq INTEGER PRIMARY KEY, fault TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS requests (

@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from chargeplan.sandbox import records
+from chargeplan.sandbox.clock import stamp
+from chargeplan.sandbox.systems import system_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from chargeplan.sandbox.clock import Clock
+    from chargeplan.sandbox.ledger import Entry
     from chargeplan.sandbox.settings import Settings
     from chargeplan.sandbox.store import Store
 
@@ -39,16 +42,20 @@ _SEEN = """FROM upstream u LEFT JOIN records r ON r.model = u.model AND r.id = u
     WHERE u.model IN (SELECT value FROM json_each(:models))
     AND (:integration IS NULL OR u.integration_id = :integration)
     AND u.property_id NOT IN (SELECT value FROM json_each(:disabled))
-    AND (:since IS NULL OR u.day IS NULL OR u.day >= :since)"""
+    AND (:since IS NULL OR u.day IS NULL OR u.day >= :since)
+    AND NOT (u.integration_id IN (SELECT value FROM json_each(:open_only)) AND u.model = 'resident-charges'
+        AND json_extract(u.body, '$.is_open') = 0)"""
 
 _COUNT = f"""SELECT COUNT(*) AS seen, COALESCE(SUM(r.id IS NULL), 0) AS new,
     COALESCE(SUM(r.id IS NOT NULL AND r.body <> u.body), 0) AS changed {_SEEN}"""
 
 _COPY = f"""INSERT INTO records (model, id, integration_id, property_id, created_at, updated_at, last_seen, body)
     SELECT u.model, u.id, u.integration_id, u.property_id, :now, :now, :now, u.body {_SEEN}
-    ON CONFLICT (model, id) DO UPDATE SET last_seen = excluded.last_seen, body = excluded.body,
+    ON CONFLICT (model, id) DO UPDATE SET last_seen = CASE WHEN model = 'residents' AND body = excluded.body
+        AND integration_id IN (SELECT value FROM json_each(:stale)) AND updated_at < :two_days_ago
+        THEN last_seen ELSE excluded.last_seen END, body = excluded.body,
     property_id = excluded.property_id,
-    updated_at = CASE WHEN body <> excluded.body THEN excluded.updated_at ELSE updated_at END"""
+    updated_at = CASE WHEN body <> excluded.body THEN excluded.updated_at ELSE updated_at END"""  # noqa: S608
 
 
 def run_sync(
@@ -71,12 +78,39 @@ def run_sync(
         "disabled": json.dumps(store.value("disabled_properties") or []),
         "since": since,
         "now": clock.stamp(),
+        **_manners(store, settings),
+        "two_days_ago": stamp(now - timedelta(days=2)),
     }
     with store.transaction():
         counted = store.row_named(_COUNT, facts)
         store.change_named(_COPY, facts)
         _finish(store, integration_id, facts["now"])
     return Synced(seen=counted["seen"], new=counted["new"], changed=counted["changed"], at=str(facts["now"]))
+
+
+def _manners(store: Store, settings: Settings) -> dict[str, str]:
+    """The integrations whose sync passes over paid charges, and those whose sync passes over unchanged residents."""
+    rows = store.rows(
+        "SELECT id, json_extract(body, '$.vendor') AS vendor FROM records WHERE model = 'integrations'"
+    )
+    systems = {row["id"]: system_named(row["vendor"]) for row in rows}
+    open_only = [name for name, system in systems.items() if settings.behaviour(name, system).open_items_only]
+    stale = [name for name, system in systems.items() if system.stale_residents]
+    return {"open_only": json.dumps(open_only), "stale": json.dumps(stale)}
+
+
+def read_back(store: Store, clock: Clock, entries: Sequence[Entry], *, whole_day: bool) -> None:
+    """Show charges at once that a job has just made, or all charges of their days: no sync ended for it."""
+    now = clock.stamp()
+    for entry in entries:
+        which, value = ("day", entry.transaction_date) if whole_day else ("id", entry.id)
+        store.change(
+            "INSERT INTO records (model, id, integration_id, property_id, created_at, updated_at, last_seen, body)"  # noqa: S608 - a name of ours
+            f" SELECT model, id, integration_id, property_id, ?, ?, ?, body FROM upstream WHERE model = 'resident-charges'"
+            f" AND integration_id = ? AND {which} = ? ON CONFLICT (model, id) DO UPDATE SET last_seen = excluded.last_seen,"
+            " body = excluded.body, updated_at = CASE WHEN body <> excluded.body THEN excluded.updated_at ELSE updated_at END",
+            (now, now, now, entry.integration_id, value),
+        )
 
 
 def _finish(store: Store, integration_id: str | None, now: str | None) -> None:

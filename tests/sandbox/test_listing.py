@@ -39,7 +39,7 @@ def test_default_page(http):
         "offset": 0,
         "limit": 100,
         "hasMore": True,
-        "total": 144,
+        "total": 232,
         "orderBy": [{"field": "created_at", "direction": "desc"}],
     }
 
@@ -91,9 +91,9 @@ def test_refused_parameters(http, path, query):
         ("units", {"property_id": MAPLE_COURT_ID}, 24),
         ("units", {"property_id": OAK_STREET_ID, "unit_number": "204"}, 1),
         ("units", {"integration_id": INTEGRATION_ID, "integration_vendor": "RESMAN"}, 144),
-        ("units", {"integration_vendor": "YARDI"}, 0),
+        ("units", {"integration_vendor": "YARDI"}, 8),
         ("units", {"location_id": "x"}, 0),
-        ("properties", {"is_active": "true"}, 2),
+        ("properties", {"is_active": "true", "integration_id": INTEGRATION_ID}, 2),
         ("properties", {"x_id": f"rm-{OAK_STREET_ID}"}, 1),
         ("leases", {"status_normalized": "PENDING"}, 1),
         ("leases", {"status_normalized": "EVICTED"}, 1),
@@ -107,8 +107,11 @@ def test_refused_parameters(http, path, query):
         ("charge-codes", {"property_id": OAK_STREET_ID}, 15),
         ("fees", {"unit_id": "unit-101"}, 1),
         ("fees", {"floor_plan_id": "floorplan-oak-3br-a"}, 1),
-        ("admin/integrations", {"is_archived": "false"}, 1),
-        ("admin/integrations", {"integration_vendor": "YARDI"}, 0),
+        ("admin/integrations", {"is_archived": "false"}, 11),
+        ("admin/integrations", {"integration_vendor": "YARDI"}, 1),
+        ("admin/integrations", {"integration_vendor": "MRI"}, 0),
+        ("financial-accounts", {"integration_vendor": "YARDI", "account_number": "4010"}, 1),
+        ("charge-codes", {"integration_vendor": "BUILDIUM"}, 0),
     ],
 )
 def test_filters(http, model, params, count):
@@ -138,7 +141,7 @@ def test_updated_and_last_seen(http, state):
     assert [row["id"] for row in rows(http, "leases", last_seen_lte=stamp(later - timedelta(seconds=1)))] == [
         "lease-210"
     ]
-    assert len(rows(http, "leases", updated_at_lte=later.isoformat(), last_seen_gte=stamp(later))) == 139
+    assert len(rows(http, "leases", updated_at_lte=later.isoformat(), last_seen_gte=stamp(later))) == 227
     integration = http.get(f"/v1/admin/integrations/{INTEGRATION_ID}/").json()["results"]
     assert integration["last_completed_sync"] == stamp(later)
 

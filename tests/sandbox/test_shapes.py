@@ -25,13 +25,25 @@ MODELS = (
 
 def check(name, value, *, many=False):
     wanted = {"$ref": f"#/$defs/{name}"}
+    value = json.loads(json.dumps(value), object_hook=_as_published)
     schema = {"$defs": DEFS, **({"type": "array", "items": wanted} if many else wanted)}
     jsonschema.Draft202012Validator(schema).validate(value)
 
 
+# The published specification masks the names of some systems by SAMPLE1 and SAMPLE2.
+_MASKED = {"APPFOLIO": "SAMPLE1", "YARDI": "SAMPLE2", "YARDI_REST": "SAMPLE2"}
+
+
+def _as_published(row):
+    vendors = {name: row[name] for name in ("vendor", "integration_vendor") if name in row}
+    return {**row, **{name: _MASKED.get(vendor, vendor) for name, vendor in vendors.items()}}
+
+
 @pytest.mark.parametrize("model", [*MODELS, "admin/integrations"])
 def test_list_and_record(http, model):
-    page = http.get(f"/v1/{model}/", params={"limit": 250}).json()
+    # Of other systems' interfaces the published specification knows few.
+    only = {"integration_vendor": "RESMAN"} if model == "admin/integrations" else {}
+    page = http.get(f"/v1/{model}/", params={"limit": 250, **only}).json()
     check(model.removeprefix("admin/"), page["results"], many=True)
     check("meta", page["meta"])
     assert page["results"]
@@ -82,7 +94,7 @@ def test_unknown_paths(http, path):
         ("DELETE", "/v1/resident-charges/x"),
         ("PATCH", "/v1/leases/x"),
         ("POST", "/v1/resident-charges/"),
-        ("POST", "/v1/resident-charges/batch/yardi/"),
+        ("POST", "/v1/resident-charges/batch/entrata/"),
         ("POST", "/v1/resident-credits/"),
         ("POST", "/v1/admin/retry-write/x"),
         ("DELETE", "/v1/admin/integrations/x"),
