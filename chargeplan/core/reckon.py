@@ -149,7 +149,7 @@ class Reckoner(msgspec.Struct, frozen=True):
         for one in priced:
             present = _present(subject, one.days)
             weights = [self._weight(charge, each) for each in present]
-            for resident_id, term in zip(present, _divided(one.term, weights), strict=True):
+            for resident_id, term in zip(present, _divided(one, weights), strict=True):
                 parts[resident_id].append(Priced(one.days, term))
         yield from parts.items()
 
@@ -162,16 +162,16 @@ class Reckoner(msgspec.Struct, frozen=True):
         return Fraction(cell.strip().replace(",", "").replace("$", "")) if cell else Fraction(0)
 
 
-def _divided(term: Term, weights: Sequence[Fraction]) -> list[Term]:
+def _divided(priced: Priced, weights: Sequence[Fraction]) -> list[Term]:
+    term, cents, total = priced.term, priced.cents, sum(weights)
     assert not isinstance(term, Part)
-    total = sum(weights)
-    if term.cents is None or not total:
-        return [Missing(what="the resident's part") if term.cents is not None else term for _ in weights]
+    if term.cents is None:
+        return [term for _ in weights]
+    if cents is None or not total:
+        return [Missing(what="the resident's part") for _ in weights]
     return [
-        Part(term, Fraction(weight) / total, place, len(weights), cents)
-        for place, (weight, cents) in enumerate(
-            zip(weights, share_out(term.cents, weights), strict=True), start=1
-        )
+        Part(term, Fraction(weight) / total, place, len(weights), own)
+        for place, (weight, own) in enumerate(zip(weights, share_out(cents, weights), strict=True), start=1)
     ]
 
 

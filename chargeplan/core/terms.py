@@ -13,6 +13,7 @@ from typing import ClassVar
 import msgspec
 
 from chargeplan.core.dates import Days
+from chargeplan.core.money import MAX_CENTS
 from chargeplan.core.plan import Cap, Change, Fixed, Path, Percent
 from chargeplan.core.proration import Method
 
@@ -90,14 +91,20 @@ class Applied(msgspec.Struct, frozen=True):
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """What a whole period costs: the base, then each change on the rounded amount before it."""
+    """What a whole period costs: the base, then each change on the rounded amount before it.
+
+    It is not known where there are ``too_many`` changes to be followed, or one leads to what no ledger can hold.
+    """
 
     base: Base
     changes: tuple[Applied, ...] = ()
+    too_many: bool = False
 
     @property
     def exact(self) -> Exact | None:
-        """In cents, not rounded."""
+        """In cents, not rounded; ``None`` where it is not known."""
+        if self.too_many:
+            return None
         return self.changes[-1].after if self.changes else self.base.exact
 
 
@@ -242,8 +249,9 @@ class Priced(msgspec.Struct, frozen=True):
 
     @property
     def cents(self) -> int | None:
-        """What the days cost; ``None`` where the amount is missing."""
-        return self.term.cents
+        """What the days cost; ``None`` where the amount is missing, or is one that no ledger can hold."""
+        found = self.term.cents
+        return None if found is None or abs(found) > MAX_CENTS else found
 
 
 NOTHING = Whole(Amount(Literal(0)), 0)

@@ -5,6 +5,7 @@ plan-language.md, *Changes during a lease*.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from datetime import date
 from fractions import Fraction
@@ -12,12 +13,15 @@ from fractions import Fraction
 import msgspec
 
 from chargeplan.core.dates import ONE_DAY, Days
-from chargeplan.core.money import round_half_away, round_to_multiple
+from chargeplan.core.money import MAX_CENTS, round_half_away, round_to_multiple
 from chargeplan.core.observed import Lease
 from chargeplan.core.periods import unbilled_gaps
 from chargeplan.core.plan import Change, Charge, FromPath, Percent, Rate, Step
 from chargeplan.core.subject import Subject, mark_at
 from chargeplan.core.terms import Amount, Applied, Base, Exact
+
+MOST_CHANGES = 1_000
+"""Changes of one amount that are followed: a raise a month for eighty years."""
 
 BaseAmount = Callable[[Lease], Base]
 
@@ -114,23 +118,30 @@ def _amount_on(
         return amount
     changes: list[Applied] = []
     exact: Exact = amount.exact
-    for event in _events(charge, subject, period, day, lease):
+    events = _events(charge, subject, period, day, lease)
+    if len(events) > MOST_CHANGES:
+        return Amount(amount.base, too_many=True)
+    for event in events:
         if event.day <= (day if event.splits else begins):
             unrounded = changed(exact, event.change)
             exact = round_to_multiple(unrounded, event.change.round_to)
             changes.append(Applied(event.step, event.day, event.change, unrounded, exact))
+            if abs(exact) > MAX_CENTS:
+                return Amount(amount.base, too_many=True)
     return Amount(amount.base, tuple(changes)) if changes else amount
 
 
 def _events(charge: Charge, subject: Subject, period: Days, until: date, lease: Lease) -> list[Event]:
-    """Every change through ``until``, in the order of their days, those of one day as listed."""
+    """Every change through ``until``, in the order of their days, those of one day as listed; no more than some too many."""
     from_lease = _holds_steps(charge)
-    found = [
+    steps = (
         Event(day, step.change, charge.split_mid_period, number)
         for number, step in enumerate(charge.steps, start=1)
         for day in _step_days(step, subject, until, lease if from_lease else None)
-        if not (from_lease and lease.start is not None and day <= lease.start)
-    ]
+    )
+    found = list(itertools.islice(steps, MOST_CHANGES + 1))
+    if from_lease and lease.start is not None and len(found) <= MOST_CHANGES:
+        found = [event for event in found if event.day > lease.start]
     found += _after_end(charge, lease, subject, period, until)
     return sorted(found, key=lambda event: event.day)
 

@@ -84,6 +84,10 @@ def _short(text: str, limit: int = 60) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+MOST_TOLD = 50_000
+"""Problems that a run lists: nobody reads more, and a broken file could have millions."""
+
+
 class Problems:
     """Collects the diagnostics of a run, each with the source line it points into.
 
@@ -129,14 +133,23 @@ class Problems:
         """Add an error at ``place``; what is read twice (a default, an alias) is told once."""
         if self._first_time(place, summary):
             self.error_count += 1
-            self.diagnostics.append(error(summary, detail, place, self.excerpt(place)))
+            self._keep(error(summary, detail, place, self.excerpt(place)))
 
     def warning(self, place: Place | None, summary: str, detail: str = "") -> None:
         """Add a warning at ``place``, once."""
         if self._first_time(place, summary):
-            self.diagnostics.append(warning(summary, detail, place, self.excerpt(place)))
+            self._keep(warning(summary, detail, place, self.excerpt(place)))
+
+    def _keep(self, diagnostic: Diagnostic) -> None:
+        if len(self.diagnostics) < MOST_TOLD:
+            self.diagnostics.append(diagnostic)
+        elif len(self.diagnostics) == MOST_TOLD:
+            more = f"There are more than {MOST_TOLD:,} problems; from here on they are not listed."
+            self.diagnostics.append(error(more, "Correct these first.", diagnostic.place))
 
     def _first_time(self, place: Place | None, summary: str) -> bool:
-        seen = (place, summary) in self._told
-        self._told.add((place, summary))
-        return not seen
+        if (place, summary) in self._told:
+            return False
+        if len(self._told) <= MOST_TOLD:
+            self._told.add((place, summary))
+        return True

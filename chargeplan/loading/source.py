@@ -20,6 +20,10 @@ MAX_BYTES = 8_000_000
 """A plan is written by people; a file beyond this is a mistake, and parsing it would take minutes."""
 MAX_DEPTH = 40
 """The language itself nests nine deep."""
+MAX_LINES = 2_000_000
+"""Lines of one file, so that a file of line breaks alone fills no memory."""
+MAX_VALUES = 500_000
+"""Values of one file: a portfolio's own exceptions are some ten thousand."""
 MAX_ALIASED = 50_000
 """Nodes that aliases may repeat in one file: room for any honest use, no room for a billion laughs."""
 
@@ -61,6 +65,11 @@ def decode(data: bytes, name: str, problems: Problems, *, limit: int = MAX_BYTES
             Place(name, 1),
             f"The file has {size}; the limit is {limit // 1_000_000} MB.",
             "Split it into several files.",
+        )
+        return None
+    if data.count(b"\n") + data.count(b"\r") > 2 * MAX_LINES:
+        problems.error(
+            Place(name, 1), f"The file has more than {MAX_LINES:,} lines.", "Split it into several files."
         )
         return None
     for mark, encoding in _BOMS:
@@ -144,7 +153,7 @@ class _Composer:
         self.problems = problems
         self.anchors: dict[str, Node | None] = {}
         self.sizes: dict[int, int] = {}
-        self.aliased = 0
+        self.aliased = self.values = 0
 
     def document(self) -> Mapping | None:
         """The one document's root mapping."""
@@ -200,6 +209,11 @@ class _Composer:
         place = self._place(event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event.anchor, place)
+        self.values += 1
+        if self.values > MAX_VALUES:
+            raise self._give_up(
+                place, f"The file has more than {MAX_VALUES:,} values.", "Split it into several files."
+            )
         if depth > MAX_DEPTH:
             raise self._give_up(
                 place, f"This nests more than {MAX_DEPTH} deep.", "Nothing in the language nests that far."

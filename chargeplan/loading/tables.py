@@ -17,12 +17,14 @@ import msgspec
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.plan import Row, Table, TableKey
 from chargeplan.core.suggest import closest, did_you_mean
+from chargeplan.disk.regular import PROJECT_FILE_BYTES
 from chargeplan.loading.cells import cell_place, fault_place
 from chargeplan.loading.files import Files
 from chargeplan.loading.node import Problems
 from chargeplan.loading.source import decode
 
-MAX_CSV_BYTES = 64_000_000
+MAX_CELLS = 2_000_000
+"""Cells of one file: 200,000 rows of ten columns."""
 ROSTER_KEYS: tuple[TableKey, ...] = ("resident_id", "lease_id", "unit")
 TABLE_KEYS: tuple[TableKey, ...] = get_args(TableKey)
 _PERIOD = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
@@ -101,7 +103,7 @@ def _load(
     rows: list[Row] = []
     for name in source.names:
         data = files.read(name, source.place)
-        text = None if data is None else decode(data, name, files.problems, limit=MAX_CSV_BYTES)
+        text = None if data is None else decode(data, name, files.problems, limit=PROJECT_FILE_BYTES)
         sheet = None if text is None else _Sheet(name, files.problems, item, by_period=by_period)
         if sheet is None or text is None or not sheet.read(text, keys):
             continue
@@ -114,9 +116,8 @@ def _load(
         rows += sheet.rows
     if not headers:
         return None
-    columns = tuple(
-        each for each in next(iter(headers.values())) if all(each in has for has in headers.values())
-    )
+    common = set.intersection(*map(set, headers.values()))
+    columns = tuple(column for column in next(iter(headers.values())) if column in common)
     return _with_rows(Table(source.shown, key, columns, {}, item, headers, by_period), rows)
 
 
@@ -204,9 +205,14 @@ class _Sheet:
     def _records(self, text: str) -> Iterator[tuple[int, list[str]]]:
         """Records that are not blank, each with the line it begins on; a quoted cell may span lines."""
         reader = csv.reader(io.StringIO(text, newline="\n"), strict=True)
-        begins = 1
+        begins, cells = 1, 0
         try:
             for record in reader:
+                cells += max(len(record), 1)
+                if cells > MAX_CELLS:
+                    summary = f"The file has more than {MAX_CELLS:,} cells."
+                    self.error(begins, summary, "Split it into several files.")
+                    return
                 if any(cell.strip() for cell in record):
                     yield begins, record
                 begins = reader.line_num + 1
@@ -248,23 +254,25 @@ class _Sheet:
             f"The header has no column {' or '.join(f'`{key}`' for key in keys)}, which is the key.",
             f"If `{near}` is meant, call it `{closest(near, keys) or keys[0]}`."
             if near
-            else f"The columns are: {', '.join(f'`{column}`' for column in self.columns)}.",
+            else did_you_mean("", self.columns, otherwise="The columns are"),
             self.columns.index(near) if near else 0,
         )
         return False
 
     def _good_header(self, line: int) -> bool:
+        before: set[str] = set()
         for index, column in enumerate(self.columns):
             if not column:
                 self.error(
                     line, f"Column {index + 1} has no name.", "Name it in the header, or delete it.", index
                 )
                 return False
-            if column in self.columns[:index]:
+            if column in before:
                 self.error(
                     line, f"The column `{column}` is there twice.", "Rename or delete one of them.", index
                 )
                 return False
+            before.add(column)
         needed = {self.item: "which is the roster's `item`"} if self.item is not None else {}
         if self.by_period:
             needed["period"] = "which is a part of the key"

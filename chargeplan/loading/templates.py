@@ -1,8 +1,9 @@
 """Descriptions and notes: a small, safe part of Jinja2 (plan-language.md, *Templates*).
 
 A template is checked when it is loaded, by walking its syntax tree against a list of what is allowed: a name that
-is not known, a loop or a call can then never fail in the middle of an apply. What is left is bounded too, because
-filters can still multiply text (``replace`` upon ``replace``): no step may grow past `MAX_STEP` characters.
+is not known, a loop or a call can then never fail in the middle of an apply. What is left is bounded too, when it is
+filled in and when Jinja works out constants while compiling: the filters are those of text and numbers, which measure
+what goes in and what comes out.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from chargeplan.core.suggest import did_you_mean
 from chargeplan.core.text import flaw_of
 
 MAX_STEP = 2_000
-"""Characters of any intermediate text, and the largest number a filter takes as an argument."""
+"""Characters of any value and intermediate text, and the largest number a filter takes as an argument."""
 MAX_SOURCE = 4_000
 """Characters of a template as written."""
 
@@ -37,25 +38,11 @@ NAMES = TEXT_NAMES | NUMBER_NAMES
 """The dotted names every template may use; ``roster.*`` and, with ``personal_data``, the resident's names come on top."""
 
 _ROOTS = frozenset(name.split(".")[0] for name in NAMES | PERSONAL_NAMES) | {"roster"}
-_REFUSED_FILTERS = {
-    "attr": "it reads what the language does not show",
-    "random": "the same plan must read the same each time",
-    **dict.fromkeys(
-        (
-            "map",
-            "select",
-            "selectattr",
-            "reject",
-            "rejectattr",
-            "groupby",
-            "batch",
-            "slice",
-            "xmlattr",
-            "urlize",
-        ),
-        "it is for lists and web pages",
-    ),
-}
+_FILTERS = (
+    "abs", "capitalize", "center", "count", "d", "default", "first", "float", "format", "indent", "int", "last", "length", "lower",
+    "replace", "reverse", "round", "string", "striptags", "title", "trim", "truncate", "upper", "urlencode", "wordcount", "wordwrap",
+)  # fmt: skip
+"""Jinja's filters that make a text or a number of one. The others are for lists, web pages and chance."""
 _SIZED_FILTERS = frozenset({"center", "indent", "round", "truncate", "wordwrap"})
 """Those that grow text, or a power of ten, by a number."""
 _NUMBER_TESTS = frozenset({"odd", "even", "divisibleby"})
@@ -129,7 +116,7 @@ class CompiledTemplate:
                 a filter cannot work on a value.
         """
         try:
-            text = self._render({variable: values[name] for name, variable in self._names.items()})
+            text = self._render({variable: _measured(values[name]) for name, variable in self._names.items()})
         except (JinjaError, ArithmeticError, TypeError, ValueError, LookupError, AttributeError) as fault:
             raise TemplateError(
                 f"The template {self.source!r} cannot be filled in: {fault}",
@@ -224,13 +211,16 @@ def _environment() -> SandboxedEnvironment:
         undefined=StrictUndefined, autoescape=False, finalize=_nothing_for_none
     )
     environment.globals.clear()
-    for name in list(environment.filters):
-        if name in _REFUSED_FILTERS:
-            del environment.filters[name]
-        else:
-            environment.filters[name] = _bounded(environment.filters[name], sized=name in _SIZED_FILTERS)
-    environment.filters["money"] = _money
+    environment.filters = {
+        name: _bounded(environment.filters[name], sized=name in _SIZED_FILTERS) for name in _FILTERS
+    } | {"money": _money}
     return environment
+
+
+def _measured(value: object) -> object:
+    if isinstance(value, str) and len(value) > MAX_STEP:
+        raise ValueError(f"a value has more than {MAX_STEP:,} characters")
+    return value
 
 
 def _nothing_for_none(value: object) -> object:
@@ -245,11 +235,16 @@ def _money(value: object) -> str:
 
 
 def _bounded(work: Callable[..., Any], *, sized: bool) -> Callable[..., Any]:
+    """The filter, refusing what could make its work grow: a large number as a size, and long text in or out."""
+
     @functools.wraps(work)
     def bounded(*args: Any, **options: Any) -> Any:
         for number in (*args[1:], *options.values()):
             if sized and isinstance(number, (int, float)) and abs(number) > MAX_STEP:
                 raise ValueError(f"{number} is too large for a filter")
+        for text in (*args, *options.values()):
+            if isinstance(text, str) and len(text) > MAX_STEP:
+                raise ValueError(f"a filter takes a text of at most {MAX_STEP:,} characters")
         result = work(*args, **options)
         if isinstance(result, str) and len(result) > MAX_STEP:
             raise ValueError(f"a filter's result has more than {MAX_STEP:,} characters")
@@ -324,8 +319,6 @@ class _Walk:
         return node
 
     def _filter(self, name: str, node: nodes.Filter) -> None:
-        if name in _REFUSED_FILTERS:
-            raise TemplateFault(f"The filter `{name}` cannot be used: {_REFUSED_FILTERS[name]}.")
         if name not in _environment().filters:
             raise TemplateFault(
                 f"There is no filter `{name}`.",

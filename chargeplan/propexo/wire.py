@@ -15,6 +15,7 @@ import msgspec
 
 from chargeplan.core import observed
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.money import MAX_CENTS
 from chargeplan.core.system import Route, Source, both, with_reference
 
 Row = Mapping[str, Any]
@@ -124,7 +125,9 @@ class _Reader:
         return self.text(key) or None
 
     def cents(self, key: str) -> int | None:
-        return self._integer(key, "not a whole number of cents")
+        """An amount; one that no ledger can hold is not known, so that what is made from it is held."""
+        found = self._integer(key, "not a whole number of cents")
+        return None if found is None or abs(found) > MAX_CENTS else found
 
     def count(self, key: str) -> int | None:
         return self._integer(key, "not a whole number")
@@ -446,7 +449,7 @@ def _charge_record(row: object) -> Record | None:
         transaction_date, due_date = _day(found.transaction_date), _day(found.due_date)
     except ValueError:
         return None
-    if not found.id or not found.property_id:
+    if not found.id or not found.property_id or not all(map(_is_usual, _amounts(found))):
         return None
     value = observed.SyncedCharge(
         found.id,
@@ -468,6 +471,17 @@ def _charge_record(row: object) -> Record | None:
         _month(found.post_month),
     )
     return Record(found.id, found.integration_id or "", found.property_id, found.updated_at or "", value)
+
+
+def _amounts(row: _ChargeRow) -> Iterator[int | None]:
+    yield row.amount_in_cents
+    yield row.amount_open_in_cents
+    for each in row.allocations or ():
+        yield each.amount_in_cents
+
+
+def _is_usual(cents: int | None) -> bool:
+    return cents is None or abs(cents) <= MAX_CENTS
 
 
 def _day(text: str | None) -> date | None:

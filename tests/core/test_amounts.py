@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 import pytest
 
+from chargeplan.core.due import expand
 from chargeplan.core.observed import Fee, Resident
 from chargeplan.core.plan import (
     AfterLeaseEnd,
@@ -17,6 +20,7 @@ from chargeplan.core.plan import (
     Proration,
     Rate,
     Selector,
+    Split,
     Spread,
     Step,
 )
@@ -37,6 +41,7 @@ from tests.core.builders import (
     rent_plan,
     roster,
     schedule,
+    setting,
     unit,
     usd,
     when,
@@ -173,6 +178,35 @@ def test_a_charge_that_is_off_is_neither_considered_nor_checked() -> None:
     assert expanded(of).diagnostics == ()
 
 
+# --- what no ledger can hold -------------------------------------------------------------------------------------
+
+MOST = 999_999_999_999
+
+
+@pytest.mark.parametrize(("rent", "hold"), [
+    (MOST, None), (-MOST, None), (MOST + 1, "amount_missing"), (-MOST - 1, "amount_missing"), (10**400, "amount_missing"),
+])  # fmt: skip
+def test_an_amount_of_more_than_ten_digits_of_dollars_is_held(rent: int, hold: str | None) -> None:
+    found = lines(rent_plan(), msgspec.structs.replace(lease("ann"), rent=rent))
+    assert [(line.hold, line.amount) for line in found] == [(hold, None if hold else rent)]
+
+
+def test_a_rate_or_a_percentage_can_lead_to_no_amount_that_a_ledger_cannot_hold() -> None:
+    rated = charge("rated", Rate(percent("900000000"), Path("unit", "square_feet")))
+    share = charge("share", Percent(percent("9000000000"), "rent"))
+    found = expand(setting(plan(charge(), rated, share), world()))
+    held = {
+        line.charge: line.hold for bills in found.households for bill in bills.bills for line in bill.lines
+    }
+    assert held == {"rent": None, "rated": None, "share": "amount_missing"}
+
+
+def test_what_is_split_among_residents_is_held_for_all_of_them() -> None:
+    split = rent_plan(split=Split())
+    found = lines(split, msgspec.structs.replace(lease("ann", "bob"), rent=MOST + 1))
+    assert [line.hold for line in found] == ["amount_missing", "amount_missing"]
+
+
 # --- steps -------------------------------------------------------------------------------------------------------
 
 
@@ -256,6 +290,23 @@ def test_where_the_amount_did_not_change_the_last_part_is_the_rest() -> None:
     assert [each.amount for each in found] == [3226, 6774]  # 100 x 10/31 = 32.258; the rest
     thirty = lines(rent_plan(split_mid_period=True, prorate=Proration("thirty")), *renewed)
     assert [each.amount for each in thirty] == [3333, 6667]
+
+
+@pytest.mark.parametrize(
+    "amount", [usd("25.00"), FromPath(Path("lease", "rent"))], ids=["fixed", "of the lease"]
+)
+def test_more_changes_than_a_life_has_are_held_in_no_time(amount: Any) -> None:
+    daily = Step(when("0001-01-01"), Change("flat", Fraction(1)), (1, "days"))
+    began = time.process_time()
+    found = lines(rent_plan(amount=amount, steps=(daily,) * 20))
+    assert [line.hold for line in found] == ["amount_missing"]
+    assert time.process_time() - began < 1
+
+
+def test_an_amount_that_grows_beyond_all_bounds_is_held() -> None:
+    doubled = Step(when("1990-01-01"), Change("percent", percent("100")), (1, "months"))
+    found = lines(rent_plan(amount=usd("25.00"), steps=(doubled,), prorate=ACTUAL))
+    assert [line.hold for line in found] == ["amount_missing"]
 
 
 def test_steps_on_the_leases_rent_are_counted_from_the_lease_in_force() -> None:

@@ -145,6 +145,12 @@ def test_accepted(data):
     assert [(entry.key.raw, entry.value.value) for entry in root.entries] == [("a", 1), ("b", 2)]
 
 
+def test_a_file_has_at_most_half_a_million_values():
+    problems = Problems()
+    assert source.read_bytes(b"a: [" + b"1," * 500_000 + b"1]", "f", problems) is None
+    assert [each.summary for each in problems.diagnostics] == ["The file has more than 500,000 values."]
+
+
 PIECES = st.sampled_from(
     [
         "a",

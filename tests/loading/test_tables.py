@@ -1,5 +1,7 @@
 """CSV rosters and tables: what is read, and each fault with the file and the row's line."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -334,3 +336,24 @@ def test_no_content_raises(tmp_path_factory, data):
     source = Source(("r.csv",), Place("plan.yaml", 1))
     for table in (load_roster(files, source), load_table(files, source, "unit")):
         assert table is not None or problems.error_count
+
+
+def test_a_header_of_forty_thousand_columns_is_read_in_seconds(tmp_path):
+    columns = ",".join(f"c{number}" for number in range(40_000))
+    began = time.process_time()
+    loaded = load(tmp_path, ROSTER, r__csv=f"unit,rate,{columns}\n1,1.00{',' * 40_000}\n")
+    assert told(loaded.diagnostics) == []
+    assert time.process_time() - began < 5
+
+
+def test_a_file_has_at_most_two_million_cells(tmp_path):
+    loaded = load(tmp_path, ROSTER, r__csv="unit,rate\n" + "\n" * 2_000_000)
+    assert [each.summary for each in loaded.diagnostics] == ["The file has more than 2,000,000 cells."]
+
+
+def test_of_a_hundred_thousand_wrong_rows_fifty_thousand_are_told(tmp_path):
+    loaded = load(tmp_path, ROSTER, r__csv="unit,rate\n" + "1\n" * 100_000)
+    assert len(loaded.diagnostics) == 50_001
+    assert "There are more than 50,000 problems; from here on they are not listed." in {
+        each.summary for each in loaded.diagnostics
+    }

@@ -70,6 +70,13 @@ def test_a_wrong_type_names_the_record(more):
     assert next(iter(more)) in caught.value.message
 
 
+@pytest.mark.parametrize("amount", [10**12, -(10**12), 10**400])
+def test_an_amount_that_no_ledger_can_hold_is_not_known(amount):
+    found = _charge(amount_in_cents=amount, amount_open_in_cents=amount, transaction_date="2026-12-01")
+    assert (found.amount, found.open_amount, found.transaction_date) == (None, None, date(2026, 12, 1))
+    assert _charge(amount_in_cents=10**12 - 1).amount == 10**12 - 1
+
+
 def test_a_lease_keeps_its_people_in_order():
     people = [
         {"resident_id": "r2", "resident_type_normalized": "PRIMARY", "move_in_date": "2026-01-02T00:00:00Z"},
