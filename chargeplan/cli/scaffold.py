@@ -7,12 +7,14 @@ import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
+from typing import cast
 
 import click
 
-from chargeplan.cli.options import Common, common
+from chargeplan.cli.installed import Installed, installed
+from chargeplan.cli.options import Common, common, is_interactive
+from chargeplan.cli.pipelines import APPROVALS, Approval, pipelines, put_wheel
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.journal import open_journal
 from chargeplan.loading.schemas import schema_text
@@ -103,15 +105,16 @@ expect:
 _IGNORE = """\
 .chargeplan/
 chargeplan-run/
+.chargeplan-trusted/
 *.plan
 *.plan.*
 *.approvals
 *.key
-/*.md
-!/README.md
-/*.html
+month.md
+plan.md
+plan.json
+*.html
 /*.csv
-/*.json
 journal-backup*
 """
 
@@ -123,21 +126,23 @@ _ATTRIBUTES = """\
 *.sh text eol=lf
 """
 
+_SIGNED = """\
+# Who signs what is posted, each with a key of their own: `chargeplan approve --new-key ~/.ssh/chargeplan.key` prints an entry.
+# approvals:
+#   required: 1
+#   approvers:
+#     - {name: pat, key: "ed25519:…"}
+"""
+
 # A repository may have these already; they are left as they are.
 _KEPT = (".gitignore", ".gitattributes")
 
-# Where the files of a code host come from and where they go: the action is one folder, the pipelines are examples to edit.
-_ACTION = ".github/actions/chargeplan"
-_PIPELINES: dict[str, dict[str, str]] = {
-    "github": {
-        f"pipelines/github/{name}": f".github/workflows/{name}"
-        for name in ("chargeplan-pull-request.yaml", "chargeplan-billing.yaml", "chargeplan-reconcile.yaml")
-    },
-    "gitlab": {"pipelines/gitlab/gitlab-ci.yml": ".gitlab-ci.yml"},
-}
-_SCRIPTS = (
-    "common.sh", "install.sh", "check.sh", "plan.sh", "verdict.sh", "apply.sh", "reconcile.sh", "document.py", "comment.py",
-)  # fmt: skip
+_QUESTION = """\
+Who lets a plan be posted?
+  environments  reviewers of a protected environment (private repositories: GitHub Enterprise, GitLab Premium)
+  dispatch      whoever starts the job `apply` with the digest of the plan that they have read (every tier)
+  signed        people who sign the plan with keys of their own (every tier)
+"""
 
 
 @click.command()
@@ -149,11 +154,18 @@ _SCRIPTS = (
     show_default=True,
     help="Whose pipelines to write.",
 )
+@click.option(
+    "--approval",
+    type=click.Choice(APPROVALS),
+    help="Who lets a plan be posted: reviewers of a protected environment, who starts the job with its digest, or who signs it. "
+    "Default: asked for, else `dispatch`.",
+)
 @common(json=False)
-def init(*, common: Common, folder: Path | None, ci: str) -> int:
+def init(*, common: Common, folder: Path | None, ci: str, approval: Approval | None) -> int:
     """Scaffold a project: configuration, a plan with its roster and test, schemas, .gitignore, pipelines; creates the journal."""
     root = folder or Path()
-    written = scaffold(root, ci=ci)
+    how, source = approval or _asked(ci), installed()
+    written = scaffold(root, ci=ci, approval=how, source=source)
     for name in written:
         common.say(f"wrote {root / name}")
     there = "" if root.resolve() == Path.cwd() else f"`cd {shlex.quote(str(root))}`, then "
@@ -163,19 +175,36 @@ def init(*, common: Common, folder: Path | None, ci: str) -> int:
     if ci != "none":
         readme = next(name for name in written if name.endswith("chargeplan/README.md"))
         common.say(f"How its pipelines are set up: {root / readme}.")
+        if not source.is_known:
+            requirements = (root / readme).with_name("requirements.txt")
+            common.say(f"What they install is not known: write the line into {requirements}.")
     return 0
 
 
-def scaffold(root: Path, *, ci: str) -> list[str]:
+def _asked(ci: str) -> Approval:
+    """What the person at the terminal chooses; without one, what works on every tier. Nothing is ever posted unattended."""
+    if ci == "none" or not is_interactive():
+        return "dispatch"
+    click.echo(_QUESTION, err=True, nl=False)
+    return cast(
+        "Approval", click.prompt("Approval", type=click.Choice(APPROVALS), default="dispatch", err=True)
+    )
+
+
+def scaffold(
+    root: Path, *, ci: str, approval: Approval = "dispatch", source: Installed | None = None
+) -> list[str]:
     """Write a project into ``root``, whole or not at all; returns the names of the files.
 
-    ``ci`` names the code host whose pipelines are written: ``github``, ``gitlab``, ``both`` or ``none``.
+    ``ci`` names the code host whose pipelines are written (``github``, ``gitlab``, ``both`` or ``none``), ``approval`` who lets a
+    plan be posted there, ``source`` what they install.
 
     Raises:
         ChargeplanError: one of the files is already there.
     """
+    source = source or installed()
     files = {
-        "chargeplan.yaml": _CONFIG,
+        "chargeplan.yaml": _CONFIG + (_SIGNED if approval == "signed" else ""),
         "plans/oak-street.yaml": _PLAN,
         "plans/rosters/parking.csv": _ROSTER,
         "plans/tests/first-month.yaml": _TEST,
@@ -184,7 +213,7 @@ def scaffold(root: Path, *, ci: str) -> list[str]:
         "schemas/plan-test.schema.json": schema_text("test"),
         ".gitignore": _IGNORE,
         ".gitattributes": _ATTRIBUTES,
-        **pipelines(ci),
+        **pipelines(ci, approval, source),
     }
     there = [name for name in files if (root / name).exists() and name not in _KEPT]
     if there:
@@ -198,37 +227,10 @@ def scaffold(root: Path, *, ci: str) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.write_text(text, encoding="utf-8")
+    put_wheel(root, ci, source)
     with open_journal(str((root / ".chargeplan" / "sandbox.db").absolute()), create=True):
         pass
     return list(files)
-
-
-def pipelines(ci: str) -> dict[str, str]:
-    """The files of a code host's pipelines by their names in a project.
-
-    GitHub looks for an action's scripts beside it, GitLab has its own place for them; they are the same.
-    """
-    found: dict[str, str] = {}
-    hosts = ("github", "gitlab") if ci == "both" else (ci,)
-    if "github" in hosts:
-        found[f"{_ACTION}/action.yml"] = _shipped("_action/action.yml")
-        found[f"{_ACTION}/README.md"] = _shipped("_action/README.md")
-        found |= {f"{_ACTION}/scripts/{name}": _shipped(f"_action/scripts/{name}") for name in _SCRIPTS}
-    if "gitlab" in hosts:
-        found[".gitlab/chargeplan/README.md"] = _shipped("_action/README.md")
-        found |= {f".gitlab/chargeplan/{name}": _shipped(f"_action/scripts/{name}") for name in _SCRIPTS}
-    for host in hosts:
-        found |= {target: _shipped(source) for source, target in _PIPELINES.get(host, {}).items()}
-    return found
-
-
-def _shipped(name: str) -> str:
-    """A file of the package; a checkout has the action where GitHub looks for one."""
-    package = Path(str(resources.files("chargeplan")))
-    path = package / name
-    if not path.is_file():
-        path = package.parent / _ACTION / name.removeprefix("_action/")
-    return path.read_text(encoding="utf-8")
 
 
 @click.command()

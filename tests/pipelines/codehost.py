@@ -1,4 +1,4 @@
-"""GitHub's and GitLab's API of comments over real HTTP, as far as a pull request's comments go: pages, authors, tokens."""
+"""GitHub's and GitLab's API over real HTTP, as far as comments, issues and artifacts go: pages, authors, tokens."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 TOKEN = "ghs_commenttoken"
@@ -16,11 +18,26 @@ _LIST = re.compile(r"(/repos/[^/]+/[^/]+/issues|/projects/\d+/merge_requests)/(\
 _ONE = re.compile(r"/repos/[^/]+/[^/]+/issues/comments/(\d+)|/projects/\d+/merge_requests/\d+/notes/(\d+)")
 
 
+_ISSUES = re.compile(r"/repos/[^/]+/[^/]+/issues|/projects/\d+/issues")
+_ISSUE = re.compile(r"(?:/repos/[^/]+/[^/]+|/projects/\d+)/issues/(\d+)")
+
+
+@dataclass
+class Artifact:
+    """A file that a run kept."""
+
+    name: str
+    run: int
+    file: Path
+
+
 class CodeHost:
-    """Comments by the number of the pull request; ``add`` is what other people write."""
+    """Comments by the number of the pull request; ``add`` is what other people write. Issues, and artifacts, newest first."""
 
     def __init__(self) -> None:
         self.comments: list[dict] = []
+        self.issues: list[dict] = []
+        self.artifacts: list[Artifact] = []
         self.requests: list[str] = []
         self.refuses: int | None = None
         self.elsewhere: str | None = None  # another host that is named as the next page
@@ -30,6 +47,13 @@ class CodeHost:
         made = {"id": 1000 + len(self.comments), "number": number, "body": body,
                 "user": {"login": author}, "author": {"id": 1 if author == BOT else 2}}  # fmt: skip
         self.comments.append(made)
+        return made
+
+    def open_issue(self, body: str, author: str) -> dict:
+        number = len(self.issues) + 1
+        made = {"id": 5000 + number, "number": number, "iid": number, "body": body, "description": body, "state": "open",
+                "user": {"login": author}, "author": {"id": 1 if author == BOT else 2}}  # fmt: skip
+        self.issues.append(made)
         return made
 
     def by(self, author: str) -> list[str]:
@@ -65,6 +89,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, {"message": "Bad credentials"})
         elif method == "GET" and parts.path == "/user":
             self._send(200, {"id": 1})
+        elif parts.path.endswith("/actions/artifacts"):
+            self._artifacts(parse_qs(parts.query)["name"][0])
+        elif method == "GET" and _ISSUES.fullmatch(parts.path):
+            self._send(200, [each for each in host.issues if each["state"] == "open"])
+        elif method == "POST" and _ISSUES.fullmatch(parts.path):
+            given = json.loads(body)
+            self._send(201, host.open_issue(given.get("body") or given["description"], BOT))
+        elif method in {"PATCH", "PUT"} and (numbered := _ISSUE.fullmatch(parts.path)):
+            self._change(host.issues[int(numbered[1]) - 1], json.loads(body))
         elif method == "GET" and listed:
             self._page(int(listed[2]), parts)
         elif method == "POST" and listed:
@@ -75,6 +108,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(200, found)
         else:
             self._send(404, {"message": "Not Found"})
+
+    def _artifacts(self, name: str) -> None:
+        found = [
+            {"name": each.name, "expired": False, "workflow_run": {"id": each.run}}
+            for each in self.host.artifacts
+            if each.name == name
+        ]
+        self._send(200, {"total_count": len(found), "artifacts": found})
+
+    def _change(self, issue: dict, given: dict) -> None:
+        issue["body"] = issue["description"] = given.get("body") or given["description"]
+        if "closed" in given.values() or "close" in given.values():
+            issue["state"] = "closed"
+        self._send(200, issue)
 
     def _page(self, number: int, parts) -> None:
         asked = parse_qs(parts.query)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from chargeplan.cli.pipelines import APPROVALS
 from chargeplan.sandbox.server import serve
 from chargeplan.sandbox.state import Sandbox
 from tests.e2e import village
@@ -18,6 +19,7 @@ from tests.e2e.house import TODAY
 from tests.pipelines.codehost import TOKEN as COMMENT_TOKEN
 from tests.pipelines.codehost import CodeHost, served
 from tests.pipelines.machines import ROOT, GitHub, GitLab
+from tests.pipelines.repository import Repository
 
 TOKEN = "tok-5b1c0d9e8f7a"
 
@@ -32,6 +34,7 @@ class Project:
     journal: str
     host: CodeHost
     machines: Path
+    repository: Repository
 
     @property
     def plan(self) -> Path:
@@ -48,12 +51,12 @@ class Project:
         return {"PROPEXO_TOKEN": TOKEN, "CHARGEPLAN_JOURNAL": self.journal}
 
     def github(self) -> GitHub:
-        return GitHub(self.machines, self.folder, self.host, self.secrets)
+        return GitHub(self.machines, self.repository, self.host, self.secrets)
 
     def gitlab(self) -> GitLab:
         comment = {"CHARGEPLAN_COMMENT_TOKEN": COMMENT_TOKEN}
-        places = {"billing-plan": self.secrets, "billing": self.secrets, "billing-comment": comment}
-        return GitLab(self.machines, self.folder, self.host, places)
+        places = dict.fromkeys(("billing-plan", "billing-reconcile", "billing"), self.secrets)
+        return GitLab(self.machines, self.repository, self.host, {**places, "billing-comment": comment})
 
     def posted(self) -> list:
         return [each for each in self.state.ledger() if each.origin == "api"]
@@ -76,49 +79,57 @@ def seed(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory):
-    """What `chargeplan init` writes."""
-    folder = tmp_path_factory.mktemp("written") / "billing"
-    done = subprocess.run(
-        [sys.executable, "-m", "chargeplan.cli", "init", str(folder)], cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder
+    """What `chargeplan init` writes, by the kind of approval."""
+    root = tmp_path_factory.mktemp("written")
+    for approval in APPROVALS:
+        words = ["init", str(root / approval), "--approval", approval]
+        done = subprocess.run(
+            [sys.executable, "-m", "chargeplan.cli", *words], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    return root
 
 
 @pytest.fixture
-def project(seed, written, tmp_path, schema_target):
+def approval():
+    """Who lets a plan be posted; a test that needs another kind says so."""
+    return "environments"
+
+
+@pytest.fixture
+def project(seed, written, approval, tmp_path, schema_target):
     """Made by `init`, with twelve lines of parking to bill and the sandbox in Propexo's place."""
     folder, state = tmp_path / "billing", tmp_path / "state.db"
-    shutil.copytree(written, folder, ignore=shutil.ignore_patterns(".chargeplan"))
+    shutil.copytree(written / approval, folder, ignore=shutil.ignore_patterns(".chargeplan"))
     shutil.copy(seed, state)
     machines = tmp_path / "machines"
     machines.mkdir()
     with Sandbox.open(state, today=TODAY) as opened, serve(opened) as web, served() as host:
-        made = Project(folder, opened, web.url, schema_target, host, machines)
-        made.edit(
-            "chargeplan.yaml",
-            "api: https://api.propexo.com",
-            f"api: {web.url}\n    requests_per_minute: 100000",
-        )
-        made.plan.write_text(PLAN)
-        (folder / "plans" / "tests" / "first-month.yaml").unlink()
-        made.edit(
-            ".github/workflows/chargeplan-pull-request.yaml",
-            "mode: plan",
-            f"mode: plan\n          as-of: {TODAY}",
-        )
-        made.edit(
-            ".github/workflows/chargeplan-billing.yaml", "mode: plan", f"mode: plan\n          as-of: {TODAY}"
-        )
-        made.edit(
-            ".gitlab-ci.yml",
-            "CHARGEPLAN_ENV: production",
-            f'CHARGEPLAN_ENV: production\n  CHARGEPLAN_AS_OF: "{TODAY}"',
-        )
+        _settle_in(folder, web.url)
+        made = Project(folder, opened, web.url, schema_target, host, machines, Repository(folder))
         assert made.run("journal", "init", "--env", "production").returncode == 0
         yield made
 
 
+def _settle_in(folder: Path, url: str) -> None:
+    """What the people of a project write into it: where Propexo is, their plan, what is installed; and the tests' own day."""
+    day = f"mode: plan\n          as-of: {TODAY}"
+    for name, old, new in (
+        ("chargeplan.yaml", "api: https://api.propexo.com", f"api: {url}\n    requests_per_minute: 100000"),
+        (".github/workflows/chargeplan-pull-request.yaml", "mode: plan", day),
+        (".github/workflows/chargeplan-billing.yaml", "mode: plan", day),
+        (".gitlab-ci.yml", "CHARGEPLAN_ENV: production", f'CHARGEPLAN_ENV: production\n  CHARGEPLAN_AS_OF: "{TODAY}"'),
+    ):  # fmt: skip
+        text = (folder / name).read_text()
+        assert old in text, f"{name} has no {old!r}"
+        (folder / name).write_text(text.replace(old, new))
+    for place in (".github/actions/chargeplan", ".gitlab/chargeplan"):
+        (folder / place / "requirements.txt").write_text(REQUIREMENT)
+    (folder / "plans" / "oak-street.yaml").write_text(PLAN)
+    (folder / "plans" / "tests" / "first-month.yaml").unlink()
+
+
+REQUIREMENT = "chargeplan[postgres,approvals] @ git+https://github.example/acme/chargeplan@0123456789abcdef0123456789abcdef01234567\n"
 # Twelve households of the seed, 25.00 each: 300.00.
 PLAN = """\
 version: 1

@@ -1,7 +1,8 @@
 """A machine for pipelines: a runner's folders, variables and files, and the jobs of the examples run on it, step by step.
 
-What a code host's own actions do is done here plainly: a checkout is a copy of the repository, an artifact a copied folder. The
-scripts, `action.yml`, the workflows and `.gitlab-ci.yml` are the ones that `init` wrote, run with the shells they ask for.
+What a code host's own actions do is done here plainly: a checkout is one of a real git repository, an artifact a copied folder.
+The scripts, `action.yml`, the workflows and `.gitlab-ci.yml` are the ones that `init` wrote, of the commit that the event runs, with
+the shells they ask for.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from typing import Any
 import yaml
 
 from tests.pipelines.codehost import TOKEN as COMMENT_TOKEN
-from tests.pipelines.codehost import CodeHost
+from tests.pipelines.codehost import Artifact, CodeHost
 from tests.pipelines.expressions import filled, holds, rule_holds
+from tests.pipelines.repository import Repository
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,7 +103,12 @@ class Machine:
 
 def read_yaml(path: Path) -> Any:
     """YAML as code hosts read it: `on` is a key, not a truth."""
-    return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    return parse_yaml(path.read_text(encoding="utf-8"))
+
+
+def parse_yaml(text: str) -> Any:
+    """The same of a text."""
+    return yaml.load(text, Loader=_Loader)
 
 
 class _Loader(yaml.SafeLoader):
@@ -120,22 +127,35 @@ _Loader.yaml_implicit_resolvers = {
 class GitHub:
     """A repository at GitHub: each job of a workflow on a machine of its own."""
 
-    def __init__(self, folder: Path, repository: Path, host: CodeHost, secrets: Mapping[str, str]) -> None:
+    def __init__(
+        self, folder: Path, repository: Repository, host: CodeHost, secrets: Mapping[str, str]
+    ) -> None:
         self.folder, self.repository, self.host, self.secrets = folder, repository, host, dict(secrets)
-        self.artifacts: dict[str, Path] = {}
-        self._count = 0
+        self._count = self._runs = 0
 
     def run(
         self, workflow: str, event: str, payload: Mapping[str, Any] | None = None, **inputs: str
     ) -> dict[str, Job]:
         """All jobs of a workflow, in order; the inputs are those of a run by hand."""
-        self.artifacts = {}
+        document = self.workflow(workflow, event)
         jobs: dict[str, Job] = {}
-        document = read_yaml(self.repository / ".github" / "workflows" / workflow)
-        assert event in document["on"], f"{workflow} does not run on {event}"
         for name, job in document["jobs"].items():
             jobs[name] = self.job(name, job, event, payload, inputs, jobs)
         return jobs
+
+    def workflow(self, workflow: str, event: str) -> Any:
+        """The workflow as the event's commit has it, and a new run: `pull_request` runs the proposal's, all others main's."""
+        self._runs += 1
+        here = self.repository.commit("proposal" if "pull" in event else "main")
+        self.commits = {}
+        if "pull" in event:
+            merged = self.repository.merged("proposal")
+            self.commits["refs/pull/7/merge"] = merged
+            here = merged if event == "pull_request" else "main"
+        document = parse_yaml(self.repository.text(here, f".github/workflows/{workflow}"))
+        assert event in document["on"], f"{workflow} does not run on {event}"
+        self.commits[""] = here
+        return document
 
     def job(
         self,
@@ -148,18 +168,26 @@ class GitHub:
     ) -> Job:
         """One job, after those of ``before``."""
         payload, inputs, before = payload or {}, inputs or {}, before or {}
-        fork = payload.get("pull_request", {}).get("head", {}).get("repo", {}).get("full_name") not in {
-            None,
-            "acme/billing",
-        }
+        pull = payload.get("pull_request", {})
+        stranger = (pull and pull["head"]["repo"]["full_name"] != "acme/billing") or "[bot]" in pull.get(
+            "user", {}
+        ).get("login", "")
+        self._count += 1
+        machine = Machine(self.folder / f"runner-{self._count}")
         contexts = {
             "github": {
                 "event_name": event,
                 "event": payload,
                 "repository": "acme/billing",
+                "ref": "refs/heads/main",
+                "run_id": str(self._runs),
                 "token": COMMENT_TOKEN,
+                "workspace": str(machine.workspace),
             },
-            "secrets": {} if fork else self.secrets,
+            # As GitHub does it: `pull_request` of a stranger has none, `pull_request_target` has them whoever asks.
+            "secrets": {}
+            if "environment" not in job or (stranger and event == "pull_request")
+            else self.secrets,
             "inputs": inputs,
             "needs": {
                 each: {"outputs": before[each].outputs, "result": before[each].result} for each in before
@@ -173,13 +201,11 @@ class GitHub:
         ):
             found.result = "skipped"
             return found
-        self._count += 1
-        machine = Machine(self.folder / f"runner-{self._count}")
         (machine.temp / "event.json").write_text(json.dumps(payload))
         base = machine.environ(
             CI="true", GITHUB_ACTIONS="true", RUNNER_ENVIRONMENT="github-hosted", RUNNER_TEMP=str(machine.temp),
             GITHUB_WORKSPACE=str(machine.workspace), GITHUB_REPOSITORY="acme/billing", GITHUB_API_URL=self.host.url,
-            GITHUB_SERVER_URL="https://github.example", GITHUB_RUN_ID="42", GITHUB_EVENT_NAME=event, GITHUB_ACTOR="pat",
+            GITHUB_SERVER_URL="https://github.example", GITHUB_RUN_ID=str(self._runs), GITHUB_EVENT_NAME=event, GITHUB_ACTOR="pat",
             GITHUB_EVENT_PATH=str(machine.temp / "event.json"),
         )  # fmt: skip
         steps: dict[str, Any] = {}
@@ -197,9 +223,8 @@ class GitHub:
         match step["uses"].split("@")[0]:
             case "actions/checkout":
                 assert words["persist-credentials"] == "false"
-                shutil.copytree(
-                    self.repository, machine.workspace, ignore=shutil.ignore_patterns(".chargeplan")
-                )
+                commit = self.commits[words.get("ref", "")]
+                self.repository.check_out(commit, machine.workspace / words.get("path", ""))
                 return {}
             case local:
                 return self._composite(machine, machine.workspace / local, words, contexts, base, job)
@@ -258,10 +283,15 @@ class GitHub:
                 kept = self.folder / f"artifact-{len(list(self.folder.iterdir()))}" / Path(words["path"]).name
                 kept.parent.mkdir()
                 shutil.copy(words["path"], kept)
-                self.artifacts[words["name"]] = kept
+                self.host.artifacts.insert(0, Artifact(words["name"], self._runs, kept))
             case "actions/download-artifact":
                 Path(words["path"]).mkdir(parents=True, exist_ok=True)
-                shutil.copy(self.artifacts[words["name"]], words["path"])
+                (found,) = [
+                    each.file
+                    for each in self.host.artifacts
+                    if (each.name, str(each.run)) == (words["name"], words["run-id"])
+                ]
+                shutil.copy(found, words["path"])
             case other:
                 assert other == "actions/setup-python", other
 
@@ -289,14 +319,16 @@ class GitLab:
     """A project at GitLab: each job of a pipeline on a machine of its own, manual ones where they are started."""
 
     def __init__(
-        self, folder: Path, repository: Path, host: CodeHost, secrets: Mapping[str, Mapping[str, str]]
+        self, folder: Path, repository: Repository, host: CodeHost, secrets: Mapping[str, Mapping[str, str]]
     ) -> None:
         self.folder, self.repository, self.host, self.secrets = folder, repository, host, secrets
         self._count = 0
 
     def run(self, source: str, *, started: Iterable[str] = (), **variables: str) -> dict[str, Job]:
         """All jobs of a pipeline; ``started`` are the manual ones that a person starts."""
-        document = read_yaml(self.repository / ".gitlab-ci.yml")
+        proposed = source == "merge_request_event"
+        self.commit = self.repository.commit("proposal" if proposed else "main")
+        document = parse_yaml(self.repository.text(self.commit, ".gitlab-ci.yml"))
         known = {
             "CI_PIPELINE_SOURCE": source,
             "CI_PROJECT_ID": "5",
@@ -320,7 +352,7 @@ class GitLab:
                 or (when != "always" and not well)
             ):
                 continue
-            jobs[name] = self._job(document, name, known, kept, dotenv)
+            jobs[name] = self._job(document, name, {**known, **rule.get("variables", {})}, kept, dotenv)
         return jobs
 
     def _job(
@@ -328,7 +360,7 @@ class GitLab:
     ) -> Job:
         self._count += 1
         machine = Machine(self.folder / f"runner-{self._count}")
-        shutil.copytree(self.repository, machine.workspace, ignore=shutil.ignore_patterns(".chargeplan"))
+        self.repository.check_out(self.commit, machine.workspace)
         job = document[name]
         for path, copy in kept.items():
             target = machine.workspace / path
@@ -337,8 +369,8 @@ class GitLab:
         place = job.get("environment", {}).get("name", "")
         environ = machine.environ(
             CI="true", GITLAB_CI="true", CI_PROJECT_DIR=str(machine.workspace), CI_API_V4_URL=self.host.url, GITLAB_USER_LOGIN="pat",
-            **{key: value.replace("$CI_PROJECT_DIR", str(machine.workspace)) for key, value in {**document["variables"], **job.get("variables", {})}.items()},
-            **known, **self.secrets.get(place, {}), **dotenv,
+            **{key: value.replace("$CI_PROJECT_DIR", str(machine.workspace)) for key, value in {**document["variables"], **job.get("variables", {}), **known}.items()},
+            **self.secrets.get(place, {}), **dotenv,
         )  # fmt: skip
         found = Job(name)
         for line in (*job.get("before_script", document["default"]["before_script"]), *job["script"]):

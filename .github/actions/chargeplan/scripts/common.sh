@@ -13,6 +13,8 @@ work=${CHARGEPLAN_WORK:-${RUNNER_TEMP:-$PWD}/chargeplan-run}
 # What residents owe is nobody else's business on a shared machine.
 umask 077
 mkdir -p "$work"
+# The configuration is here, and not in a folder above, whose plans would be others.
+export CHARGEPLAN_CONFIG=${CHARGEPLAN_CONFIG:-chargeplan.yaml}
 
 # Isolated (-I), Python runs no module that lies in the working directory: it may be a stranger's pull request.
 document() { "$python" -I "$scripts/document.py" "$@"; }
@@ -37,17 +39,21 @@ tell_all() {
   while IFS='=' read -r name value; do tell "$name" "$value"; done
 }
 
-# `complain MESSAGE`: our own words, above the fold of the run's page.
-complain() {
+# `annotate LEVEL MESSAGE`: our own words, above the fold of the run's page.
+annotate() {
   if on_github; then
-    local text=${1//'%'/%25}
+    local text=${2//'%'/%25}
     text=${text//$'\r'/%0D}
     text=${text//$'\n'/%0A}
-    printf '::error title=chargeplan::%s\n' "$text"
+    printf '::%s title=chargeplan::%s\n' "$1" "$text"
   else
-    printf 'chargeplan: %s\n' "$1" >&2
+    printf 'chargeplan: %s\n' "$2" >&2
   fi
 }
+
+complain() { annotate error "$1"; }
+
+announce() { annotate notice "$1"; }
 
 # `summarize FILE`: Markdown for the run's page. GitHub takes 1 MiB for a step and refuses the whole of what is longer.
 summarize() {

@@ -1,8 +1,11 @@
 """Facts of chargeplan's JSON documents for the shell: outputs of the step, Markdown for the run's page. Standard library only.
 
 `document.py outputs`: the plan document on stdin → NAME=VALUE lines.
+`document.py line ENV`: the plan document on stdin → one line: what is to post, missed, held, open.
+`document.py artifact`: the plan document on stdin → the name of its plan file's artifact.
 `document.py applied ENV CODE FILE`: the apply document on stdin → NAME=VALUE lines, and Markdown into FILE.
 `document.py error_code`: the apply document on stdin → the code of the error in it; empty where there is none.
+`document.py approvals`: approvals on stdin, as a field of one line has them → one a line, as `chargeplan approve` wrote them.
 `document.py failed ENV CODE`: Markdown for a plan that could not be made.
 `document.py journal WORKSPACE PERSISTENT`: what `journal where` says on stdin → what is wrong with it, if anything.
 """
@@ -26,12 +29,18 @@ def main(words: list[str]) -> None:
     match words:
         case ["outputs"]:
             print(*plan_outputs(_document()), sep="\n")
+        case ["line", environment]:
+            print(plan_line(environment, _document()))
+        case ["artifact"]:
+            print(artifact_name(_document()["digest"]))
         case ["applied", environment, code, file]:
             document = _document()
             Path(file).write_text(applied_markdown(environment, int(code), document), encoding="utf-8")
             print(*apply_outputs(document), sep="\n")
         case ["error_code"]:
             print(_word((_document().get("error") or {}).get("code", "")))
+        case ["approvals"]:
+            print(*approvals(sys.stdin.read()), sep="\n")
         case ["failed", environment, code]:
             print(failed_markdown(environment, int(code)), end="")
         case ["journal", workspace, persistent]:
@@ -59,6 +68,47 @@ def plan_outputs(document: dict[str, Any]) -> list[str]:
         f"digest={digest if applyable and _DIGEST.fullmatch(digest) else ''}",
         f"total_cents={sum(each['amount_in_cents'] for each in post)}",
     ]
+
+
+def plan_line(environment: str, document: dict[str, Any]) -> str:
+    """What a person should know of the day: numbers alone."""
+    totals = document.get("totals", {})
+
+    def told(words: str, *actions: str) -> str:
+        count = sum(int(totals[each]["count"]) for each in actions if each in totals)
+        cents = sum(int(totals[each]["amount_in_cents"]) for each in actions if each in totals)
+        return f"{count:,} {words}" + (f" ({_money(cents)})" if cents else "")
+
+    parts = (told("to post", "create", "correct"), told("missed", "missed"), told("held", "hold"),
+             told("open", "in_flight", "unknown"), told("drifted", "drift"), told("removed", "removed_upstream"))  # fmt: skip
+    line = f"{_plain(environment)}, {_plain(document.get('as_of', ''))}: {', '.join(parts)}."
+    # Of files that nobody has reviewed nothing is applied.
+    asks = document.get("applyable") and not os.environ.get("CHARGEPLAN_TRUST")
+    return f"{line} Somebody has to apply it: {document['digest']}" if asks else line
+
+
+def artifact_name(digest: str) -> str:
+    """The plan file of that digest, as the code host keeps it.
+
+    Raises:
+        ValueError: it is no digest.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise ValueError(digest)
+    return f"chargeplan-plan-{digest.removeprefix('sha256:')}"
+
+
+def approvals(text: str) -> list[str]:
+    """The JSON objects of the text, as they stand: a field that people paste into joins lines. What is none is kept, for refusal."""
+    found, rest, decoder = [], text.strip(), json.JSONDecoder()
+    while rest:
+        try:
+            end = decoder.raw_decode(rest)[1]
+        except ValueError:
+            end = len(rest)
+        found.append(rest[:end].replace("\n", " "))
+        rest = rest[end:].strip()
+    return found
 
 
 def apply_outputs(document: dict[str, Any]) -> list[str]:

@@ -37,5 +37,9 @@ if [ ! -s "$json" ] || [ ! -s "$markdown" ]; then
 else
   document outputs <"$json" | tell_all
 fi
+if [ -s "$json" ]; then announce "$(document line "$environment" <"$json")"; fi
 summarize "$markdown"
-if [ -s "$file" ]; then tell_path plan_file "$file"; fi
+if [ -s "$file" ]; then
+  tell_path plan_file "$file"
+  tell artifact "$(document artifact <"$json")"
+fi
