@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from datetime import datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,9 @@ import click
 import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.approving import entries_of, refuse_unapproved, refuse_unsaved
 from chargeplan.cli.options import Common, common, is_interactive
 from chargeplan.cli.plan_making import PlanWords, origin_of, plan_options, request_of
-from chargeplan.core.approval import Evidence
-from chargeplan.core.change import Change, Total
+from chargeplan.cli.saved import SavedPlanFile
 from chargeplan.core.config import Project
 from chargeplan.core.errors import (
     ChargeplanError,
@@ -29,24 +26,12 @@ from chargeplan.core.errors import (
     StalePlanError,
 )
 from chargeplan.core.guard import Allowed, read_allowance
-from chargeplan.core.posting import LIVE, Batch, Posting
-from chargeplan.core.shard import read_shard
-from chargeplan.flow.applying import (
-    Poster,
-    PostingOptions,
-    check_unchanged,
-    in_plan_order,
-    outcome_of,
-    refuse_unrecorded,
-    sum_up,
-)
-from chargeplan.flow.integrations import refuse_unnamed
-from chargeplan.flow.logged import refuse_logged
+from chargeplan.core.outcome import unsent
+from chargeplan.flow import apply as flow
 from chargeplan.flow.plan_request import PlanRequest
-from chargeplan.flow.planning import Planned, plan_now
-from chargeplan.flow.settling import settle_killed, settle_unknown
+from chargeplan.flow.planning import Planned
+from chargeplan.flow.target import Target, new_target, saved_target
 from chargeplan.planfile.codec import PlanFile, read_plan
-from chargeplan.planfile.header import changed_inputs
 from chargeplan.planfile.seal import digest as digest_of
 from chargeplan.propexo.pacing import EndedError
 from chargeplan.render import jsondoc
@@ -68,22 +53,6 @@ class ApplyWords(msgspec.Struct, frozen=True):
     deadline: float | None
     lock_timeout: float
     approvals: Path | None
-
-
-class Target(msgspec.Struct, frozen=True):
-    """What is to be posted: a plan's id and digest, its changes, and the request that finds them again.
-
-    ``approval`` is how it was approved, for the journal: ``digest``, ``prompt``, ``auto-approve`` or ``plan file``;
-    ``approvals`` are those of other people, where the configuration asks for them.
-    """
-
-    plan_id: str
-    digest: str
-    changes: tuple[Change, ...]
-    request: PlanRequest
-    unknown: tuple[Change, ...] = ()
-    approval: str = ""
-    approvals: tuple[Evidence, ...] = ()
 
 
 @click.command()
@@ -162,7 +131,9 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
             "A plan file says itself what it covers.", hint="Leave out the options of `plan`.", code="usage"
         )
     if planfile is None and words.approvals is not None:
-        raise ChargeplanError("Approvals are of a plan file.", hint="Give the PLANFILE too.", code="usage")
+        raise ChargeplanError(
+            "--approvals needs a PLANFILE.", hint="Save one with `chargeplan plan --out FILE`.", code="usage"
+        )
     if asked.offline:
         raise ChargeplanError(
             "What is posted has to be compared with the ledgers as they are now.",
@@ -171,13 +142,7 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
         )
     allowed = _allowances(words)
     deadline = None if words.deadline is None else wiring.WallClock().monotonic() + words.deadline
-    saved = read_plan(planfile) if planfile is not None else None
-    if saved is not None and words.digest and words.digest != saved.header.digest:
-        raise StalePlanError(
-            f"The plan file has the digest {saved.header.digest}, not the one given. Nothing was posted.",
-            hint="The one given belongs to another plan: look at this one with `chargeplan show`, or plan again.",
-            code="digest_mismatch",
-        )
+    saved = _read(planfile, words)
     if saved is not None and common.env is None and not os.environ.get("CHARGEPLAN_ENV"):
         common = msgspec.structs.replace(common, env=saved.header.environment)
     project, warnings = _project(common, stale=saved is not None)
@@ -188,22 +153,41 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
     ):
         if deadline is not None:
             world.remote.end_at(deadline, stopping)
-        refuse_unnamed(world.journal, project)
-        target = (
-            _saved_target(world, project, planfile, saved, allowed, words.approvals)
-            if planfile and saved
-            else _fresh_target(common, world, project, asked, words, allowed, warnings)
+        if planfile is not None and saved is not None:
+            file = SavedPlanFile(planfile, saved, project, world, words.approvals)
+            target = saved_target(world, project, file, allowed)
+        else:
+            request = request_of(asked, project.config, world.clock, allowed)
+            reviewer = _Reviewer(common, world, project, request, words)
+            target = new_target(world, project, request, reviewer, warnings)
+        if target.changes or saved is not None:
+            _say_where(common, world, target)
+        how = flow.How(
+            approval=_approval(words, saved),
+            wait=words.wait,
+            deadline=deadline,
+            lock_timeout=words.lock_timeout,
         )
-        if not target.changes and saved is None:
-            return _nothing_to_post(common, world, target, words)
-        target = msgspec.structs.replace(target, approval=_approval(words, saved))
-        if target.approvals:
-            names = ", ".join(each.approval.approver for each in target.approvals if each.approval)
-            common.say(f"Approved by {names}.")
-        if world.environment.name != project.config.environment:
-            common.say(f"Posting to {world.api_host}, environment `{world.environment.name}`.")
-        run = _Run(common, world, project, target, words, stopping, deadline)
-        return run.apply()
+        return _end(common, flow.apply(world, project, target, how, stopping))
+
+
+def _read(planfile: Path | None, words: ApplyWords) -> PlanFile | None:
+    saved = read_plan(planfile) if planfile is not None else None
+    if saved is not None and words.digest and words.digest != saved.header.digest:
+        raise StalePlanError(
+            f"The plan file has the digest {saved.header.digest}, not the one given. Nothing was posted.",
+            hint="The one given belongs to another plan: look at this one with `chargeplan show`, or plan again.",
+            code="digest_mismatch",
+        )
+    return saved
+
+
+def _say_where(common: Common, world: wiring.World, target: Target) -> None:
+    if target.approvals:
+        names = ", ".join(each.approval.approver for each in target.approvals if each.approval)
+        common.say(f"Approved by {names}.")
+    if world.environment.name != world.config.environment:
+        common.say(f"Posting to {world.api_host}, environment `{world.environment.name}`.")
 
 
 def _project(common: Common, *, stale: bool) -> tuple[Project, Any]:
@@ -240,383 +224,92 @@ def _allowances(words: ApplyWords) -> tuple[Allowed, ...]:
         raise ChargeplanError(f"--allow: {problem}.", code="usage") from problem
 
 
-# --- what to post ------------------------------------------------------------------------------------------------
+class _Reviewer:
+    """Whoever runs `apply` without a plan file: sees the plan, and is asked, unless an option says yes."""
 
-
-def _saved_target(
-    world: wiring.World,
-    project: Project,
-    path: Path,
-    saved: PlanFile,
-    allowed: tuple[Allowed, ...],
-    given: Path | None,
-) -> Target:
-    """A plan file, once it is certain that it was made for this place and from these files, and approved as they ask for.
-
-    Raises:
-        StalePlanError: it was not made for it.
-        GuardRefusedError: it was not approved.
-    """
-    header = saved.header
-    used = (
-        world.journal.plan_used(header.plan_id) is not None
-        if header.origin.journal_id == world.journal.identity
-        else False
-    )
-    for wrong, what in (
-        (
-            header.environment != world.environment.name,
-            f"for the environment `{header.environment}`, not `{world.environment.name}`",
-        ),
-        (header.origin.api_host != world.api_host, f"against {header.origin.api_host}, not {world.api_host}"),
-        (header.origin.journal_id != world.journal.identity, "with another journal"),
-        (
-            header.origin.inputs != project.digests,
-            f"from other files: {changed_inputs(header.origin.inputs, project.digests)}",
-        ),
-        (not used and _expired(header.expires_at, world), f"to be applied before {header.expires_at}"),
-    ):
-        if wrong:
-            raise StalePlanError(
-                f"The plan was made {what}. Nothing was posted.",
-                hint="Run `chargeplan plan` again and review what changed.",
-            )
-    if saved.change_set.errored:
-        raise StalePlanError(
-            "The plan has errors and can't be applied. Nothing was posted.",
-            hint="Correct them and plan again.",
-        )
-    # What was used before was approved before; nobody has to approve again that a stopped run goes on.
-    approvals = (
-        () if used else refuse_unapproved(project.config.approvals, saved, path, given, world.clock.now())
-    )
-    options = header.origin.options
-    request = PlanRequest(
-        header.as_of,
-        header.window,
-        options.plans,
-        options.charges,
-        options.properties,
-        allowed=allowed,
-        shard=read_shard(options.shard) if isinstance(options.shard, str) else None,
-    )
-    return Target(
-        header.plan_id,
-        header.digest,
-        saved.change_set.to_post(),
-        request,
-        approvals=approvals,
-    )
-
-
-def _expired(expires_at: str, world: wiring.World) -> bool:
-    return datetime.fromisoformat(expires_at) <= datetime.fromisoformat(world.clock.now())
-
-
-def _fresh_target(
-    common: Common,
-    world: wiring.World,
-    project: Project,
-    asked: PlanWords,
-    words: ApplyWords,
-    allowed: tuple[Allowed, ...],
-    warnings: Any,
-) -> Target:
-    """Plan now, show it, and ask."""
-    request = request_of(asked, project.config, world.clock, allowed)
-    if not words.auto_approve and not is_interactive():
-        raise ChargeplanError(
-            "There is nobody to ask.",
-            hint="Save a plan and apply the file, or give --auto-approve.",
-            code="approval_needed",
-        )
-    planned = plan_now(world, project, request, warnings)
-    change_set = planned.change_set
-    common.show(plan_screen(change_set, color=common.colored, width=common.width), to_stderr=common.as_json)
-    _refuse_errors(planned)
-    _refuse_guards(planned)
-    refuse_unsaved(change_set.guards)
-    if not change_set.to_post():
-        unknown = tuple(change for change in change_set.changes if change.action == "unknown")
-        return Target(change_set.plan_id, "", (), request, unknown)
-    found = digest_of(change_set, origin_of(world, project, request, planned))
-    if words.digest and words.digest != found:
-        raise StalePlanError(
-            f"The plan has the digest {found}, not the one given. Nothing was posted.",
-            hint="Something changed since the given one was made: review the plan above.",
-            code="digest_mismatch",
-        )
-    if (
-        not words.auto_approve
-        and click.prompt("Post this? Only 'yes' is accepted", default="", show_default=False, err=True)
-        != "yes"
-    ):
-        raise ChargeplanError("Not approved. Nothing was posted.", code="not_approved")
-    return Target(change_set.plan_id, found, change_set.to_post(), request)
-
-
-def _nothing_to_post(common: Common, world: wiring.World, target: Target, words: ApplyWords) -> int:
-    """Nothing is to post; but while the outcome of a line is unknown, that is no good end.
-
-    Raises:
-        LockedError: the lines are unknown because another run is sending them.
-    """
-    if not target.unknown:
-        return _end(common, target.plan_id, "nothing", {}, ())
-    with _locks(world, target.unknown, words.lock_timeout):
-        pass
-    total = Total(len(target.unknown), sum(change.amount or 0 for change in target.unknown))
-    return _end(common, target.plan_id, "unknown", {"unknown": total}, ())
-
-
-@contextmanager
-def _locks(
-    world: wiring.World, changes: Sequence[Change], timeout: float
-) -> Iterator[dict[tuple[str, str], int]]:
-    """The locks of every property of the changes, all taken before the block begins; yields their fencing tokens.
-
-    Raises:
-        LockedError: another run holds one of them after ``timeout`` seconds.
-    """
-    places: dict[str, list[str]] = {}
-    for integration_id, property_id in sorted({(each.integration_id, each.property_id) for each in changes}):
-        places.setdefault(integration_id, []).append(property_id)
-    with ExitStack() as stack:
-        tokens: dict[tuple[str, str], int] = {}
-        for integration_id, property_ids in places.items():
-            lock = world.journal.lock(integration_id, property_ids, purpose="apply", timeout=timeout)
-            taken = stack.enter_context(lock)
-            tokens.update({(integration_id, property_id): token for property_id, token in taken.items()})
-        yield tokens
-
-
-def _refuse_errors(planned: Planned) -> None:
-    if planned.change_set.errored:
-        errors = [each for each in planned.change_set.diagnostics if each.is_error]
-        raise InputError(
-            "The plan has errors. Nothing was posted.", errors, hint="Correct them and plan again."
-        )
-    refuse_unrecorded(planned.unrecorded)
-
-
-def _refuse_guards(planned: Planned) -> None:
-    refused = [each for each in planned.change_set.guards if each.refused]
-    if refused:
-        said = "; ".join(f"{each.guard}: {each.message}" for each in refused)
-        names = " ".join(f"--allow {_override(each.guard, each.value, each.unit)}" for each in refused)
-        raise GuardRefusedError(
-            f"Refused by {len(refused)} guard{'s' if len(refused) > 1 else ''}: {said}. Nothing was posted.",
-            hint=f'If this is meant: {names} --reason "why"',
-            code="guard_refused",
-            guards=refused,
-        )
-
-
-def _override(guard: str, value: int | None, unit: str) -> str:
-    if value is None:
-        return "first_period" if guard == "max_change" else guard
-    return f"{guard}={value // 100}.{value % 100:02d}" if unit == "cents" else f"{guard}={value}"
-
-
-# --- posting -----------------------------------------------------------------------------------------------------
-
-
-class _Run:
     def __init__(
         self,
         common: Common,
         world: wiring.World,
         project: Project,
-        target: Target,
+        request: PlanRequest,
         words: ApplyWords,
-        stopping: _Interrupts,
-        deadline: float | None,
     ) -> None:
-        self.common, self.world, self.project, self.target, self.words = common, world, project, target, words
-        self.stopping = stopping
-        self.options = PostingOptions(
-            batch_size=project.config.posting.batch_size,
-            parallel=project.config.posting.parallel,
-            wait=words.wait,
-            deadline=deadline,
-        )
-        world.remote.end_at(deadline, stopping)
-
-    def apply(self) -> int:
-        """Lock, look again, consume, post, wait, sum up."""
-        used = self.world.journal.plan_used(self.target.plan_id) is not None
-        # A line that is only intended is another run's, which is sending it now, or was killed: the lock tells which.
-        if used and not self._left(self._done(LIVE - {"intended"})):
-            return self._finish(used=True, poster=self._poster())
-        poster = self._poster()
-        with _locks(self.world, self.target.changes, self.words.lock_timeout) as tokens:
-            held = frozenset(tokens)
-            settle_killed(self.world.journal, held)
-            settle_unknown(self.world)
-            changes = self._still_to_post()
-            if changes:
-                refuse_logged(changes, self.world)
-                self.stopping.sending = True
-                self.world.journal.consume(self.target.plan_id, self.target.digest, self._facts())
-                self._post_and_keep_count(poster, changes, tokens)
-        return self._finish(used=not changes, poster=poster)
-
-    def _left(self, done: frozenset[str]) -> list[Change]:
-        """The lines that have no live posting by this plan."""
-        return [change for change in self.target.changes if change.reference not in done]
-
-    def _done(self, states: frozenset[str] = LIVE) -> frozenset[str]:
-        return frozenset(
-            each.reference
-            for each in self._postings().values()
-            if each.state in states and each.plan_id == self.target.plan_id
-        )
-
-    def _postings(self) -> Mapping[str, Posting]:
-        return self.world.journal.latest([change.reference for change in self.target.changes])
-
-    def _still_to_post(self) -> list[Change]:
-        """Observe the properties again; what is left must still be what would be posted now.
-
-        Raises:
-            StalePlanError: it is not; nothing was posted.
-        """
-        planned = plan_now(self.world, self.project, self.target.request)
-        _refuse_errors(planned)
-        done = self._done()
-        check_unchanged(self.target.changes, planned.change_set.to_post(), done)
-        left = self._left(done)
-        if left:
-            _refuse_guards(planned)
-        return left
-
-    def _facts(self) -> dict[str, object]:
-        changes = self.target.changes
-        return {
-            "environment": self.world.environment.name,
-            "count": len(changes),
-            "amount": sum(change.amount or 0 for change in changes),
-            "window": [
-                self.target.request.window.first.isoformat(),
-                self.target.request.window.last.isoformat(),
-            ],
-            "allowances": [msgspec.to_builtins(each) for each in self.target.request.allowed],
-            "approval": self.target.approval,
-            **({"approvals": entries_of(self.target.approvals)} if self.target.approvals else {}),
-        }
-
-    def _poster(self) -> Poster:
-        timezones = {plan.name: plan.timezone for plan in self.project.plans}
-        progress = self.world.progress
-        jobs_seen = 0
-
-        def waiting(jobs: int) -> None:
-            nonlocal jobs_seen
-            jobs_seen = max(jobs_seen, jobs)
-            progress.step("write jobs", jobs_seen - jobs, jobs_seen)
-
-        return Poster(
-            self.target.plan_id,
-            self.world,
-            self.options,
-            timezone_of=timezones,
-            stopping=self.stopping,
-            progress=lambda done, lines: progress.step("posting", done, lines),
-            waiting=waiting,
-        )
-
-    def _post_and_keep_count(
-        self, poster: Poster, changes: Sequence[Change], tokens: Mapping[tuple[str, str], int]
-    ) -> None:
-        """Post; a failure after the first request ends the posting, not the account of what was sent."""
-        try:
-            poster.post(changes, tokens)
-        except ChargeplanError as problem:
-            if not poster.requests:
-                raise
-            poster.stopped = problem.message
-
-    def _finish(self, *, used: bool, poster: Poster) -> int:
-        """Wait for the jobs and sum up; where the journal fails after something was sent, its outcome is unknown."""
-        try:
-            return self._account(used=used, poster=poster)
-        except ChargeplanError as problem:
-            if not poster.requests or not problem.code.startswith("journal_"):
-                raise
-            self.world.progress.close()
-            self.common.say(f"{problem.message} `chargeplan reconcile` finds out what became of the lines.")
-            changes = self.target.changes
-            total = Total(len(changes), sum(change.amount or 0 for change in changes))
-            return _end(self.common, self.target.plan_id, "unknown", {"unknown": total}, ())
-
-    def _account(self, *, used: bool, poster: Poster) -> int:
-        poster.wait_for_jobs()
-        self.world.progress.close()
-        totals = sum_up(self.target.changes, self._postings())
-        if poster.stopped and not self.stopping() and _is_unsent(totals):
+        self.common, self.words = common, words
+        self.world, self.project, self.request = world, project, request
+        if not words.auto_approve and not is_interactive():
             raise ChargeplanError(
-                f"Nothing was posted: {poster.stopped}.",
-                hint="`chargeplan apply` of the same plan goes on.",
-                code="not_sent",
+                "There is nobody to ask.",
+                hint="Save a plan and apply the file, or give --auto-approve.",
+                code="approval_needed",
             )
-        outcome = outcome_of(totals)
-        if not self.words.wait and not totals["unknown"].count and totals["pending"].count:
-            outcome = (
-                "incomplete" if totals["refused"].count or totals.get("unsent", Total()).count else "complete"
+
+    def show(self, planned: Planned) -> None:
+        """Show the plan."""
+        screen = plan_screen(planned.change_set, color=self.common.colored, width=self.common.width)
+        self.common.show(screen, to_stderr=self.common.as_json)
+
+    def approve(self, planned: Planned) -> str:
+        """Compare the digest with the one given, and ask."""
+        origin = origin_of(self.world, self.project, self.request, planned)
+        digest = digest_of(planned.change_set, origin)
+        if self.words.digest and self.words.digest != digest:
+            raise StalePlanError(
+                f"The plan has the digest {digest}, not the one given. Nothing was posted.",
+                hint="Something changed since the given one was made: review the plan above.",
+                code="digest_mismatch",
             )
-        if used and outcome == "complete":
-            outcome = "nothing"
-        if poster.stopped and totals.get("unsent", Total()).count:
-            unsent = totals["unsent"].count
-            self.common.say(
-                f"Stopped: {poster.stopped}. {unsent:,} lines were not sent; `chargeplan apply` of the same plan goes on."
-            )
-        return _end(
-            self.common,
-            self.target.plan_id,
-            outcome,
-            totals,
-            in_plan_order(self.world.journal.batches(self.target.plan_id), self.target.changes),
-            interrupted=self.stopping(),
+        question = "Post this? Only 'yes' is accepted"
+        if (
+            not self.words.auto_approve
+            and click.prompt(question, default="", show_default=False, err=True) != "yes"
+        ):
+            raise ChargeplanError("Not approved. Nothing was posted.", code="not_approved")
+        return digest
+
+
+# --- how it ended --------------------------------------------------------------------------------------------------
+
+
+def _end(common: Common, applied: flow.Applied) -> int:
+    totals, batches = applied.totals, applied.batches
+    if applied.unrecorded:
+        common.say(f"{applied.unrecorded} `chargeplan reconcile` finds out what became of the lines.")
+    elif applied.stopped:
+        common.say(
+            f"Stopped: {applied.stopped}. {unsent(totals):,} lines were not sent; "
+            "`chargeplan apply` of the same plan goes on."
         )
-
-
-def _is_unsent(totals: Mapping[str, Total]) -> bool:
-    """Whether no line of the plan was ever sent."""
-    return {name for name, total in totals.items() if total.count} == {"unsent"}
-
-
-def _end(
-    common: Common,
-    plan_id: str,
-    outcome: str,
-    totals: Mapping[str, Total],
-    batches: Sequence[Batch],
-    *,
-    interrupted: bool = False,
-) -> int:
     if common.as_json:
-        click.echo(jsondoc.dump(jsondoc.apply_document(plan_id, outcome, totals, batches)), nl=False)
+        document = jsondoc.apply_document(applied.plan_id, applied.ending, totals, batches)
+        click.echo(jsondoc.dump(document), nl=False)
     else:
-        common.show(apply_screen(outcome, totals, batches, color=common.colored, width=common.width))
-    if interrupted:
+        common.show(apply_screen(applied.ending, totals, batches, color=common.colored, width=common.width))
+    if applied.interrupted:
         return 130
-    return {"complete": 0, "nothing": 0, "incomplete": 3, "unknown": 4}[outcome]
+    return {"complete": 0, "nothing": 0, "incomplete": 3, "unknown": 4}[applied.ending]
+
+
+# --- signals -------------------------------------------------------------------------------------------------------
 
 
 class _Interrupts:
     """Whether Ctrl-C (or SIGTERM) has asked the run to stop, and whether anything may be under way that has to be finished."""
 
     def __init__(self) -> None:
-        self.asked = self.sending = False
+        self.asked = self._sending = False
 
     def __call__(self) -> bool:
         return self.asked
 
+    def finish_first(self) -> None:
+        """From now on a first signal asks; what is under way is finished before the run ends."""
+        self._sending = True
+
     def handle(self, number: int, frame: object) -> None:
         """The signals' handler."""
         del number, frame
-        if self.asked or not self.sending:
+        if self.asked or not self._sending:
             raise KeyboardInterrupt
         self.asked = True
         sys.stderr.write("\nFinishing the requests under way; once more stops at once.\n")

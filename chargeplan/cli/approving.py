@@ -1,10 +1,9 @@
-"""`approve`: sign a saved plan that somebody else made; and what `apply` asks of it, and `show` tells."""
+"""`approve`: sign a saved plan that somebody else made; and what `show` says of its approvals."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +12,16 @@ import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, file_option, is_interactive
-from chargeplan.core.approval import (
-    GUARD,
-    Approval,
-    Evidence,
-    Subject,
-    Verdict,
-    decide,
-    fingerprint,
-    is_planner,
-    needed,
-    refusal,
-    way_on,
-    write_key,
-)
-from chargeplan.core.change import GuardResult
-from chargeplan.core.config import Approvals, Approver, Project
-from chargeplan.core.errors import ChargeplanError, GuardRefusedError, StalePlanError
+from chargeplan.cli.saved import KeptApprovals, approvable
+from chargeplan.core.approval import GUARD, fingerprint, needed, write_key
+from chargeplan.core.config import Approver, Project
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.flow import approve as flow
+from chargeplan.flow.approve import approver_of, refuse_unneeded
 from chargeplan.journal import default_actor
-from chargeplan.planfile.approvals import (
-    add_approval,
-    beside,
-    read_approvals,
-    read_private_key,
-    subject_of,
-    write_new_key,
-)
+from chargeplan.planfile.approvals import beside, read_private_key, write_new_key
 from chargeplan.planfile.codec import PlanFile, read_plan
-from chargeplan.planfile.header import changed_inputs
+from chargeplan.planfile.fresh import Here, refuse_stale
 from chargeplan.planfile.keys import Signer, read_private
 from chargeplan.render import jsondoc
 from chargeplan.render.approvals import Standing, Unverified, moment
@@ -107,89 +88,31 @@ def _approve(common: Common, path: Path, words: ApproveWords) -> int:
     if common.env is None:
         common = msgspec.structs.replace(common, env=saved.header.environment)
     project, _ = wiring.project(common)
-    now = datetime.fromisoformat(wiring.WallClock().now())
-    _refuse_stale(saved, wiring.environment(common, project.config).name, project, now)
-    approvals, subject = project.config.approvals, subject_of(saved)
-    if needed(approvals, saved.change_set.to_post()) is None:
-        raise ChargeplanError(
-            "The plan needs no approval. Nothing was signed.",
-            hint="`approvals` in the configuration says from which amount on one is needed.",
-            code="approval_not_needed",
-        )
+    approvals, clock = project.config.approvals, wiring.WallClock()
+    # What `apply` would refuse without asking Propexo or the journal, is not approved either.
+    here = Here(
+        environment=wiring.environment(common, project.config).name, inputs=project.digests, now=clock.now()
+    )
+    hint = "Approve it in the checkout that it was made from, or have it planned again."
+    refuse_stale(saved, here, "Nothing was signed.", hint)
+    plan = approvable(path, saved)
+    refuse_unneeded(plan, approvals)
     signer = _signer(words.key, project)
-    approver = _approver(approvals, signer, words.name, subject)
-    target = words.out or beside(path)
-    given = _own(_verdict(approvals, subject, target, now), approver)
-    if given is None:
-        _ask(common, saved, approver, yes=words.yes)
-        ends = min(
-            now + timedelta(hours=approvals.valid_for_hours), datetime.fromisoformat(saved.header.expires_at)
-        )
-        given = Approval(subject, approver.name, now, ends, words.reason)
-        add_approval(target, given, signer)
-    else:
+    approver = approver_of(signer.public, approvals, words.name, plan.subject)
+    file = KeptApprovals(words.out or beside(path), signer)
+    given = flow.approve(
+        plan,
+        approvals,
+        file,
+        approver,
+        reason=words.reason,
+        now=datetime.fromisoformat(here.now),
+        ask=lambda: _ask(common, saved, approver, yes=words.yes),
+    )
+    if not given.is_new:
         common.say(terminal(f"{approver.name} has approved this plan before; nothing was added."))
-    verdict = _verdict(approvals, subject, target, now)
-    return _say_approval(common, given, fingerprint(signer.public), target, verdict, approvals.required)
-
-
-def _refuse_stale(saved: PlanFile, environment: str, project: Project, now: datetime) -> None:
-    """What `apply` would refuse without asking Propexo or the journal, is not approved either.
-
-    Raises:
-        StalePlanError: it is such a plan.
-    """
-    header = saved.header
-    for wrong, what in (
-        (header.environment != environment, f"was made for the environment `{header.environment}`"),
-        (
-            header.origin.inputs != project.digests,
-            f"was made from other files: {changed_inputs(header.origin.inputs, project.digests)}",
-        ),
-        (datetime.fromisoformat(header.expires_at) <= now, f"was to be applied before {header.expires_at}"),
-        (saved.change_set.errored, "has errors"),
-    ):
-        if wrong:
-            raise StalePlanError(
-                f"The plan {what}. Nothing was signed.",
-                hint="Approve it in the checkout that it was made from, or have it planned again.",
-            )
-
-
-def _approver(approvals: Approvals, signer: Signer, name: str | None, subject: Subject) -> Approver:
-    """The approver whose key it is.
-
-    Raises:
-        ChargeplanError: it is nobody's, or another's than the one named, or the planner's own.
-    """
-    public = write_key(signer.public)
-    found = next((each for each in approvals.approvers if each.key == public), None)
-    if found is None:
-        raise ChargeplanError(
-            f"The configuration names no approver with this key ({fingerprint(signer.public)}). Nothing was signed.",
-            hint=f'An entry of `approvers` is needed, in a reviewed change: {{name: {name or "…"}, key: "{public}"}}.',
-            code="approver_unknown",
-        )
-    if name is not None and name != found.name:
-        raise ChargeplanError(
-            f"This is the key of {found.name}, not of {name}. Nothing was signed.",
-            hint="Leave out --as, or give the right key.",
-            code="approver_unknown",
-        )
-    if not subject.planned_by or is_planner(found, subject.planned_by):
-        who = f"{found.name} made it" if subject.planned_by else "it does not say who made it"
-        raise ChargeplanError(
-            f"Who made a plan can't approve it, and {who}. Nothing was signed.",
-            hint="Let somebody else approve it." if subject.planned_by else "Have it planned again.",
-            code="approver_planned",
-        )
-    return found
-
-
-def _own(verdict: Verdict, approver: Approver) -> Approval | None:
-    """The person's approval that counts already."""
-    given = (each.approval for each in verdict.counted if each.approval)
-    return next((each for each in given if each.approver == approver.name), None)
+    _say_approval(common, given, fingerprint(signer.public), file.path, approvals.required)
+    return 0
 
 
 def _ask(common: Common, saved: PlanFile, approver: Approver, *, yes: bool) -> None:
@@ -215,32 +138,30 @@ def _ask(common: Common, saved: PlanFile, approver: Approver, *, yes: bool) -> N
         raise ChargeplanError("Not approved. Nothing was signed.", code="not_approved")
 
 
-def _say_approval(
-    common: Common, given: Approval, key: str, target: Path, verdict: Verdict, required: int
-) -> int:
+def _say_approval(common: Common, given: flow.Given, key: str, target: Path, required: int) -> None:
+    approval, verdict = given.approval, given.verdict
     names = [each.approval.approver for each in verdict.counted if each.approval]
     if common.as_json:
         document = {
             "kind": "approval",
-            "plan_id": given.plan.plan_id,
-            "digest": given.plan.digest,
-            "planned_by": given.plan.planned_by,
-            "approver": given.approver,
+            "plan_id": approval.plan.plan_id,
+            "digest": approval.plan.digest,
+            "planned_by": approval.plan.planned_by,
+            "approver": approval.approver,
             "key": key,
-            "approved_at": moment(given.approved_at),
-            "expires_at": moment(given.expires_at),
-            "reason": given.reason,
+            "approved_at": moment(approval.approved_at),
+            "expires_at": moment(approval.expires_at),
+            "reason": approval.reason,
             "file": str(target),
             "required": required,
             "given": names,
             "missing": verdict.missing,
         }
         click.echo(jsondoc.dump(document), nl=False)
-        return 0
-    until = moment(given.expires_at)
-    click.echo(terminal(f"Approved by {given.approver} until {until}, in {target} ({key})."))
+        return
+    until = moment(approval.expires_at)
+    click.echo(terminal(f"Approved by {approval.approver} until {until}, in {target} ({key})."))
     click.echo(terminal(f"{len(names)} of {required} approvals: {', '.join(names)}."))
-    return 0
 
 
 # --- keys ----------------------------------------------------------------------------------------------------------
@@ -334,59 +255,7 @@ def _refuse_inside(path: Path, root: Path) -> None:
         )
 
 
-# --- asked by apply ------------------------------------------------------------------------------------------------
-
-
-def refuse_unapproved(
-    approvals: Approvals, saved: PlanFile, path: Path, given: Path | None, now: str
-) -> tuple[Evidence, ...]:
-    """The approvals of the plan file at ``path`` that count, where it needs some; they are in ``given``, or beside it.
-
-    Raises:
-        GuardRefusedError: there are too few. No option overrides that.
-        ChargeplanError: they can't be read or verified.
-    """
-    guard = needed(approvals, saved.change_set.to_post())
-    if guard is None:
-        return ()
-    subject = subject_of(saved)
-    verdict = _verdict(approvals, subject, given or beside(path), datetime.fromisoformat(now))
-    if verdict.missing:
-        said = refusal(approvals, verdict, guard.value or 0)
-        raise GuardRefusedError(
-            f"Refused for lack of approvals: {said}. Nothing was posted.",
-            hint=way_on(verdict, subject.planned_by, str(path)),
-            code="approvals_needed",
-            guards=[msgspec.structs.replace(guard, refused=True, message=said)],
-        )
-    return verdict.counted
-
-
-def refuse_unsaved(guards: Sequence[GuardResult]) -> None:
-    """A plan that others have to approve has to be one that they can look at: a saved one.
-
-    Raises:
-        GuardRefusedError: it would need approvals.
-    """
-    wanted = [msgspec.structs.replace(each, refused=True) for each in guards if each.guard == GUARD]
-    for each in wanted:
-        raise GuardRefusedError(
-            f"Refused for lack of approvals: {each.message}. Nothing was posted.",
-            hint="`chargeplan plan --out FILE`, `chargeplan approve FILE` by others, `chargeplan apply FILE`.",
-            code="approvals_needed",
-            guards=wanted,
-        )
-
-
-def entries_of(evidence: Sequence[Evidence]) -> list[dict[str, object]]:
-    """The approvals for the journal, as signed, so that whoever has the public keys can verify them again."""
-    return [
-        {"approval": msgspec.to_builtins(each.approval), "key": each.key, "signature": each.signature}
-        for each in evidence
-    ]
-
-
-# --- told by show --------------------------------------------------------------------------------------------------
+# --- shown by show -------------------------------------------------------------------------------------------------
 
 
 def standing(common: Common, saved: PlanFile, path: Path, given: Path | None) -> Standing | Unverified | None:
@@ -398,19 +267,11 @@ def standing(common: Common, saved: PlanFile, path: Path, given: Path | None) ->
     asked = any(each.guard == GUARD for each in saved.change_set.guards)
     if not asked and given is None and not file.exists():
         return None
-    subject = subject_of(saved)
+    plan, now = approvable(path, saved), datetime.fromisoformat(wiring.WallClock().now())
     try:
         approvals = wiring.configured(common).approvals
-        verdict = _verdict(approvals, subject, file, datetime.fromisoformat(wiring.WallClock().now()))
+        verdict = flow.verdict_on(plan.subject, approvals, KeptApprovals(file), now)
     except ChargeplanError as problem:
         return Unverified(problem.message)
-    required = approvals.required if needed(approvals, saved.change_set.to_post()) else 0
-    return Standing(str(path), subject.planned_by, required, verdict)
-
-
-# --- shared --------------------------------------------------------------------------------------------------------
-
-
-def _verdict(approvals: Approvals, subject: Subject, file: Path, now: datetime) -> Verdict:
-    keys = {each.name: each.key for each in approvals.approvers}
-    return decide(approvals, subject, read_approvals(file, keys), now)
+    required = approvals.required if needed(approvals, plan.changes) else 0
+    return Standing(str(path), plan.subject.planned_by, required, verdict)

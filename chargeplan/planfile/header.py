@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
@@ -91,9 +90,3 @@ def header_of(
         allowances=allowances,
         planned_by=planned_by,
     )
-
-
-def changed_inputs(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """The first few of the files that are not what they were, by their digests; empty where all are."""
-    changed = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    return ", ".join(changed[:5]) + (" …" if len(changed) > 5 else "")

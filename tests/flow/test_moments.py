@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from chargeplan.flow.applying import moment_of
+from chargeplan.flow.lanes import moment_of
 
 
 @pytest.mark.parametrize(("zone", "day", "moment"), [

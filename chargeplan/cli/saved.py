@@ -1,0 +1,108 @@
+"""A saved plan and the approvals beside it, as the flows ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from chargeplan.cli import wiring
+from chargeplan.core.approval import Approval, Evidence
+from chargeplan.core.change import Change
+from chargeplan.core.config import Approver, Project
+from chargeplan.core.guard import Allowed
+from chargeplan.core.shard import read_shard
+from chargeplan.flow.approve import Approvable, refuse_unapproved
+from chargeplan.flow.plan_request import PlanRequest
+from chargeplan.planfile.approvals import add_approval, beside, read_approvals, subject_of
+from chargeplan.planfile.codec import PlanFile
+from chargeplan.planfile.fresh import Here, refuse_stale
+from chargeplan.planfile.keys import Signer
+
+
+def approvable(path: Path, plan: PlanFile) -> Approvable:
+    """The plan file as its approvers see it."""
+    return Approvable(
+        subject=subject_of(plan),
+        changes=plan.change_set.to_post(),
+        expires_at=datetime.fromisoformat(plan.header.expires_at),
+        file=str(path),
+    )
+
+
+class KeptApprovals:
+    """The approvals in a file; a ``signer`` can add one."""
+
+    def __init__(self, path: Path, signer: Signer | None = None) -> None:
+        self.path, self._signer = path, signer
+
+    def entries(self, approvers: Sequence[Approver]) -> Sequence[Evidence]:
+        """Every entry, verified with the approvers' public keys; none where there is no file."""
+        return read_approvals(self.path, {each.name: each.key for each in approvers})
+
+    def add(self, approval: Approval) -> None:
+        """Sign the approval and keep it."""
+        assert self._signer is not None
+        add_approval(self.path, approval, self._signer)
+
+
+class SavedPlanFile:
+    """The plan file at ``path``, to be posted in a world; its approvals are in ``approvals``, or beside it."""
+
+    def __init__(
+        self, path: Path, plan: PlanFile, project: Project, world: wiring.World, approvals: Path | None
+    ) -> None:
+        self._path, self._plan, self._project, self._world = path, plan, project, world
+        self._approvals = KeptApprovals(approvals or beside(path))
+
+    @property
+    def plan_id(self) -> str:
+        """Its id."""
+        return self._plan.header.plan_id
+
+    @property
+    def digest(self) -> str:
+        """Its digest."""
+        return self._plan.header.digest
+
+    @property
+    def journal_id(self) -> str:
+        """The identity of the journal that it was made with."""
+        return self._plan.header.origin.journal_id
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """What it posts."""
+        return self._plan.change_set.to_post()
+
+    def request(self, allowed: tuple[Allowed, ...]) -> PlanRequest:
+        """What finds its changes again."""
+        header, options = self._plan.header, self._plan.header.origin.options
+        return PlanRequest(
+            as_of=header.as_of,
+            window=header.window,
+            plans=options.plans,
+            charges=options.charges,
+            properties=options.properties,
+            allowed=allowed,
+            shard=read_shard(options.shard) if isinstance(options.shard, str) else None,
+        )
+
+    def refuse_stale(self, journal_id: str, *, used: bool) -> None:
+        """Do nothing where it belongs to this place, these files, this journal and this day."""
+        here = Here(
+            environment=self._world.environment.name,
+            inputs=self._project.digests,
+            now=self._world.clock.now(),
+            api_host=self._world.api_host,
+            journal_id=journal_id,
+            used=used,
+        )
+        hint = "Run `chargeplan plan` again and review what changed."
+        refuse_stale(self._plan, here, "Nothing was posted.", hint)
+
+    def approvals(self) -> tuple[Evidence, ...]:
+        """The approvals that count; none where none is asked for."""
+        now = datetime.fromisoformat(self._world.clock.now())
+        plan = approvable(self._path, self._plan)
+        return refuse_unapproved(plan, self._project.config.approvals, self._approvals, now)
