@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -193,6 +194,7 @@ def save(path: Path, text: str) -> None:
 
 # Months and years are counted from a date, so it keeps away from the ends of the calendar.
 _FIRST_YEAR, _LAST_YEAR = 1900, 2999
+_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
 
 
 def read_date(text: str | None, option: str) -> date | None:
@@ -242,6 +244,20 @@ def read_window(period: str | None, first: str | None, through: str | None) -> D
     if ends < begins:
         raise ChargeplanError("--through is before --from.", hint="Both are inclusive.", code="usage")
     return Days(begins, ends)
+
+
+def read_months(period: str | None, first: str | None, through: str | None) -> Days | None:
+    """As ``read_window``; ``--from`` and ``--through`` may be months too, which are meant whole.
+
+    Raises:
+        ChargeplanError: as ``read_window``.
+    """
+    if first is not None and _MONTH.fullmatch(first):
+        first = f"{first}-01"
+    if through is not None and _MONTH.fullmatch(through):
+        whole = read_window(through, None, None)
+        through = str(whole.last) if whole is not None else through
+    return read_window(period, first, through)
 
 
 def is_interactive() -> bool:

@@ -66,16 +66,21 @@ def _planned(expander: Expander, recorded: Recorded | None) -> PlannedProperty:
 def expander_of(values: PropertyValues, plan: Plan, evidence: Evidence) -> Expander:
     """What works out the bills of one of the plans."""
     posters = values.late_charges
-    return Expander(
-        Setting(
-            plan=plan,
-            integration=values.integration,
-            names=values.names,
-            observed=values.observed,
-            as_of=values.as_of,
-            window=values.window,
-            lookback=values.lookback,
-            late_charges=posted_by(plan, evidence, values.observed.charges) if posters is None else posters,
-            everyone=values.everyone,
-        )
+    if posters is None:
+        posters = posted_by(plan, evidence, values.observed.charges)
+    return Expander(setting_of(values, plan, posters))
+
+
+def setting_of(values: PropertyValues, plan: Plan, late_charges: Mapping[str, str]) -> Setting:
+    """What one of the plans is expanded with; ``late_charges`` maps synced charges to the plan's charges that posted them."""
+    return Setting(
+        plan=plan,
+        integration=values.integration,
+        names=values.names,
+        observed=values.observed,
+        as_of=values.as_of,
+        window=values.window,
+        lookback=values.lookback,
+        late_charges=late_charges,
+        everyone=values.everyone,
     )

@@ -81,6 +81,7 @@ def before_posting(month):
         (tests / f"{name}.yaml").write_text(PLAN_TEST.format(amount=amount))
     month.run("test", codes=(1,))
     month.run("doctor")
+    month.run("compare", "--from", "2027-06", "--through", "2027-08", "--as-of", AS_OF, "--all")
     month.run("help", "operating")
     month.run("help")
     month.run("status")
