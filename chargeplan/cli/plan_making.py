@@ -13,7 +13,7 @@ from chargeplan.cli import wiring
 from chargeplan.cli.options import read_date, read_window
 from chargeplan.core.config import Config, Project
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.guard import Allowed
+from chargeplan.core.guard import Allowed, days_from_clock
 from chargeplan.core.shard import Shard, read_shard
 from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.flow.planning import Planned
@@ -107,6 +107,7 @@ def request_of(
         tuple(allowed),
         shard=_shard(words.shard),
         listing_all=listing_all,
+        days_from_clock=days_from_clock(clock.today(config.timezone), as_of, window, config.lead_days),
     )
 
 

@@ -43,6 +43,9 @@ guards:
   max_charges: 5000
   max_total: 600000.00
   max_charge: 5000.00
+  max_change: 25                      # percent, by property and charge code, against the month before
+  max_missing: 5                      # percent of those billed under a code last month who have no line and no known reason
+  far_window: 45 days                 # between today and the plan's dates
 """
 
 _PLAN = """\

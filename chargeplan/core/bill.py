@@ -12,7 +12,7 @@ from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.facts import Fact
 from chargeplan.core.key import Key
 from chargeplan.core.line import AllocationReport, Line, Skip
-from chargeplan.core.plan import Charge
+from chargeplan.core.plan import Charge, Row
 from chargeplan.core.terms import Priced
 
 
@@ -24,7 +24,7 @@ class Bill(msgspec.Struct, frozen=True):
     ``alternates`` are keys under which the same household may be known (the primary resident changed).
     ``cost_of`` tells what other billed days of the period would cost now, in cents; ``None`` where that can't be told.
     ``draft`` is a line to write a reversal from where nothing is due. ``priced`` are the lines' days and terms, those
-    that cost nothing included; ``facts`` are what the bill was made from.
+    that cost nothing included; ``facts`` are what the bill was made from, ``row`` the roster's row.
     """
 
     charge: Charge
@@ -42,6 +42,7 @@ class Bill(msgspec.Struct, frozen=True):
     correctable: bool = True
     priced: tuple[Priced, ...] = ()
     facts: tuple[Fact, ...] = ()
+    row: Row | None = None
 
     @property
     def held(self) -> str | None:

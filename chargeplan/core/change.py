@@ -145,6 +145,51 @@ class PeriodTotals(msgspec.Struct, frozen=True):
     totals: dict[str, int]
 
 
+class Movement(msgspec.Struct, frozen=True, gc=False):
+    """A household whose amount under a code is new, gone or changed since the period before; cents of both."""
+
+    property_id: str
+    charge_code: str
+    unit_number: str
+    lease_id: str
+    resident_id: str
+    kind: Literal["new", "gone", "changed"]
+    reason: str
+    before: int
+    now: int
+
+
+class Previous(msgspec.Struct, frozen=True):
+    """One code of a property in the period before: how many charges for how many cents, and what it is ``now``.
+
+    ``households`` were billed then. ``counts`` has how many of them are new, gone or changed, by the reason; of those that
+    are gone ``unexplained`` have none that was to be expected.
+    """
+
+    count: int
+    amount: int
+    now: int
+    households: int
+    unexplained: int
+    counts: dict[str, dict[str, int]]
+
+    def of(self, kind: str) -> int:
+        """How many are new, gone or changed."""
+        return sum(self.counts.get(kind, {}).values())
+
+
+class UnusedRow(msgspec.Struct, frozen=True):
+    """A roster's row that led to no line, now or before; ``amount`` is its own in cents, where it has one."""
+
+    file: str
+    line: int
+    plan: str
+    charge: str
+    key: str
+    amount: int | None
+    reason: str
+
+
 class Unlisted(msgspec.Struct, frozen=True):
     """What a plan counts without listing it: unchanged lines by property id and charge code, skips by reason."""
 
@@ -157,9 +202,10 @@ class ChangeSet(msgspec.Struct, frozen=True):
 
     ``unlisted`` counts the unchanged lines and skips that are not among them: those of a plan that was not asked for them.
 
-    ``previous_totals`` maps (property id, charge code name) to the cents that were on the ledgers in the period before, for review.
-    ``before`` has the same over all properties for the periods before the window that were read, oldest first; the last of
-    them is that of ``previous_totals``.
+    ``previous`` is, by property id and charge code name, what was on the ledgers in the period before and what has changed since;
+    ``movements`` are the households behind its counts, which a plan file does not carry.
+    ``before`` has the totals over all properties for the periods before the window that were read, oldest first; the last of
+    them is that of ``previous``.
     """
 
     plan_id: str
@@ -173,7 +219,9 @@ class ChangeSet(msgspec.Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...] = ()
     observed: tuple[ObservedMark, ...] = ()
     property_names: dict[str, str] = msgspec.field(default_factory=dict)
-    previous_totals: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    previous: dict[str, dict[str, Previous]] = msgspec.field(default_factory=dict)
+    movements: tuple[Movement, ...] = ()
+    unused_rows: tuple[UnusedRow, ...] = ()
     before: tuple[PeriodTotals, ...] = ()
     unlisted: Unlisted = Unlisted()
 

@@ -122,6 +122,8 @@ class Guards(msgspec.Struct, frozen=True):
     max_charge: int | None = None
     max_per_resident: int | None = None
     max_change: int | None = None
+    max_missing: int | None = None
+    far_window: int | None = None
     min_coverage: int | None = None
 
 

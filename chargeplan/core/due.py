@@ -342,6 +342,7 @@ class _Account(msgspec.Struct):
             correctable=(why is None or why.reason != "waived") and hold is None,
             priced=tuple(priced),
             facts=(*self._facts(subject), *(why.facts if why is not None else ())),
+            row=subject.row,
         )
 
     def _cost_of(self, days: Days) -> int | None:

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 
 import msgspec
 
 from chargeplan.core import approval
-from chargeplan.core.change import POSTED_BY_APPLY, Change, GuardResult
+from chargeplan.core.change import POSTED_BY_APPLY, Change, GuardResult, Previous
 from chargeplan.core.config import Approvals, Guards
+from chargeplan.core.dates import Days
 from chargeplan.core.line import Skip
 from chargeplan.core.money import format_money, parse_money
 
 MONEY_GUARDS = frozenset({"max_total", "max_charge", "max_per_resident"})
-NUMBER_GUARDS = frozenset({"max_charges", "max_change", "min_coverage"})
+NUMBER_GUARDS = frozenset({"max_charges", "max_change", "max_missing", "min_coverage", "far_window"})
 BARE_GUARDS = frozenset({"first_period", "everyone_vanished"})
 NO_APPROVALS = Approvals()
 
@@ -47,8 +49,9 @@ class Allowed(msgspec.Struct, frozen=True):
 class PropertyFacts(msgspec.Struct, frozen=True):
     """What guards need to know of a property beside its changes.
 
-    ``before`` is what stood on the ledgers under the plan's codes in the period before, ``now`` what will in this one, in
-    cents; ``residents_gone`` where charges are known but nobody lives there any more. ``billed`` are the units and leases of
+    ``previous`` is, by the names of the codes of its recurring charges, what stood on the ledgers in the period before and what
+    will in this one, whoever put it there; ``before`` and ``now`` are the sums over all of the plans' codes, in cents.
+    ``residents_gone`` where charges are known but nobody lives there any more. ``billed`` are the units and leases of
     lines that the plan counts without listing them, ``missed`` the leases of skips that it counts, with their reason.
     """
 
@@ -56,6 +59,7 @@ class PropertyFacts(msgspec.Struct, frozen=True):
     before: int
     now: int
     residents_gone: bool
+    previous: dict[str, Previous] = msgspec.field(default_factory=dict)
     billed: frozenset[tuple[str, str]] = frozenset()
     missed: frozenset[tuple[str, str]] = frozenset()
 
@@ -90,10 +94,11 @@ def guard_plan(
     properties: Mapping[str, PropertyFacts],
     allowed: Iterable[Allowed] = (),
     approvals: Approvals = NO_APPROVALS,
+    far: int = 0,
 ) -> tuple[GuardResult, ...]:
     """The guards that are passed or were overridden; a guard within its limit is not listed.
 
-    Approvals are listed where the plan needs some; they refuse nothing yet, for they are given to a plan that was made.
+    ``far`` is how many days the plan's dates lie from the clock's. Approvals are listed where the plan needs some; they refuse nothing yet, for they are given to a plan that was made.
     """
     by_name = {each.guard: each for each in allowed}
     posting = [change for change in changes if change.action in POSTED_BY_APPLY]
@@ -104,6 +109,8 @@ def guard_plan(
         *_resident(guards, posting),
         *(_change(guards, posting, properties)),
         *_coverage(guards, changes, skips, properties),
+        *_missing(guards, properties),
+        *_far(guards, far),
         *_vanished(properties),
     ]
     needed = approval.needed(approvals, posting)
@@ -182,14 +189,55 @@ def _change(
             message = f"{facts.name} has no period before to compare with"
             yield GuardResult("max_change", True, "percent", None, guards.max_change, facts.name, message)
             continue
-        # Rounded up, so that 25.1 percent does not pass a limit of 25.
-        percent = -(-abs(facts.now - facts.before) * 100 // abs(facts.before))
-        if percent > guards.max_change:
-            message = (
-                f"{facts.name} goes from {format_money(facts.before)} to {format_money(facts.now)}, "
-                f"{percent} percent; the limit is {guards.max_change}"
-            )
-            yield GuardResult("max_change", True, "percent", percent, guards.max_change, facts.name, message)
+        yield from _changed(guards.max_change, facts.name, facts.before, facts.now)
+        for code, previous in facts.previous.items():
+            yield from _changed(guards.max_change, f"{facts.name}, {code},", previous.amount, previous.now)
+
+
+def _changed(limit: int, subject: str, before: int, now: int) -> Iterator[GuardResult]:
+    if before == 0:
+        return
+    # Rounded up, so that 25.1 percent does not pass a limit of 25.
+    percent = -(-abs(now - before) * 100 // abs(before))
+    if percent > limit:
+        message = (
+            f"{subject} goes from {format_money(before)} to {format_money(now)}, "
+            f"{percent} percent; the limit is {limit}"
+        )
+        yield GuardResult("max_change", True, "percent", percent, limit, subject.rstrip(","), message)
+
+
+def _missing(guards: Guards, properties: Mapping[str, PropertyFacts]) -> Iterator[GuardResult]:
+    limit = guards.max_missing
+    if limit is None:
+        return
+    for facts in properties.values():
+        for code, previous in facts.previous.items():
+            percent = -(-previous.unexplained * 100 // previous.households) if previous.households else 0
+            if percent > limit:
+                subject = f"{facts.name}, {code}"
+                message = (
+                    f"{subject}: {previous.unexplained} of {previous.households} households that were billed in the period before "
+                    f"have no line now and no reason that was to be expected, {percent} percent; the limit is {limit}"
+                )
+                yield GuardResult("max_missing", True, "percent", percent, limit, subject, message)
+
+
+def _far(guards: Guards, far: int) -> Iterator[GuardResult]:
+    limit = guards.far_window
+    if limit is not None and far > limit:
+        message = f"the plan's dates lie {far} days from today's; the limit is {limit}"
+        yield GuardResult("far_window", True, "count", far, limit, "", message)
+
+
+def days_from_clock(clock: date, as_of: date, window: Days, lead_days: int) -> int:
+    """How far a plan's dates lie from the clock's: its as-of date, and the nearest day of its window, in days.
+
+    A window that begins up to ``lead_days`` after today is as near as today's.
+    """
+    ahead = max(0, (window.first - clock).days - lead_days)
+    behind = max(0, (clock - window.last).days)
+    return max(abs((as_of - clock).days), ahead, behind)
 
 
 def _coverage(

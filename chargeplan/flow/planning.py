@@ -9,10 +9,13 @@ import msgspec
 from chargeplan.core.change import (
     Change,
     ChangeSet,
+    Movement,
     PeriodTotals,
+    Previous,
     PropertyDigest,
     Total,
     Unlisted,
+    UnusedRow,
 )
 from chargeplan.core.config import Project
 from chargeplan.core.diagnostic import Diagnostic, warning
@@ -120,7 +123,9 @@ class _Run:
         self.states: list[PropertyDigest] = []
         self.allocations: list[AllocationReport] = []
         self.facts: dict[str, PropertyFacts] = {}
-        self.previous: dict[str, dict[str, int]] = {}
+        self.previous: dict[str, dict[str, Previous]] = {}
+        self.movements: list[Movement] = []
+        self.unused_rows: list[UnusedRow] = []
         # By how many periods before the window it was: cents by charge code name.
         self.before: dict[int, dict[str, int]] = {}
         self.periods_before = PERIODS_BEFORE
@@ -140,6 +145,8 @@ class _Run:
         self.unrecorded += plan.unrecorded
         self.facts[property_id] = plan.facts
         self.previous[property_id] = plan.previous
+        self.movements += plan.movements
+        self.unused_rows += plan.unused_rows
         self.states.append(plan.digest)
         if plan.unchanged:
             self.unchanged[property_id] = plan.unchanged
@@ -163,7 +170,15 @@ class _Run:
             )
         changes, skips = tuple(self.changes), tuple(self.skips)
         config = self.project.config
-        guards = guard_plan(config.guards, changes, skips, self.facts, self.request.allowed, config.approvals)
+        guards = guard_plan(
+            config.guards,
+            changes,
+            skips,
+            self.facts,
+            self.request.allowed,
+            config.approvals,
+            self.request.days_from_clock,
+        )
         change_set = ChangeSet(
             plan_id=plan_id,
             environment=environment,
@@ -176,7 +191,9 @@ class _Run:
             diagnostics=tuple(dict.fromkeys(self.diagnostics)),
             observed=tuple(self.scope.marks),
             property_names={property_id: facts.name for property_id, facts in self.facts.items()},
-            previous_totals=self.previous,
+            previous=self.previous,
+            movements=tuple(self.movements),
+            unused_rows=tuple(dict.fromkeys(self.unused_rows)),
             before=tuple(
                 PeriodTotals(month_before(self.request.window, number), self.before.get(number, {}))
                 for number in range(self.periods_before, 0, -1)

@@ -6,16 +6,23 @@ Properties are independent of one another: several may be planned at once, by as
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Collection, Sequence
+from datetime import date
 from functools import cache
 
 import msgspec
 
-from chargeplan.core.change import POSTED_BY_APPLY, Change, PropertyDigest, Total
+from chargeplan.core.change import (
+    POSTED_BY_APPLY,
+    Change,
+    Movement,
+    Previous,
+    PropertyDigest,
+    Total,
+    UnusedRow,
+)
 from chargeplan.core.compare import Comparison
 from chargeplan.core.config import IntegrationConfig, Project
-from chargeplan.core.dates import Days
 from chargeplan.core.decision import standing
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.duplicates import owned_codes
@@ -25,18 +32,20 @@ from chargeplan.core.household import Household, households
 from chargeplan.core.key import FIRST_CORRECTION_PART
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
-from chargeplan.core.plan import Charge, Once
+from chargeplan.core.plan import Charge, Once, Plan
 from chargeplan.core.planned import PlannedProperty
-from chargeplan.core.posting import FREE
+from chargeplan.core.previous import PropertyLedger, codes_before
 from chargeplan.core.property_plan import PropertyValues, plan_property
 from chargeplan.core.select import names_of
 from chargeplan.core.steady import Steady
+from chargeplan.core.unused import unused_rows
 from chargeplan.flow.plan_request import PlanRequest, lookback, month_before, reading_window
 from chargeplan.flow.ports import Journal, Snapshot
 
 # A reviewer compares with at most so many periods before; those that are read anyway, and no more.
 PERIODS_BEFORE = 6
-_STANDING = frozenset({"create", "correct", "in_flight", "unknown", "unchanged"})
+# What a month before is compared with, beside what stands on the ledgers already.
+_COMING = frozenset({"create", "correct", "unknown", "hold"})
 
 
 class PropertyTask(msgspec.Struct, frozen=True):
@@ -51,8 +60,8 @@ class PropertyPlan(msgspec.Struct):
     """What planning a property came to; plain values, so that it can be sent to another process.
 
     ``unchanged`` (by charge code) and ``skipped`` (by reason) are counted without being listed. ``before`` is what stood on the
-    ledgers in each of the periods before that were read, the last of them first, by charge code in cents; the last is
-    ``previous``, read or not. ``unrecorded`` counts synced charges of these plans that the journal does not know.
+    ledgers in each of the periods before that were read, the last of them first, by charge code in cents; ``previous`` is the
+    last, read or not, with what changes against it, and ``movements`` the households that do. ``unrecorded`` counts synced charges of these plans that the journal does not know.
     """
 
     changes: list[Change]
@@ -63,7 +72,9 @@ class PropertyPlan(msgspec.Struct):
     diagnostics: tuple[Diagnostic, ...]
     unrecorded: int
     facts: PropertyFacts
-    previous: dict[str, int]
+    previous: dict[str, Previous]
+    movements: list[Movement]
+    unused_rows: list[UnusedRow]
     before: list[dict[str, int]]
     digest: PropertyDigest
 
@@ -111,12 +122,16 @@ class PropertyPlanner:
         if since is not None and self._reaches_back(integration, comparison, evidence):
             planned, comparison, evidence = self._compared(values, None)
         found = self._found(planned, comparison)
+        last = month_before(self.request.window, 1)
         if not (self.request.plans or self.request.charges):
-            found.codes = _codes_before(evidence, month_before(self.request.window, 1)) | found.codes
+            found.codes = codes_before(evidence, last) | found.codes
         periods = [month_before(self.request.window, number) for number in range(1, PERIODS_BEFORE + 1)]
         whole = [period for period in periods if period.first >= read.first]
         # The last is always looked at: guards compare with it.
-        before = _stood(whole or periods[:1], observed, evidence, found.codes)
+        ledger = PropertyLedger(everyone, observed, evidence, found.codes)
+        before = ledger.totals(whole or periods[:1])
+        reasons = _reasons_of(plans, planned, comparison, observed)
+        previous, movements = ledger.previous(last, self.request.window, found.coming, reasons)
         gone = not _is_lived_in(everyone, self.request.as_of) and bool(observed.charges or evidence.postings)
         return PropertyPlan(
             changes=found.changes,
@@ -129,14 +144,22 @@ class PropertyPlanner:
             diagnostics=comparison.diagnostics,
             unrecorded=comparison.unexplained,
             facts=PropertyFacts(
-                each.name,
-                sum(before[0].values()),
-                found.now,
-                gone,
-                frozenset(found.billed),
-                frozenset(found.missed),
+                name=each.name,
+                before=sum(each_code.amount for each_code in previous.values()),
+                now=sum(each_code.now for each_code in previous.values()),
+                residents_gone=gone,
+                previous={code: previous[code] for code in _recurring(plans, observed) if code in previous},
+                billed=frozenset(found.billed),
+                missed=frozenset(found.missed),
             ),
-            previous=before[0],
+            previous=previous,
+            movements=movements,
+            unused_rows=[
+                row
+                for one in planned
+                for row in unused_rows(one, everyone, evidence, values.names, self.request.window)
+                if self._asked(row.plan, row.charge)
+            ],
             before=before[: len(whole)],
             digest=PropertyDigest(integration.id, each.id, observed.digest, _digest_of(evidence), task.plans),
         )
@@ -207,7 +230,7 @@ def _is_known_by_text(charge: Charge) -> bool:
 
 
 class _Found:
-    """What a property's plans came to: what is listed, and what is counted only."""
+    """What a property's plans came to: what is listed, what is counted only, and what is ``coming`` on the ledgers."""
 
     def __init__(self, *, listing_all: bool) -> None:
         self.listing_all = listing_all
@@ -218,14 +241,14 @@ class _Found:
         self.skipped: dict[str, int] = {}
         self.billed: set[tuple[str, str]] = set()
         self.missed: set[tuple[str, str]] = set()
-        self.now = 0
-        """Cents that are, or will be, on the ledgers for the window."""
+        self.coming: list[Change] = []
 
     def take(self, changes: Sequence[Change], skips: Sequence[Skip]) -> None:
         """Take in what the comparison found."""
         for change in changes:
             self.codes[change.charge_code_id] = change.charge_code
-            self.now += change.stands + ((change.amount or 0) if change.action in _STANDING else 0)
+            if change.action in _COMING:
+                self.coming.append(change)
             if change.action != "unchanged" or self.listing_all:
                 self.changes.append(change)
                 continue
@@ -241,7 +264,6 @@ class _Found:
         for charge_id, stands in steady.stands.items():
             if charge_id in asked and stands.count:
                 self.codes[stands.code_id] = stands.code
-                self.now += stands.amount
                 self._count(stands.code, Total(stands.count, stands.amount))
                 self.billed |= stands.homes
         for charge_id, skips in steady.skips.items():
@@ -257,44 +279,38 @@ class _Found:
         self.missed.update(skips)
 
 
-def _codes_before(evidence: Evidence, period: Days) -> dict[str, str]:
-    """The codes (name by id) under which lines of ours were dated in a period: no plan may have them any more."""
-    first, last = period.first, period.last
+def _reasons_of(
+    plans: Sequence[Plan],
+    planned: Sequence[PlannedProperty],
+    comparison: Comparison,
+    observed: ObservedProperty,
+) -> dict[tuple[str, str], str]:
+    """Why a lease has no line, by the name of the charge's code."""
+    names = {
+        (plan.name, charge.id): _code_names(charge, observed) for plan in plans for charge in plan.charges
+    }
+    skips = [(skip.plan, skip.charge, skip.lease_id, skip.reason) for skip in comparison.skips]
+    for one in planned:
+        for charge_id, counted in one.steady.skips.items():
+            skips += [(one.plan.name, charge_id, lease_id, reason) for lease_id, reason in counted]
     return {
-        posting.charge_code_id: posting.charge_code
-        for posting in evidence.postings.values()
-        if first <= posting.transaction_date <= last and posting.state not in FREE
+        (code, lease_id): reason for plan, charge, lease_id, reason in skips for code in names[plan, charge]
     }
 
 
-def _stood(
-    periods: Sequence[Days], observed: ObservedProperty, evidence: Evidence, codes: Mapping[str, str]
-) -> list[dict[str, int]]:
-    """What stood on the property's ledgers in each period under the codes (name by id): cents by the code's name.
+def _recurring(plans: Sequence[Plan], observed: ObservedProperty) -> frozenset[str]:
+    """The names of the codes whose charges recur: what is billed once, or late, comes and goes."""
+    charges = [charge for plan in plans for charge in plan.charges if charge.schedule is not None]
+    return frozenset(name for charge in charges for name in _code_names(charge, observed))
 
-    Postings that are on their way, and not seen yet, count too.
-    """
-    found: list[dict[str, int]] = [{} for _ in periods]
-    by_day: dict[date | None, dict[str, int]] = {
-        period.first + timedelta(days=number): totals
-        for period, totals in zip(periods, found, strict=True)
-        for number in range(period.count)
-    }
-    for charge in observed.charges:
-        totals, name = by_day.get(charge.transaction_date), codes.get(charge.charge_code_id or "")
-        if totals is not None and name is not None:
-            totals[name] = totals.get(name, 0) + (charge.amount or 0)
-    for posting in evidence.unsettled:
-        totals, name = by_day.get(posting.transaction_date), posting.charge_code
-        if (
-            totals is None
-            or posting.charge_code_id not in codes
-            or posting.state not in {"queued", "accepted"}
-        ):
-            continue
-        if posting.reference not in evidence.by_reference and posting.reference not in evidence.matched:
-            totals[name] = totals.get(name, 0) + posting.amount
-    return found
+
+def _code_names(charge: Charge, observed: ObservedProperty) -> list[str]:
+    """The names in the property of all codes that the charge may have."""
+    return [
+        code.name or code.id
+        for code in observed.charge_codes
+        if code.id in charge.code.places or code.name in charge.code.places
+    ]
 
 
 def _digest_of(evidence: Evidence) -> str:

@@ -60,7 +60,9 @@ ENVIRONMENT_KEYS = (
     "requests_per_minute",
 )
 PROPERTY_KEYS = ("id", "integration")
-GUARD_KEYS = ("max_charges", "max_total", "max_charge", "max_per_resident", "max_change", "min_coverage")
+GUARD_KEYS = (
+    "max_charges", "max_total", "max_charge", "max_per_resident", "max_change", "max_missing", "min_coverage", "far_window",
+)  # fmt: skip
 POSTING_KEYS = ("batch_size", "parallel")
 APPROVAL_KEYS = ("required", "above", "valid_for", "approvers")
 APPROVER_KEYS = ("name", "key", "accounts")
@@ -376,6 +378,8 @@ def _guards(spot: Spot) -> Guards | None:
         max_change=fields.optional(
             "max_change", integer(0, 100_000, "a whole percentage, such as `25`"), None
         ),
+        max_missing=fields.optional("max_missing", integer(0, 100, "a whole percentage from 0 to 100"), None),
+        far_window=fields.optional("far_window", _days, None),
         min_coverage=fields.optional(
             "min_coverage", integer(0, 100, "a whole percentage from 0 to 100"), None
         ),

@@ -17,7 +17,16 @@ from typing import IO, BinaryIO, Final, TypeAlias
 
 import msgspec
 
-from chargeplan.core.change import Change, ChangeSet, GuardResult, ObservedMark, PeriodTotals, Total
+from chargeplan.core.change import (
+    Change,
+    ChangeSet,
+    GuardResult,
+    ObservedMark,
+    PeriodTotals,
+    Previous,
+    Total,
+    UnusedRow,
+)
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError, StalePlanError
 from chargeplan.core.line import AllocationReport
@@ -54,8 +63,8 @@ class Review(msgspec.Struct, frozen=True):
     diagnostics: tuple[Diagnostic, ...]
     observed: tuple[ObservedMark, ...]
     property_names: dict[str, str]
-    previous_totals: dict[str, dict[str, int]]
-    # Plan files of earlier versions have none.
+    previous: dict[str, dict[str, Previous]]
+    unused_rows: tuple[UnusedRow, ...]
     before: tuple[PeriodTotals, ...] = ()
 
 
@@ -89,7 +98,8 @@ def review_of(change_set: ChangeSet) -> Review:
         diagnostics=change_set.diagnostics,
         observed=change_set.observed,
         property_names=change_set.property_names,
-        previous_totals=change_set.previous_totals,
+        previous=change_set.previous,
+        unused_rows=change_set.unused_rows,
         before=change_set.before,
     )
 
@@ -266,7 +276,8 @@ def _change_set(header: Header, review: Review, changes: tuple[Change, ...]) -> 
         diagnostics=review.diagnostics,
         observed=review.observed,
         property_names=review.property_names,
-        previous_totals=review.previous_totals,
+        previous=review.previous,
+        unused_rows=review.unused_rows,
         before=review.before,
     )
 

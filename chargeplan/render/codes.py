@@ -68,9 +68,9 @@ def periods_before(change_set: ChangeSet) -> tuple[PeriodTotals, ...]:
 
 def _only_previous(change_set: ChangeSet) -> PeriodTotals:
     totals: dict[str, int] = {}
-    for codes in change_set.previous_totals.values():
-        for code, cents in codes.items():
-            totals[code] = totals.get(code, 0) + cents
+    for codes in change_set.previous.values():
+        for code, previous in codes.items():
+            totals[code] = totals.get(code, 0) + previous.amount
     first = change_set.window.first
     return PeriodTotals(Days(add_months(first, -1), first - ONE_DAY), totals)
 

@@ -10,7 +10,18 @@ from typing import Any, Final
 import msgspec
 
 from chargeplan import __version__
-from chargeplan.core.change import ACTIONS, Change, ChangeSet, GuardResult, ObservedMark, Synced, Total
+from chargeplan.core.change import (
+    ACTIONS,
+    Change,
+    ChangeSet,
+    GuardResult,
+    Movement,
+    ObservedMark,
+    Previous,
+    Synced,
+    Total,
+    UnusedRow,
+)
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.errors import ChargeplanError, InputError, StalePlanError
@@ -71,9 +82,54 @@ def plan_document(
         "changes": [change_entry(change) for change in listed],
         "skips": [_skip(each) for each in change_set.skips] if all else [],
         "allocations": [_allocation(each) for each in change_set.allocations],
+        "unused_rows": [_unused(each) for each in change_set.unused_rows],
+        "previous": [
+            _previous(property_id, code, previous)
+            for property_id, codes in change_set.previous.items()
+            for code, previous in sorted(codes.items())
+        ],
+        "movements": [_movement(each) for each in change_set.movements] if all else [],
         "guards": [guard_entry(each) for each in change_set.guards],
         "diagnostics": [diagnostic_entry(each) for each in change_set.diagnostics],
         **({"approvals": approvals_entry(approvals)} if approvals else {}),
+    }
+
+
+def _previous(property_id: str, code: str, previous: Previous) -> Document:
+    return {
+        "property_id": property_id,
+        "charge_code": code,
+        "count": previous.count,
+        "amount_in_cents": previous.amount,
+        "now_in_cents": previous.now,
+        **{kind: previous.of(kind) for kind in ("new", "gone", "changed")},
+        "reasons": previous.counts,
+    }
+
+
+def _unused(row: UnusedRow) -> Document:
+    return {
+        "file": row.file,
+        "line": row.line,
+        "plan": row.plan,
+        "charge": row.charge,
+        "key": row.key,
+        "amount_in_cents": row.amount,
+        "reason": row.reason,
+    }
+
+
+def _movement(movement: Movement) -> Document:
+    return {
+        "kind": movement.kind,
+        "reason": movement.reason,
+        "property_id": movement.property_id,
+        "charge_code": movement.charge_code,
+        "unit_number": movement.unit_number,
+        "lease_id": movement.lease_id,
+        "resident_id": movement.resident_id,
+        "before_in_cents": movement.before,
+        "now_in_cents": movement.now,
     }
 
 

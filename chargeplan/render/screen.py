@@ -13,6 +13,7 @@ from chargeplan.render.approvals import Standing, Unverified, approval_lines
 from chargeplan.render.escape import terminal
 from chargeplan.render.faults import diagnostics_lines
 from chargeplan.render.paper import ACTION_STYLES, DEFAULT_WIDTH, Column, Paper, Row, table
+from chargeplan.render.review import shared_bills, since_before, unused
 from chargeplan.render.summary import Summary, is_settled, last_line, summarize
 from chargeplan.render.words import ACTIONS, SIGNS, count_of, line_name, more, why, why_skipped
 
@@ -48,6 +49,9 @@ def plan_screen(
         _holds(paper, change_set, whole=all),
         _missed(paper, change_set, whole=all),
         _money(paper, change_set, summary, whole=all),
+        [] if is_settled(change_set, summary) else since_before(paper, change_set, whole=all),
+        shared_bills(paper, change_set, whole=all),
+        unused(paper, change_set, whole=all),
         _lines(paper, change_set, whole=all),
         _skips(paper, change_set, summary, whole=all),
         [_final(paper, change_set, summary)],
@@ -174,10 +178,11 @@ def money_rows(change_set: ChangeSet, summary: Summary) -> list[tuple[str, str, 
         if change.stands:
             placed[key] = placed.get(key, 0) + change.stands
     before: dict[tuple[str, str], int] = {}
-    for table_, money in ((change_set.previous_totals, before), (summary.unchanged, placed)):
-        for property_id, codes in table_.items():
-            for code, cents in codes.items():
-                money[property_id, code] = money.get((property_id, code), 0) + cents
+    for property_id, codes in change_set.previous.items():
+        before |= {(property_id, code): previous.amount for code, previous in codes.items()}
+    for property_id, money in summary.unchanged.items():
+        for code, cents in money.items():
+            placed[property_id, code] = placed.get((property_id, code), 0) + cents
     names = change_set.property_names
     keys = sorted({*posts, *placed, *before}, key=lambda key: (names.get(key[0], key[0]), *key))
     return [

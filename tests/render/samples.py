@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from chargeplan.core.change import Change, ChangeSet, GuardResult, ObservedMark, Synced
+from chargeplan.core.change import Change, ChangeSet, GuardResult, ObservedMark, Previous, Synced
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Place, warning
 from chargeplan.core.line import AllocationReport, OverrideUsed, Skip, UnitShare
@@ -107,7 +107,12 @@ def full() -> ChangeSet:
                 (UnitShare("101", "lease-1", 45), UnitShare("102", None, 40)),
             ),
         ),
-        previous_totals={"prop-1": {"Pet Rent": 17500, "Rent": 360000}},
+        previous={
+            "prop-1": {
+                "Pet Rent": Previous(5, 17500, 21000, 5, 0, {"new": {"moved_in": 1}}),
+                "Rent": Previous(3, 360000, 480000, 3, 1, {"gone": {"moved_out": 1, "not_on_roster": 1}, "changed": {"amount": 2}}),
+            }
+        },
     )  # fmt: skip
 
 

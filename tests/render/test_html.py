@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chargeplan.core.change import ChangeSet, PeriodTotals, Total
+from chargeplan.core.change import ChangeSet, PeriodTotals, Previous, Total
 from chargeplan.core.dates import Days
 from chargeplan.core.statement import statement_of
 from chargeplan.render.chart import Column, columns_svg
@@ -254,7 +254,12 @@ def test_leading_periods_without_money_are_left_out_and_one_always_stays() -> No
 
 
 def test_a_plan_file_of_an_earlier_version_has_the_last_period_only() -> None:
-    found = change_set(previous_totals={"prop-1": {"Rent": 100}, "prop-2": {"Rent": 20, "Pet Rent": 3}})
+    found = change_set(
+        previous={
+            "prop-1": {"Rent": Previous(1, 100, 0, 1, 0, {})},
+            "prop-2": {"Rent": Previous(1, 20, 0, 1, 0, {}), "Pet Rent": Previous(1, 3, 0, 1, 0, {})},
+        }
+    )
     july = Days(date(2027, 7, 1), date(2027, 7, 31))
     assert periods_before(found) == (PeriodTotals(july, {"Rent": 120, "Pet Rent": 3}),)
 

@@ -71,7 +71,8 @@ def test_keys_of_the_plan_and_their_order() -> None:
     document = jsondoc.plan_document(full(), digest="sha256:x")
     assert list(document) == [
         "format_version", "tool_version", "kind", "plan_id", "digest", "environment", "as_of", "window", "observed",
-        "errored", "applyable", "complete", "totals", "changes", "skips", "allocations", "guards", "diagnostics",
+        "errored", "applyable", "complete", "totals", "changes", "skips", "allocations",
+        "unused_rows", "previous", "movements", "guards", "diagnostics",
     ]  # fmt: skip
     assert list(document["totals"]) == [
         "create", "correct", "in_flight", "unknown", "hold", "drift", "removed_upstream", "unchanged", "skip",
