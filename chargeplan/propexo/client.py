@@ -15,13 +15,17 @@ from chargeplan.core.posting import JobStatus, NotSent, Outcome, WriteLogEntry
 from chargeplan.core.system import Route
 from chargeplan.propexo import wire
 from chargeplan.propexo.address import segment
+from chargeplan.propexo.connection import Network
 from chargeplan.propexo.outcomes import decoded
 from chargeplan.propexo.pacing import Budget, Pacer
 from chargeplan.propexo.transport import RefusedError, Transport
 
 PAGE = 250
 _LOG_PAGE = 100
+_DIRECT = Network()
 _PASSES = 3
+_MOST_TIMES = 10
+_MOST_SECONDS = 600.0
 # By creation, so that rows which a sync brings meanwhile come last; then by id, as a sync brings many at one moment.
 _ORDER = "created_at:asc,id:asc"
 _UNKNOWN_JOB = frozenset({400, 404, 410, 422})
@@ -31,7 +35,7 @@ _UNKNOWN_JOB = frozenset({400, 404, 410, 422})
 class Propexo:
     """A client for one host and one token. Safe to share between threads.
 
-    ``post_timeout`` is in seconds. ``on_request`` is told the method and the path of each request before it is sent.
+    ``post_timeout`` is in seconds, ``network`` how the host is reached. ``on_request`` is told the method and the path of each request before it is sent.
 
     Raises:
         ChargeplanError: the address or the token can't be used.
@@ -47,12 +51,14 @@ class Propexo:
         monotonic: Callable[[], float] = time.monotonic,
         on_request: Callable[[str, str], None] | None = None,
         post_timeout: float = 60.0,
+        network: Network = _DIRECT,
     ) -> None:
         self._pacer = Pacer(requests_per_minute, sleep=sleep, monotonic=monotonic)
         self._transport = Transport(
-            base_url, token, self._pacer, post_timeout=post_timeout, on_request=on_request
+            base_url, token, self._pacer, network=network, post_timeout=post_timeout, on_request=on_request
         )
         self._lock = threading.Lock()
+        self._monotonic = monotonic
         self._records = 0
 
     def __repr__(self) -> str:
@@ -204,7 +210,7 @@ class Propexo:
             ChargeplanError: no usable answer.
         """
         found: dict[str, WriteLogEntry] = {}
-        offset = 0
+        offset, limits = 0, _Limits(f"{self.host}'s write log", self._monotonic)
         while page := self._log_page(integration_id, time_range, offset):
             for row in page:
                 entry = self._log_entry(row)
@@ -213,23 +219,26 @@ class Propexo:
             offset += len(page)
             if len(page) < _LOG_PAGE:
                 break
+            limits.check([msgspec.json.encode(row) for row in page], None)
         return tuple(found.values())
 
     def _pages(self, kind: str, params: Mapping[str, str]) -> Iterator[tuple[list[wire.Record], int | None]]:
-        offset = 0
+        offset, limits = 0, _Limits(f"{self.host}'s list of {kind}", self._monotonic)
         while True:
             query: dict[str, str | int] = {"order-by": _ORDER, **params, "limit": PAGE, "offset": offset}
             answer = self._get(f"/v1/{kind}/", query, check=_is_page)
             results, meta = answer["results"], answer.get("meta")
             meta = meta if isinstance(meta, dict) else {}
             self._count(len(results))
-            yield wire.records(kind, results), _whole(meta.get("total"))
+            page, total = wire.records(kind, results), _whole(meta.get("total"))
+            yield page, total
             offset += len(results)
             # Fewer rows than were asked for may be the server's own limit, which it then tells.
             limit = min(PAGE, _whole(meta.get("limit")) or PAGE)
             more = meta.get("hasMore")
-            if not results or more is False or (more is not True and len(results) < limit):
+            if more is False or (more is not True and len(results) < limit):
                 return
+            limits.check([each.id for each in page], total)
 
     def _log_page(self, integration_id: str, time_range: str, offset: int) -> list[Any]:
         query: dict[str, str | int] = {
@@ -276,6 +285,40 @@ class Propexo:
     def _count(self, records: int) -> None:
         with self._lock:
             self._records += records
+
+
+class _Limits:
+    """What ends a list that would never end: a page without a new row, far more rows than it has, or ten minutes."""
+
+    def __init__(self, name: str, monotonic: Callable[[], float]) -> None:
+        self.name = name
+        self._monotonic = monotonic
+        self._until = monotonic() + _MOST_SECONDS
+        self._seen: set[str | bytes] = set()
+
+    def check(self, page: Sequence[str | bytes], total: int | None) -> None:
+        """Whether the next page may be asked for after this one.
+
+        Raises:
+            ChargeplanError: it may not; the list is incomplete.
+        """
+        before = len(self._seen)
+        self._seen.update(page)
+        if not page:
+            raise self._incomplete("had an empty page that promises more")
+        if len(self._seen) == before:
+            raise self._incomplete("showed the same page again")
+        if total is not None and len(self._seen) > _MOST_TIMES * max(total, PAGE):
+            raise self._incomplete(f"goes on after {len(self._seen):,} rows, and tells of {total:,}")
+        if self._monotonic() > self._until:
+            raise self._incomplete(f"did not end in {_MOST_SECONDS // 60:.0f} minutes")
+
+    def _incomplete(self, why: str) -> ChargeplanError:
+        return ChargeplanError(
+            f"{self.name} {why}: it is incomplete, and nothing is concluded from it.",
+            hint="Try again in some minutes; if it stays, tell Propexo's support.",
+            code="incomplete_list",
+        )
 
 
 def _is_object(answer: object) -> bool:

@@ -6,10 +6,13 @@ the minute slides or starts on the clock is not documented; a sliding minute of 
 
 from __future__ import annotations
 
+import math
+import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Protocol
 
 from chargeplan.core.errors import ChargeplanError
@@ -19,6 +22,7 @@ _LONGEST_WAIT = 300.0
 _SLICE = 0.1
 """Seconds between two looks at whether a wait is still wanted: Ctrl-C does not wake a sleeping thread by itself."""
 _SOON = 0.01
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 
 
 class EndedError(ChargeplanError):
@@ -119,7 +123,8 @@ class Pacer:
             self._open = max(0, self._open - 1)
             if limit:
                 self._limit = limit
-            if remaining is None:
+            # A limit of 0 is no limit that anybody has; what remains of it says nothing.
+            if remaining is None or limit == 0:
                 return
             now = self._monotonic()
             self._forget(now)
@@ -140,11 +145,15 @@ class Pacer:
 
     def throttled(self, headers: Mapping[str, str]) -> int:
         """Close for as long as a 429 tells, else until a minute has passed since it; the whole seconds to wait."""
-        told = whole(headers.get("retry-after"))
-        seconds = min(_LONGEST_WAIT, max(1.0, MINUTE if told is None else float(told)))
+        told = retry_after(headers)
+        seconds = min(_LONGEST_WAIT, max(1.0, MINUTE if told is None else told))
         with self._lock:
             self._closed_until = max(self._closed_until, self._monotonic() + seconds)
-        return int(seconds)
+        return math.ceil(seconds)
+
+    def seconds_left(self) -> float:
+        """Until the deadline; endless where there is none."""
+        return math.inf if self._deadline is None else self._deadline - self._monotonic()
 
     def pause(self, seconds: float) -> None:
         """Wait, between two attempts or for the limit.
@@ -208,6 +217,22 @@ class Pacer:
             self._passed.popleft()
         if now >= self._others_until:
             self._others = 0
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that `Retry-After` says, in either of its forms and with a fraction; ``None`` where it says none.
+
+    A date counts from the answer's own `Date`, as the two clocks may differ.
+    """
+    told = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(told):
+        return float(told)
+    try:
+        until = parsedate_to_datetime(told)
+        since = parsedate_to_datetime(headers.get("date", ""))
+        return max(0.0, (until - since).total_seconds())
+    except (TypeError, ValueError):
+        return None
 
 
 def whole(text: str | None) -> int | None:

@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import re
-import ssl
 import threading
+import zlib
 from collections.abc import Callable, Mapping
 
 import httpx
 import msgspec
 
-from chargeplan import __version__
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import Denied, Invalid, Lost, NotSent, Outcome, Queued, Throttled, TooLarge
 from chargeplan.propexo import outcomes
 from chargeplan.propexo.address import base_address, host_of
+from chargeplan.propexo.connection import Answer, Connection, Network, OversizedError, tls_context
+from chargeplan.propexo.failure import Failure, failure_of
 from chargeplan.propexo.pacing import EndedError, Pacer
 
 ATTEMPTS = 4
 _THROTTLED_ATTEMPTS = 10
 _FIRST_PAUSE = 1.0
-_CONNECT_SECONDS = 10.0
 _READ_SECONDS = 30.0
-_AGENT = f"chargeplan/{__version__}"
+# With less than this the request would be cut before it could be answered at all.
+_LEAST_SECONDS = 0.1
+_SHOWN = 300
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e\u00a0-\uffff]+")
 
 
@@ -48,6 +50,7 @@ class Transport:
         token: str,
         pacer: Pacer,
         *,
+        network: Network,
         post_timeout: float,
         on_request: Callable[[str, str], None] | None,
     ) -> None:
@@ -58,14 +61,13 @@ class Transport:
         self._on_request = on_request
         self._lock = threading.Lock()
         self.requests = 0
-        # One for all: building a TLS context reads every root certificate.
-        tls = httpx.create_ssl_context(trust_env=False)
-        reads = httpx.Timeout(_READ_SECONDS, connect=_CONNECT_SECONDS)
-        self._reads = _client(tls, reads, httpx.Limits())
+        self._post_seconds = post_timeout
+        # One for both: building a TLS context reads every root certificate.
+        tls = tls_context(network)
+        self._reads = Connection(tls, network, kept=True)
         # A write opens a connection of its own. One that is kept alive may have been closed by the other side just
         # now; the write would then fail after its first byte, and be unknown for no good reason.
-        writes = httpx.Timeout(post_timeout, connect=_CONNECT_SECONDS)
-        self._writes = _client(tls, writes, httpx.Limits(max_keepalive_connections=0))
+        self._writes = Connection(tls, network, kept=False)
 
     def __repr__(self) -> str:
         return f"Transport({str(self._base)!r})"
@@ -82,12 +84,10 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections."""
-        for client in (self._reads, self._writes):
-            client.close()
+        for connection in (self._reads, self._writes):
+            connection.close()
 
-    def get(
-        self, path: str, params: Mapping[str, str | int], *, check: Callable[[bytes], bool]
-    ) -> httpx.Response:
+    def get(self, path: str, params: Mapping[str, str | int], *, check: Callable[[bytes], bool]) -> Answer:
         """A 200 whose body passes ``check``.
 
         Raises:
@@ -95,23 +95,23 @@ class Transport:
             ChargeplanError: no usable answer after ``ATTEMPTS`` attempts.
             EndedError: the run was asked to stop, or its deadline has passed.
         """
-        problem = ""
+        problem = Failure("")
         failures = throttles = 0
         while failures < ATTEMPTS and throttles < _THROTTLED_ATTEMPTS:
             if failures:
                 self._pacer.pause(_FIRST_PAUSE * 2 ** (failures - 1))
             answer = self._read(path, params)
-            if isinstance(answer, str):
-                problem, failures = answer, failures + 1
-            elif answer.status_code == 429:
+            if isinstance(answer, Failure):
+                problem, failures = answer, ATTEMPTS if answer.is_final else failures + 1
+            elif answer.status == 429:
                 self._pacer.throttled(answer.headers)
-                problem, throttles = "429, too many requests", throttles + 1
-            elif answer.status_code >= 500:
-                problem, failures = f"status {answer.status_code}", failures + 1
-            elif answer.status_code == 200 and check(answer.content):
+                problem, throttles = Failure("429, too many requests"), throttles + 1
+            elif answer.status >= 500:
+                problem, failures = Failure(f"status {answer.status}"), failures + 1
+            elif answer.status == 200 and check(answer.content):
                 return answer
-            elif answer.status_code == 200:
-                problem, failures = "an answer that can't be read", failures + 1
+            elif answer.status == 200:
+                problem, failures = Failure("an answer that can't be read"), failures + 1
             else:
                 raise self._refused(path, answer)
         raise self._gave_up(path, problem)
@@ -124,33 +124,48 @@ class Transport:
             return NotSent(ended.message)
         self._note("POST", path)
         try:
-            answer = self._writes.post(
-                self._url(path), content=body, headers=self._headers | {"Content-Type": "application/json"}
+            answer = self._writes.send(
+                "POST",
+                self._url(path),
+                seconds=self._seconds(self._post_seconds),
+                content=body,
+                headers=self._headers | {"Content-Type": "application/json"},
             )
         except Exception as error:  # noqa: BLE001 - whatever it is, it has a phase, and its outcome is a value
             self._pacer.lost()
             return self._without_secret(outcomes.of_exception(error))
         self._pacer.learn(answer.headers)
-        retry_after = self._pacer.throttled(answer.headers) if answer.status_code == 429 else 0
+        retry_after = self._pacer.throttled(answer.headers) if answer.status == 429 else 0
         return self._without_secret(
-            outcomes.of_answer(answer.status_code, answer.content, count=count, retry_after=retry_after)
+            outcomes.of_answer(answer.status, answer.content, count=count, retry_after=retry_after)
         )
 
     def clean(self, text: str) -> str:
         """Text of the other side's, fit to show: without the token, without control characters, not long."""
         return _UNPRINTABLE.sub(" ", text.replace(self._secret, "***"))[:2000]
 
-    def _read(self, path: str, params: Mapping[str, str | int]) -> httpx.Response | str:
+    def _read(self, path: str, params: Mapping[str, str | int]) -> Answer | Failure:
         self._pacer.wait()
         self._note("GET", path)
         try:
-            answer = self._reads.get(self._url(path), params=dict(params), headers=self._headers)
-        except (httpx.HTTPError, httpx.StreamError) as error:
+            answer = self._reads.send(
+                "GET",
+                self._url(path),
+                seconds=self._seconds(_READ_SECONDS),
+                params=dict(params),
+                headers=self._headers,
+            )
+        except (httpx.HTTPError, httpx.StreamError, OversizedError, zlib.error) as error:
             self._pacer.lost()
             # Not chained: the exception holds the request, and the request the token.
-            return self.clean(f"{type(error).__name__}: {error}".strip(": "))
+            found = failure_of(error)
+            return msgspec.structs.replace(found, words=self.clean(found.words))
         self._pacer.learn(answer.headers)
         return answer
+
+    def _seconds(self, most: float) -> float:
+        """How long a request may take: no longer than the run has."""
+        return max(_LEAST_SECONDS, min(most, self._pacer.seconds_left()))
 
     def _url(self, path: str) -> httpx.URL:
         return httpx.URL(f"{self._base}".rstrip("/") + path)
@@ -173,29 +188,36 @@ class Transport:
             case Queued() | Throttled():
                 return outcome
 
-    def _refused(self, path: str, answer: httpx.Response) -> RefusedError:
-        status = answer.status_code
+    def _refused(self, path: str, answer: Answer) -> RefusedError:
+        status = answer.status
         said = self.clean(outcomes.error_message(answer.content))
-        if status in (401, 403):
-            return RefusedError(
-                status,
-                f"{self.host} refused the token: {status}{f', {said}' if said else ''} (GET {path}).",
-                hint="Check the variable that `token_env` of the environment names, and that the token is of this host.",
-                code="token_refused",
-            )
-        return RefusedError(
-            status,
-            f"{self.host} answered {status} to GET {path}{f': {said}' if said else '.'}",
-            hint="Check the ids in chargeplan.yaml and the address in `api`; `chargeplan doctor` looks at each.",
-            code={400: "bad_request", 404: "not_found"}.get(status, "refused"),
-        )
+        text = f"{self.host} answered {status} to GET {path}{f': {said}' if said else '.'}"
+        hint = "Check the ids in chargeplan.yaml and the address in `api`; `chargeplan doctor` looks at each."
+        code = {400: "bad_request", 404: "not_found"}.get(status, "refused")
+        if target := answer.headers.get("location", "") if 300 <= status < 400 else "":
+            text = f"{self.host} redirects GET {path} to {self.clean(target)[:_SHOWN]}."
+            hint = "No redirect is followed, as the token would go along. If the new address is Propexo's, write it as `api`."
+            code = "redirected"
+        elif status in (401, 403) and _is_page(answer):
+            text = f"{status} to GET {path} is a web page, and no answer of Propexo's at {self.host}: a firewall or proxy on the way refuses it."
+            hint = "Ask whoever runs the network here to let requests to it pass, or name the proxy that does with `proxy`."
+            code = "blocked"
+        elif status in (401, 403):
+            text = f"{self.host} refused the token: {status}{f', {said}' if said else ''} (GET {path})."
+            hint = "Check the variable that `token_env` of the environment names, and that the token is of this host."
+            code = "token_refused"
+        return RefusedError(status, text, hint=hint, code=code)
 
-    def _gave_up(self, path: str, problem: str) -> ChargeplanError:
+    def _gave_up(self, path: str, problem: Failure) -> ChargeplanError:
         return ChargeplanError(
-            f"{self.host} gave no usable answer to GET {path}: {problem}.",
-            hint="Nothing was changed. Try again in some minutes; if it stays, look at Propexo's status page.",
+            f"{self.host} gave no usable answer to GET {path}: {problem.words}.",
+            hint=f"Nothing was changed. {problem.hint}",
             code="unreachable",
         )
+
+
+def _is_page(answer: Answer) -> bool:
+    return "html" in answer.headers.get("content-type", "") or answer.content.lstrip()[:1] == b"<"
 
 
 def _token_header(token: str) -> dict[str, str]:
@@ -206,11 +228,3 @@ def _token_header(token: str) -> dict[str, str]:
             code="bad_token",
         )
     return {"Authorization": f"Bearer {token}"}
-
-
-def _client(tls: ssl.SSLContext, timeout: httpx.Timeout, limits: httpx.Limits) -> httpx.Client:
-    # trust_env would let variables of the environment send the token through a proxy, or take it from .netrc.
-    headers = {"User-Agent": _AGENT, "Accept": "application/json"}
-    return httpx.Client(
-        verify=tls, timeout=timeout, limits=limits, headers=headers, trust_env=False, follow_redirects=False
-    )

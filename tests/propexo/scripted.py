@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -37,7 +38,7 @@ class Server:
 
 
 @contextmanager
-def scripted(answer: Callable[[Asked], Answer]) -> Iterator[Server]:
+def scripted(answer: Callable[[Asked], Answer], tls: ssl.SSLContext | None = None) -> Iterator[Server]:
     asked: list[Asked] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,7 +54,7 @@ def scripted(answer: Callable[[Asked], Answer]) -> Iterator[Server]:
             asked.append(request)
             self._send(answer(request))
 
-        do_GET = do_POST = _any  # noqa: N815 - as http.server wants them
+        do_GET = do_POST = do_CONNECT = _any  # noqa: N815 - as http.server wants them
 
         def _send(self, said: Answer) -> None:
             if said.drop:
@@ -74,10 +75,12 @@ def scripted(answer: Callable[[Asked], Answer]) -> Iterator[Server]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
-        yield Server(f"http://127.0.0.1:{server.server_address[1]}", asked)
+        yield Server(f"http{'s' if tls else ''}://127.0.0.1:{server.server_address[1]}", asked)
     finally:
         server.shutdown()
         server.server_close()
