@@ -6,6 +6,7 @@ import functools
 import itertools
 import logging
 import os
+import secrets
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from chargeplan.cli.trust import refuse_departures
 from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
 from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.errors import ChargeplanError, InputError
+from chargeplan.disk.regular import read_regular
 from chargeplan.journal import Home, Moved, SqlJournal, move_journal, open_journal
 from chargeplan.loading.project import Loaded, load_config, load_project
 from chargeplan.propexo.address import host_of
@@ -36,10 +38,10 @@ if TYPE_CHECKING:
     from chargeplan.flow.property import PropertyPlanner
     from chargeplan.flow.workers import Workers
     from chargeplan.propexo.client import Propexo
+    from chargeplan.propexo.connection import Network
     from chargeplan.sandbox.state import Sandbox
 
 STATE_DIRECTORY = ".chargeplan"
-_EMBEDDED_TOKEN = "sandbox"  # noqa: S105 - the embedded sandbox takes any
 _EMBEDDED_RATE = 100_000
 
 
@@ -83,8 +85,9 @@ def find_config(options: Common) -> Path:
         path = Path(named)
         if os.path.lexists(path):
             return path.absolute()
+        shown = named if options.config else "where $CHARGEPLAN_CONFIG points"
         raise ChargeplanError(
-            f"There is no configuration {named}.",
+            f"There is no configuration {shown}.",
             hint="Give the path of a chargeplan.yaml.",
             code="config_missing",
         )
@@ -142,8 +145,13 @@ def environment(options: Common, config: Config) -> Environment:
     name = options.env or os.environ.get("CHARGEPLAN_ENV") or config.environment
     if name not in config.environments:
         known = ", ".join(config.environments)
+        given = (
+            f"`{name}`"
+            if options.env or name == config.environment
+            else "of the name that $CHARGEPLAN_ENV holds"
+        )
         raise ChargeplanError(
-            f"There is no environment `{name}`.",
+            f"There is no environment {given}.",
             hint=f"The configuration has: {known}.",
             code="unknown_environment",
         )
@@ -205,7 +213,12 @@ class World:
 
             url, token, rate = self._address()
             client = Propexo(
-                url, token, requests_per_minute=rate, monotonic=self.clock.monotonic, on_request=_log_request
+                url,
+                token,
+                requests_per_minute=rate,
+                monotonic=self.clock.monotonic,
+                on_request=_log_request,
+                network=network_of(self.config, self.environment),
             )
             self._remote = self._stack.enter_context(client)
             self._share()
@@ -255,7 +268,8 @@ class World:
 
     def _address(self) -> tuple[str, str, int]:
         if self.environment.api == "embedded":
-            return self._embedded(), _EMBEDDED_TOKEN, _EMBEDDED_RATE
+            # The embedded sandbox takes any; a word would be hidden wherever a message has it.
+            return self._embedded(), secrets.token_hex(16), _EMBEDDED_RATE
         name = self.environment.token_env
         token = os.environ.get(name, "") if name else ""
         if not token:
@@ -365,6 +379,30 @@ def snapshot_path(config: Config, where: Environment) -> Path:
     return state_folder(config) / f"snapshot-{where.name}.db"
 
 
+def network_of(config: Config, where: Environment) -> Network:
+    """How the environment's host is reached; the embedded sandbox is on this machine.
+
+    Raises:
+        ChargeplanError: the file that ``ca_file`` names can't be read.
+    """
+    from chargeplan.propexo.connection import Network  # noqa: PLC0415 - httpx takes a while to import
+
+    if where.api == "embedded":
+        return Network()
+    roots = ""
+    if where.ca_file is not None:
+        try:
+            roots = read_regular(Path(config.root) / where.ca_file).decode("ascii", "replace")
+        except OSError as problem:
+            raise ChargeplanError(
+                f"The file {where.ca_file}, which `ca_file` of the environment `{where.name}` names, can't be read: "
+                f"{problem.strerror or problem}.",
+                hint="Its path is relative to chargeplan.yaml.",
+                code="ca_file_unusable",
+            ) from problem
+    return Network(roots=roots, proxy=where.proxy or "")
+
+
 def journal_target(config: Config, where: Environment) -> str:
     """Where the environment's journal is: a path, or a ``postgresql://`` address.
 
@@ -381,9 +419,15 @@ def variable(name: str) -> str:
     """The address of a journal that an environment variable holds.
 
     Raises:
-        ChargeplanError: it is not set.
+        ChargeplanError: it is not set, or holds something else, which may be a token and is shown nowhere.
     """
     target = os.environ.get(name, "")
+    if target and not target.startswith("postgresql://"):
+        raise ChargeplanError(
+            f"The variable {name} holds no `postgresql://` address of a journal; what it holds is not shown.",
+            hint="Set it to an address such as postgresql://user@host/database, or name another variable with `journal_env`.",
+            code="journal_address",
+        )
     if not target:
         raise ChargeplanError(
             f"The variable {name}, which names the journal, is not set.",

@@ -22,7 +22,8 @@ class Environment(msgspec.Struct, frozen=True):
 
     ``journal`` is a path relative to the configuration or a ``postgresql://`` URL; ``journal_env`` names a variable
     that holds one. ``requests_per_minute`` is the contract's limit. ``journal_allow_async`` takes a server that may
-    forget commits when it crashes.
+    forget commits when it crashes. ``ca_file`` is a path relative to the configuration, of further root certificates;
+    ``proxy`` the address of the proxy through which requests go.
     """
 
     name: str
@@ -33,6 +34,8 @@ class Environment(msgspec.Struct, frozen=True):
     journal_env: str | None = None
     requests_per_minute: int = 150
     journal_allow_async: bool = False
+    ca_file: str | None = None
+    proxy: str | None = None
 
 
 class IntegrationConfig(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit
 
 import msgspec
 
@@ -58,6 +58,8 @@ ENVIRONMENT_KEYS = (
     "journal_env",
     "journal_allow_async",
     "requests_per_minute",
+    "ca_file",
+    "proxy",
 )
 PROPERTY_KEYS = ("id", "integration")
 GUARD_KEYS = (
@@ -218,19 +220,62 @@ def _environment(spot: Spot) -> Environment | None:
         fields.missing(
             "token_env", "Write the name of the variable that holds the token: `token_env: PROPEXO_TOKEN`."
         )
-    return Environment(_alias(spot), api, spot.key, token_env, journal, journal_env, requests, allow_async)
+    return Environment(
+        name=_alias(spot),
+        api=api,
+        place=spot.key,
+        token_env=token_env,
+        journal=journal,
+        journal_env=journal_env,
+        requests_per_minute=requests,
+        journal_allow_async=allow_async,
+        ca_file=fields.optional("ca_file", text, None),
+        proxy=fields.optional("proxy", _proxy_for(api), None),
+    )
+
+
+def _proxy_for(api: str) -> Reader[str]:
+    """A reader of the proxy's address. A request to an ``http:`` address would show the token to the proxy, so it is here too."""
+
+    def read(spot: Spot) -> str | None:
+        parts = _address(text(spot) or "")
+        if parts is None or parts.path.strip("/") or parts.query or parts.fragment:
+            spot.wrong("an address such as `http://proxy.example:3128`")
+            return None
+        if parts.username or parts.password:
+            spot.problems.conceal(spot.node.place)
+            spot.error(
+                f"{spot.label}: a name or password of the proxy's is never written in a file.",
+                "Name a proxy that lets this machine pass without one.",
+            )
+            return None
+        if api.startswith("http:") and not _is_loopback(parts.hostname or ""):
+            spot.error(
+                "A token must not travel over `http:` to a proxy elsewhere.",
+                "Write an `https:` address in `api`.",
+            )
+            return None
+        return text(spot)
+
+    return read
+
+
+def _address(url: str) -> SplitResult | None:
+    """The parts of an ``http:`` or ``https:`` address; None where it is none."""
+    try:
+        parts = urlsplit(url)
+        is_good = parts.port is None or parts.port > 0
+    except ValueError:
+        return None
+    return parts if is_good and parts.scheme in {"http", "https"} and parts.hostname else None
 
 
 def _api(spot: Spot) -> str | None:
     url = text(spot)
     if url is None or url == "embedded":
         return url
-    try:
-        parts = urlsplit(url)
-        port_is_good = parts.port is None or parts.port > 0
-    except ValueError:
-        parts, port_is_good = urlsplit(""), False
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not port_is_good:
+    parts = _address(url)
+    if parts is None:
         spot.wrong("`embedded` or an address such as `https://api.propexo.com`")
         return None
     if parts.username or parts.password or parts.query or parts.fragment:
@@ -240,7 +285,7 @@ def _api(spot: Spot) -> str | None:
             "A token goes into the variable that `token_env` names.",
         )
         return None
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not _is_loopback(parts.hostname or ""):
         spot.error(
             "A token must not travel over `http:`.", "Write `https:`; `http:` is for this machine only."
         )
