@@ -92,6 +92,7 @@ def request_of(
     allowed: Sequence[Allowed] = (),
     *,
     listing_all: bool = False,
+    accounting: bool = False,
 ) -> PlanRequest:
     """What the options ask for, with the defaults of the configuration."""
     as_of = read_date(words.as_of, "--as-of") or clock.today(config.timezone)
@@ -108,6 +109,7 @@ def request_of(
         shard=_shard(words.shard),
         listing_all=listing_all,
         days_from_clock=days_from_clock(clock.today(config.timezone), as_of, window, config.lead_days),
+        accounting=accounting,
     )
 
 

@@ -17,6 +17,7 @@ from chargeplan.core.money import format_money
 from chargeplan.core.statement import statement_of
 from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.flow.rebuilding import found_postings
+from chargeplan.flow.reconcile import seen_otherwise
 from chargeplan.render import jsondoc
 from chargeplan.render.results import history_screen, records_csv, records_screen
 
@@ -47,7 +48,7 @@ def history(
     with wiring.world(common, config) as world:
         # A day more than is told: runners' clocks may differ about midnight.
         read_from = (begins - ONE_DAY).isoformat() if begins else None
-        statement = statement_of(world.journal.history(read_from), since, through)
+        statement = statement_of(world.journal.history(read_from), since, through, seen_otherwise(world))
         environment = world.environment.name
     if html is not None:
         from chargeplan.render.statement import statement_html  # noqa: PLC0415 - Jinja2, only where it is used

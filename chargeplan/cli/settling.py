@@ -10,65 +10,93 @@ import msgspec
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common
 from chargeplan.cli.plan_making import PlanWords, request_of, today_of, window_options
-from chargeplan.core.change import Total
+from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Config
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
 from chargeplan.core.settle import Settled
 from chargeplan.core.verdicts import Verdict
 from chargeplan.flow import decide
-from chargeplan.flow.plan_request import PlanRequest
-from chargeplan.flow.reconcile import open_now, removed
+from chargeplan.flow.plan_request import PlanRequest, default_window
+from chargeplan.flow.reconcile import open_now, removed, waiting
 from chargeplan.flow.reconcile import reconcile as settle_by_evidence
 from chargeplan.render import jsondoc
-from chargeplan.render.results import reconcile_screen, status_screen
+from chargeplan.render.results import reconcile_screen, status_line, status_screen
+
+_ALWAYS_COUNTED = ("in_flight", "unknown", "overdue")
 
 
 @click.command()
 @click.option("--as-of", metavar="DATE", help="The day from which overdue is reckoned; default: today.")
 @click.option("--all", "everything", is_flag=True, help="List every line, not only the first of each list.")
+@click.option("--brief", is_flag=True, help="Only the counts.")
 @common()
-def status(*, common: Common, as_of: str | None, everything: bool) -> int:
-    """What is in flight, unknown, overdue or removed upstream. Reads only the journal and the last snapshot."""
+def status(*, common: Common, as_of: str | None, everything: bool, brief: bool) -> int:
+    """The work list: what is in flight, and all that waits for a person, with the commands that settle it.
+
+    Of this month and `correct_back`, from the journal and the last snapshot; no request.
+    """
     config = wiring.configured(common)
     today = today_of(config, as_of)
     with wiring.world(common, config, today=today) as world:
         lists = msgspec.structs.asdict(open_now(world, today))
         gone = removed(world)
+        waits = _waiting(common, world, PlanRequest(today, default_window(today, config), offline=True))
     for problem in gone.unread:
         common.say(f"What was removed upstream is not known. {problem}")
+    lists["removed_upstream"] = gone.postings
     if common.as_json:
-        document = jsondoc.status_document(**lists, removed_upstream=gone.postings)
+        document = jsondoc.status_document(**lists, waiting=waits)
+        if brief:
+            document = {key: document[key] for key in ("kind", "totals")}
         click.echo(jsondoc.dump(document), nl=False)
+    elif brief:
+        click.echo(status_line({name: len(found) for name, found in {**lists, **waits}.items()}))
     else:
-        common.show(
-            status_screen(
-                **lists,
-                removed_upstream=gone.postings,
-                color=common.colored,
-                width=common.width,
-                all=everything,
-            ),
+        screen = status_screen(
+            **lists, waiting=waits, color=common.colored, width=common.width, all=everything
         )
+        common.show(screen)
     return 0
+
+
+def _waiting(common: Common, world: wiring.World, request: PlanRequest) -> dict[str, tuple[Change, ...]]:
+    """What waits by the plans; where they, or what was read, say nothing, that is said and the rest is shown."""
+    lists: dict[str, tuple[Change, ...]] = {"drift": (), "hold": (), "missed": ()}
+    try:
+        project, _ = wiring.project(common)
+        found = waiting(world, project, request)
+    except ChargeplanError as problem:
+        if problem.code != "never_read":
+            common.say(f"What is held, drifted or missed is not known. {problem.message}")
+        return lists
+    return {name: found[name] for name in lists}  # type: ignore[index]  # each is an action
 
 
 @click.command()
 @click.option("--as-of", metavar="DATE", help="The day from which overdue is reckoned; default: today.")
 @common()
 def reconcile(*, common: Common, as_of: str | None) -> int:
-    """Settle what is open: poll jobs, ask the write log, refresh the snapshot, match. Posts nothing."""
+    """Settle what is open: poll jobs, ask the write log, refresh the snapshot, match. Posts nothing.
+
+    What was removed, drifted, is held or was missed is counted as `plan` finds it; `status` lists it.
+    """
     config = wiring.configured(common)
     today = today_of(config, as_of)
     with wiring.world(common, config, today=today) as world:
         world.connect()
         moved = settle_by_evidence(world)
-        lists = msgspec.structs.asdict(open_now(world, today))
-    totals = {name: jsondoc.total_of(postings) for name, postings in lists.items()}
+        waits = _waiting(common, world, PlanRequest(today, default_window(today, config)))
+        lists = {
+            **msgspec.structs.asdict(open_now(world, today)),
+            "removed_upstream": removed(world).postings,
+        }
+    totals = {name: jsondoc.total_of(found) for name, found in {**lists, **waits}.items()}
     if common.as_json:
         click.echo(jsondoc.dump(jsondoc.reconcile_document(moved, totals)), nl=False)
     else:
-        common.show(reconcile_screen(moved, totals, color=common.colored, width=common.width))
+        open_still = {name: total for name, total in totals.items() if name in _ALWAYS_COUNTED or total.count}
+        common.show(reconcile_screen(moved, open_still, color=common.colored, width=common.width))
     return 4 if totals["unknown"].count else 0
 
 

@@ -93,7 +93,7 @@ class _Period(msgspec.Struct, frozen=True):
 
 def bill_changes(plan: Plan, bill: Bill, scene: Scene) -> Iterator[Change]:
     """What should happen to the lines of one bill."""
-    key = _known_key(bill, scene.evidence)
+    key = known_key(bill, scene.evidence)
     period = _Period(plan, bill, key, scene.evidence.parts(bill, key), scene)
     in_window = any(day in scene.window for day in dates_of(bill))
     due: Due = "comparable" if bill.correctable and not bill.held else "fixed"
@@ -119,7 +119,7 @@ def _unsettled_difference(period: _Period, *, in_window: bool) -> int:
     return 0 if accepted else difference
 
 
-def _known_key(bill: Bill, evidence: Evidence) -> Key:
+def known_key(bill: Bill, evidence: Evidence) -> Key:
     """The bill's key, or that of another resident of the household under which the period already has a line."""
     keys = (bill.key, *bill.alternates)
     return next((key for key in keys if bill.alternates and evidence.parts(bill, key)), bill.key)

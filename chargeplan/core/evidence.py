@@ -235,6 +235,21 @@ class Evidence:
         posting = self.postings.get(reference)
         return posting is not None and posting.state == "voided"
 
+    def seen_otherwise(self) -> dict[str, int | None]:
+        """Postings that stand on the ledger with other cents than were posted, or (``None``) no more; not what was accepted."""
+        otherwise: dict[str, int | None] = {}
+        for posting in self.postings.values():
+            charge = self.charge_of(posting)
+            if charge is None or posting.state not in SETTLED:
+                continue
+            part = self.part(self.key_of(posting).with_part(posting.part), posting.reference)
+            accepted = self.key_of(posting).reference in self.decisions.accepted
+            if part is not None and part.status == "removed_upstream":
+                otherwise[posting.reference] = None
+            elif part is not None and part.amount != posting.amount and not accepted:
+                otherwise[posting.reference] = part.amount
+        return otherwise
+
     def refusal(self, reference: str) -> str:
         """Why the line was refused when it was last sent, or nothing."""
         posting = self.postings.get(reference)

@@ -7,6 +7,7 @@ was taken stands on the ledgers.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -125,8 +126,16 @@ class Statement(msgspec.Struct, frozen=True):
         return all(each.balanced for each in self.controls)
 
 
-def statement_of(events: Iterable[Event], since: str | None, through: str | None) -> Statement:
+def statement_of(
+    events: Iterable[Event],
+    since: str | None,
+    through: str | None,
+    seen: Mapping[str, int | None] = MappingProxyType({}),
+) -> Statement:
     """The statement of the journal's events, oldest first: of the whole record, or from ``since`` on.
+
+    ``seen`` are lines that the ledgers show otherwise than the journal has them: the cents that stand there, ``None`` where
+    nothing does any more. What they contradict is not called visible.
 
     All of them count for how a line stands; plans, decisions and events are told of the days asked for. A plan is used
     before its lines are sent, so what came before ``since`` is of plans that are not told.
@@ -140,7 +149,7 @@ def statement_of(events: Iterable[Event], since: str | None, through: str | None
             told.append(event)
     by_plan, live = lines.by_plan(), lines.live_references()
     controls = tuple(
-        _control(event, list(by_plan.get(event["data"]["plan_id"], {}).values()), live)
+        _control(event, list(by_plan.get(event["data"]["plan_id"], {}).values()), live, seen)
         for event in told
         if event["kind"] == "consumed"
     )
@@ -195,7 +204,9 @@ class _Lines:
         return frozenset(line.reference for line in self._by_number.values() if line.state in LIVE)
 
 
-def _control(event: Event, mine: Sequence[_Line], live: frozenset[str]) -> Control:
+def _control(
+    event: Event, mine: Sequence[_Line], live: frozenset[str], seen: Mapping[str, int | None]
+) -> Control:
     data = event["data"]
     facts = data["facts"]
     planned = Total(facts.get("count", 0), facts.get("amount", 0))
@@ -223,11 +234,21 @@ def _control(event: Event, mine: Sequence[_Line], live: frozenset[str]) -> Contr
         ),
         planned=planned,
         accepted=_total(line for line in mine if line.state in _ACCEPTED),
-        visible=_total(line for line in mine if line.state in _VISIBLE),
+        visible=_standing(mine, seen),
         by_word=_total(line for line in mine if line.state == "posted"),
         others=others,
         approvals=tuple(approved(facts)),
     )
+
+
+def _standing(mine: Sequence[_Line], seen: Mapping[str, int | None]) -> Total:
+    """What of the lines stands on the ledgers, as it is seen there."""
+    total = Total()
+    for line in mine:
+        cents = seen.get(line.reference, line.amount)
+        if line.state in _VISIBLE and cents is not None:
+            total = total.plus(cents)
+    return total
 
 
 def approved(facts: Mapping[str, Any]) -> Iterator[Approved]:

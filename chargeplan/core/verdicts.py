@@ -168,6 +168,32 @@ def _differences(change: Change, charge: SyncedCharge, people: Collection[str]) 
     return differs
 
 
+def commands(change: Change) -> tuple[str, ...]:
+    """The commands that settle what the change asks, the likeliest first; none where no decision does."""
+    resolve = f"chargeplan resolve {change.reference}"
+    concerned = tuple(
+        command
+        for charge_id in change.concerns
+        for command in (
+            f"chargeplan adopt {charge_id} --as {change.reference} --reason TEXT",
+            f"{resolve} --unrelated {charge_id} --reason TEXT",
+        )
+    )
+    match change.action:
+        case "hold" if change.reason == "probable_duplicate" and not change.concerns:
+            return (f"{resolve} --posted --reason TEXT", f"{resolve} --not-posted --reason TEXT")
+        case "hold" if change.reason == "credit_not_allowed":
+            return (f"{resolve} --posted --reason TEXT",)
+        case "drift":
+            return (*concerned, f"{resolve} --accept --reason TEXT")
+        case "removed_upstream":
+            return (f"{resolve} --removed --reason TEXT",)
+        case "missed":
+            return ("chargeplan apply --missed",)
+        case _:
+            return concerned
+
+
 def rest_of(change: Change, charge: SyncedCharge) -> int:
     """What the line has more than the charge that is adopted, in cents: it becomes a drift."""
     return 0 if charge.amount is None else (change.amount or 0) - charge.amount

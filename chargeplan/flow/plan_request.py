@@ -25,6 +25,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     A plan that lists everything lists what is unchanged or skipped too. ``only`` are the ids of the properties to look at,
     where that is known beforehand (None: all that the filters leave); other than ``properties`` they need no plan.
     ``days_from_clock`` is how far its dates lie from the clock's.
+    ``accounting`` asks for the month's account too, of a plan that lists everything.
     """
 
     as_of: date
@@ -39,6 +40,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     listing_all: bool = False
     only: frozenset[str] | None = None
     days_from_clock: int = 0
+    accounting: bool = False
 
 
 def default_window(as_of: date, config: Config) -> Days:

@@ -17,6 +17,7 @@ from chargeplan.core.change import (
     Unlisted,
     UnusedRow,
 )
+from chargeplan.core.close import Account
 from chargeplan.core.config import Project
 from chargeplan.core.diagnostic import Diagnostic, warning
 from chargeplan.core.guard import PropertyFacts, guard_plan
@@ -39,6 +40,7 @@ class Planned(msgspec.Struct, frozen=True):
     change_set: ChangeSet
     properties: tuple[PropertyDigest, ...]
     unrecorded: int
+    accounts: tuple[Account, ...] = ()
 
 
 def make_plan(
@@ -121,6 +123,7 @@ class _Run:
         self.scope = Scope(project, request, snapshot, progress)
         self.diagnostics = self.scope.diagnostics
         self.states: list[PropertyDigest] = []
+        self.accounts: list[Account] = []
         self.allocations: list[AllocationReport] = []
         self.facts: dict[str, PropertyFacts] = {}
         self.previous: dict[str, dict[str, Previous]] = {}
@@ -148,6 +151,7 @@ class _Run:
         self.movements += plan.movements
         self.unused_rows += plan.unused_rows
         self.states.append(plan.digest)
+        self.accounts += plan.accounts
         if plan.unchanged:
             self.unchanged[property_id] = plan.unchanged
         for reason, count in plan.skipped.items():
@@ -200,4 +204,4 @@ class _Run:
             ),
             unlisted=Unlisted(self.unchanged, self.skipped),
         )
-        return Planned(change_set, tuple(self.states), self.unrecorded)
+        return Planned(change_set, tuple(self.states), self.unrecorded, tuple(self.accounts))

@@ -21,6 +21,7 @@ from chargeplan.core.change import (
     Total,
     UnusedRow,
 )
+from chargeplan.core.close import Account, accounts
 from chargeplan.core.compare import Comparison
 from chargeplan.core.config import IntegrationConfig, Project
 from chargeplan.core.decision import standing
@@ -77,6 +78,7 @@ class PropertyPlan(msgspec.Struct):
     unused_rows: list[UnusedRow]
     before: list[dict[str, int]]
     digest: PropertyDigest
+    accounts: list[Account]
 
 
 class PropertyPlanner:
@@ -162,6 +164,9 @@ class PropertyPlanner:
             ],
             before=before[: len(whole)],
             digest=PropertyDigest(integration.id, each.id, observed.digest, _digest_of(evidence), task.plans),
+            accounts=accounts(planned, comparison.changes, evidence, observed, self.request.window)
+            if self.request.accounting
+            else [],
         )
 
     def _found(self, planned: Sequence[PlannedProperty], comparison: Comparison) -> _Found:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 
 import msgspec
 
+from chargeplan.core.change import Action, Change
+from chargeplan.core.config import Project
+from chargeplan.core.decision import standing
 from chargeplan.core.errors import ChargeplanError, LockedError
+from chargeplan.core.evidence import Evidence
 from chargeplan.core.matching import removed_upstream
+from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.posting import Posting
 from chargeplan.core.settle import Settled, StillOpen, once_each, still_open
+from chargeplan.flow.plan_request import PlanRequest
+from chargeplan.flow.planning import planned_of
 from chargeplan.flow.ports import Ports
 from chargeplan.flow.settling import (
     neighbourhood,
@@ -20,6 +27,9 @@ from chargeplan.flow.settling import (
     settle_seen,
     settle_unknown,
 )
+
+# What waits for a person beside the states of postings.
+WAITING: tuple[Action, ...] = ("drift", "hold", "missed", "removed_upstream")
 
 
 def reconcile(ports: Ports) -> list[Settled]:
@@ -56,6 +66,16 @@ def open_now(ports: Ports, today: date) -> StillOpen:
     return still_open(ports.journal.open_postings(), ports.integrations, today)
 
 
+def waiting(ports: Ports, project: Project, request: PlanRequest) -> Mapping[Action, tuple[Change, ...]]:
+    """What waits for a person by the plans of the request's window and of `correct_back` before it.
+
+    Raises:
+        ChargeplanError: the days were never read, or can't be.
+    """
+    changes = planned_of(ports, project, request).change_set.changes
+    return {action: tuple(each for each in changes if each.action == action) for action in WAITING}
+
+
 class Removed(msgspec.Struct, frozen=True):
     """Postings that were removed upstream; ``unread`` says of which integrations that can't be said, and why."""
 
@@ -78,6 +98,37 @@ def removed(ports: Ports) -> Removed:
         for listed in properties:
             postings += _removed_of(ports, integration_id, listed.id)
     return Removed(tuple(postings), tuple(unread))
+
+
+def seen_otherwise(ports: Ports) -> Mapping[str, int | None]:
+    """Lines that the last snapshot shows otherwise than they were posted: the cents there, or ``None`` where they are gone.
+
+    What a person accepted is as it should be.
+    """
+    otherwise: dict[str, int | None] = {}
+    for integration_id, integration in ports.integrations.items():
+        for observed in _last_seen(ports, integration_id):
+            known = (integration_id, observed.property.id)
+            evidence = Evidence(
+                observed,
+                ports.journal.postings(*known),
+                integration,
+                decisions=standing(ports.journal.decisions(*known)),
+            )
+            otherwise |= evidence.seen_otherwise()
+    return otherwise
+
+
+def _last_seen(ports: Ports, integration_id: str) -> Iterator[ObservedProperty]:
+    """Every property as the last snapshot has it; none where the integration was never read."""
+    try:
+        covered = ports.snapshot.covered(integration_id)
+    except ChargeplanError as problem:
+        if problem.code != "never_read":
+            raise
+        return
+    for listed in ports.snapshot.properties(integration_id):
+        yield ports.snapshot.property(integration_id, listed.id, covered)
 
 
 def _removed_of(ports: Ports, integration_id: str, property_id: str) -> Iterator[Posting]:

@@ -31,7 +31,7 @@ from chargeplan.core.settle import Settled
 from chargeplan.core.statement import Control, Decision, Statement
 from chargeplan.render.approvals import Standing, Unverified, approvals_entry
 from chargeplan.render.summary import Summary, summarize
-from chargeplan.render.words import HINTS
+from chargeplan.render.words import HINTS, hint_of
 
 FORMAT_VERSION: Final = "1.0"
 Document = dict[str, Any]
@@ -318,8 +318,9 @@ def status_document(
     unknown: Sequence[Posting],
     overdue: Sequence[Posting],
     removed_upstream: Sequence[Posting],
+    waiting: Mapping[str, Sequence[Change]],
 ) -> Document:
-    """What is open. An overdue line is listed as overdue, not in flight as well."""
+    """What is open, and what ``waiting`` has for a person by action. An overdue line is listed as overdue, not in flight as well."""
     lists = {
         "in_flight": in_flight,
         "unknown": unknown,
@@ -330,22 +331,34 @@ def status_document(
         "kind": "status",
         **{
             # Overdue is no action of a change: such a line is still in flight.
-            name: [{**posting_entry(each, _action(name)), "hint": HINTS[name]} for each in postings]
+            name: [
+                {**posting_entry(each, _action(name)), "hint": HINTS[name].replace("REF", each.reference)}
+                for each in postings
+            ]
             for name, postings in lists.items()
         },
-        "totals": totals_entry({name: total_of(postings) for name, postings in lists.items()}),
+        **{name: [_waiting_entry(each) for each in changes] for name, changes in waiting.items()},
+        "totals": totals_entry(
+            {name: total_of(postings) for name, postings in lists.items()}
+            | {name: total_of(changes) for name, changes in waiting.items()}
+        ),
     }
+
+
+def _waiting_entry(change: Change) -> Document:
+    nowhere = {"state": None, "batch_id": None, "job_id": None, "since": None}
+    return {**change_entry(change), **nowhere, "hint": hint_of(change)}
 
 
 def _action(name: str) -> str:
     return "in_flight" if name == "overdue" else name
 
 
-def total_of(postings: Iterable[Posting]) -> Total:
+def total_of(lines: Iterable[Posting | Change]) -> Total:
     """How many and how much."""
     total = Total()
-    for posting in postings:
-        total = total.plus(posting.amount)
+    for line in lines:
+        total = total.plus(line.amount)
     return total
 
 

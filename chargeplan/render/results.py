@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from chargeplan.core.change import Total
+from chargeplan.core.change import Change, Total
 from chargeplan.core.money import format_money
 from chargeplan.core.posting import Batch, Posting
 from chargeplan.core.settle import Settled
 from chargeplan.render.escape import csv_text
 from chargeplan.render.paper import DEFAULT_WIDTH, Column, Paper, Row, Style, table
-from chargeplan.render.words import HINTS, count_of, more
+from chargeplan.render.words import HINTS, count_of, hint_of, more
 
 _INDENT: Final = "  "
 # A portfolio has thousands in flight, and that is well; what needs a person is read a few at a time.
@@ -91,6 +91,7 @@ def status_screen(
     unknown: Sequence[Posting],
     overdue: Sequence[Posting],
     removed_upstream: Sequence[Posting],
+    waiting: Mapping[str, Sequence[Change]],
     color: bool = False,
     width: int = DEFAULT_WIDTH,
     all: bool = False,  # noqa: A002 - the option's name
@@ -110,14 +111,41 @@ def status_screen(
     for name, postings in lists.items():
         if postings:
             lines += [*_postings(paper, name, postings, whole=all), ""]
-    return _text([*lines, paper.ink(_status_line(lists), "bold")])
+    for name, changes in waiting.items():
+        if changes:
+            lines += [*_waiting(paper, name, changes, whole=all), ""]
+    counts = {name: len(found) for name, found in {**lists, **waiting}.items()}
+    return _text([*lines, paper.ink(status_line(counts), "bold")])
 
 
-def _status_line(lists: Mapping[str, Sequence[Posting]]) -> str:
-    if not any(lists.values()):
+_STATUS_ORDER: Final = ("in_flight", "unknown", "overdue", "removed_upstream", "drift", "hold", "missed")
+
+
+def status_line(counts: Mapping[str, int]) -> str:
+    """The greppable end: what waits for a person is counted where there is any."""
+    if not any(counts.values()):
         return "Nothing is open. Every posted charge was seen on the ledger."
-    order = ("in_flight", "unknown", "overdue", "removed_upstream")
-    return "Status: " + ", ".join(f"{len(lists[name]):,} {name.replace('_', ' ')}" for name in order) + "."
+    always = _STATUS_ORDER[:4]
+    named = [name for name in _STATUS_ORDER if name in always or counts.get(name)]
+    words = ", ".join(f"{counts.get(name, 0):,} {_word(name)}" for name in named)
+    return f"Status: {words}."
+
+
+def _word(name: str) -> str:
+    return {"drift": "drifted", "hold": "held"}.get(name, name.replace("_", " "))
+
+
+def _waiting(paper: Paper, name: str, changes: Sequence[Change], *, whole: bool) -> list[str]:
+    """What waits for a person by the plans, each with its reason and the commands that settle it."""
+    title = f"{_word(name).capitalize()}: {count_of(len(changes), 'line')} ({format_money(sum(each.amount or 0 for each in changes))})"
+    shown = changes if whole else changes[:_SHOWN]
+    lines = [paper.ink(title, "warn")]
+    for each in shown:
+        amount = "no amount" if each.amount is None else format_money(each.amount)
+        what = f"{each.reference}  {each.plan}/{each.charge}  {each.unit_number}  {each.transaction_date}  {amount}"
+        reason = f"  {each.reason}" if each.reason else ""
+        lines += [*paper.prose(what + reason, _INDENT), *paper.prose(hint_of(each), _INDENT * 2)]
+    return lines if len(shown) == len(changes) else [*lines, _INDENT + more(f"{len(changes) - len(shown):,}")]
 
 
 def _postings(paper: Paper, name: str, postings: Sequence[Posting], *, whole: bool) -> list[str]:

@@ -40,6 +40,13 @@ _DECISIONS: Final = {
     "adopted": "A charge taken as our line",
     "rebuilt": "Taken into the journal again",
     "lock_unlocked": "A lock taken from its owner",
+    "unrelated": "A charge is another matter",
+    "related": "A charge may be the line after all",
+    "accepted": "A drift is right as it is",
+    "reopened": "A drift is open again",
+    "contradicted": "The write log contradicts a person",
+    "confirmed": "A person stands by their word against the write log",
+    "voided": "Rightly taken off the ledger",
 }
 _EVENTS_SAID: Final = {
     "created": "journal created",
@@ -48,6 +55,7 @@ _EVENTS_SAID: Final = {
     "recorded": "outcome of a batch",
     "settled": "line settled",
     "adopted": "charge adopted",
+    "decided": "a person decided",
     "rebuilt": "journal rebuilt",
     "imported": "journal imported",
     "migrated": "journal migrated",

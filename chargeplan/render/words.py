@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chargeplan.core.change import Change
+from chargeplan.core.verdicts import commands
 
 SIGNS: Final[dict[str, str]] = {
     "create": "+",
@@ -74,7 +75,8 @@ HINTS: Final[dict[str, str]] = {
     "ledger and say so with `chargeplan resolve REF --posted | --not-posted --reason TEXT`.",
     "overdue": "Accepted, and not seen for longer than `visible_within`: look whether it waits for approval, then "
     "`chargeplan resolve REF --posted | --not-posted --reason TEXT`.",
-    "removed_upstream": "It was on the ledger, and someone took it away there. It is never posted again by itself.",
+    "removed_upstream": "It was on the ledger, and someone took it away there. It is never posted again by itself: if they were "
+    "right, `chargeplan resolve REF --removed --reason TEXT`.",
 }
 
 
@@ -91,6 +93,12 @@ def why(action: str, reason: str | None) -> str:
         return _WITHOUT_REASON.get(action, "")
     table = {"hold": HOLDS, "drift": DRIFTS, "correct": DRIFTS}.get(action, {})
     return table.get(reason, reason.replace("_", " "))
+
+
+def hint_of(change: Change) -> str:
+    """The commands that settle what waits for a person, else what is to be done."""
+    found = commands(change)
+    return " | ".join(f"`{each}`" for each in found) if found else why(change.action, change.reason)
 
 
 def why_skipped(reason: str) -> str:

@@ -153,6 +153,7 @@ def after_posting(month, folder):
     )
     assert skipped["skips"]
     month.run("history")
+    month.run("close", "2027-08", "--as-of", AS_OF, codes=(0, 3))
     month.run("history", "--since", "2020-01-01")
     month.run("journal verify")
     with (

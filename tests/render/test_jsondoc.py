@@ -36,6 +36,7 @@ DOCUMENTS: list[jsondoc.Document] = [
         unknown=[posting(error="timeout")],
         overdue=[posting()],
         removed_upstream=[posting()],
+        waiting={},
     ),
     jsondoc.reconcile_document([Settled(posting(), "queued", "the job says so")], {"unknown": Total()}),
     jsondoc.history_document(statement_of(journal(), None, "2027-08-31")),
@@ -141,7 +142,9 @@ def test_the_text_is_readable_and_harmless() -> None:
 
 
 def test_an_overdue_line_is_in_flight() -> None:
-    document = jsondoc.status_document(in_flight=[], unknown=[], overdue=[posting()], removed_upstream=[])
+    document = jsondoc.status_document(
+        in_flight=[], unknown=[], overdue=[posting()], removed_upstream=[], waiting={}
+    )
     assert document["overdue"][0]["action"] == "in_flight"
     assert "visible_within" in document["overdue"][0]["hint"]
     assert document["totals"]["overdue"] == {"count": 1, "amount_in_cents": 3500}

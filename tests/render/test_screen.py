@@ -75,6 +75,7 @@ CASES = {
         unknown=[posting(2, state="unknown")],
         overdue=[posting(3)],
         removed_upstream=[],
+        waiting={},
     ),
     "reconcile.txt": lambda: reconcile_screen(
         [Settled(posting(1, state="visible"), "queued", "seen as chg-1")], {"unknown": Total(1, 3500)}
@@ -165,6 +166,7 @@ def test_a_long_status_shows_the_first_of_each_list_and_counts_all() -> None:
             unknown=[posting(number, state="unknown") for number in range(5000, 5021)],
             overdue=[],
             removed_upstream=[posting(9000)],
+            waiting={},
             **more,
         ).splitlines()
 
@@ -187,6 +189,7 @@ def test_on_a_terminal_of_80_columns_status_cuts_no_reference_charge_date_or_amo
         unknown=[],
         overdue=[],
         removed_upstream=[],
+        waiting={},
         width=80,
     )
     (line,) = [each for each in text.splitlines() if "CP0000000000000001" in each]
