@@ -236,7 +236,7 @@ def journal_rebuild(*, common: Common, as_of: str | None) -> int:
         pass
     with wiring.world(common, project.config, today=today) as world:
         request = PlanRequest(today, default_window(today, project.config))
-        postings = found_postings(project, request, world.snapshot, world.journal, world.remote)
+        postings = list(found_postings(world, project, request))
         count = world.journal.rebuild(postings, reason="journal rebuild")
     return _say(
         common,

@@ -204,8 +204,21 @@ class JobStatus(msgspec.Struct, frozen=True):
     errors: tuple[str, ...] = ()
 
 
+class SentItem(msgspec.Struct, frozen=True):
+    """A line in a request, as the write log keeps it; ``None`` where the property system's own words were not understood."""
+
+    reference: str
+    batch_id: str = ""
+    resident_id: str | None = None
+    lease_id: str | None = None
+    charge_code_id: str | None = None
+    amount: int | None = None
+    transaction_date: date | None = None
+    description: str | None = None
+
+
 class WriteLogEntry(msgspec.Struct, frozen=True):
-    """An entry of the write log that names us: the job, how it ended, and the batch and references in its parameters."""
+    """An entry of the write log that names us: the job, how it ended, and the batch, references and lines in its parameters."""
 
     job_id: str
     job_log_id: str
@@ -213,3 +226,4 @@ class WriteLogEntry(msgspec.Struct, frozen=True):
     batch_ids: frozenset[str]
     references: frozenset[str]
     error: str | None = None
+    items: tuple[SentItem, ...] = ()

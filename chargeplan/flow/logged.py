@@ -70,7 +70,7 @@ def refuse_logged(changes: Sequence[Change], ports: Ports) -> None:
         planned = {change.reference for change in changes if change.integration_id == integration_id}
         system = system_of(ports.integrations, integration_id)
         for entry in ports.remote.write_log(integration_id, _RANGE):
-            if not _wrote_nothing(entry, system):
+            if not wrote_nothing(entry, system):
                 unrecorded += [
                     reference
                     for reference in sorted(entry.references & planned)
@@ -88,7 +88,8 @@ def refuse_logged(changes: Sequence[Change], ports: Ports) -> None:
         )
 
 
-def _wrote_nothing(entry: WriteLogEntry, system: System) -> bool:
+def wrote_nothing(entry: WriteLogEntry, system: System) -> bool:
+    """Whether the request is known to have written nothing."""
     return entry.status == "FAILURE" and entry.error is not None and system.nothing_written((entry.error,))
 
 

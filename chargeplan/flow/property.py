@@ -24,6 +24,7 @@ from chargeplan.core.change import (
 from chargeplan.core.close import Account, accounts
 from chargeplan.core.compare import Comparison
 from chargeplan.core.config import IntegrationConfig, Project
+from chargeplan.core.dates import Days
 from chargeplan.core.decision import standing
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.duplicates import owned_codes
@@ -95,26 +96,9 @@ class PropertyPlanner:
         Raises:
             ChargeplanError: snapshot or journal can't be read.
         """
-        each, integration = task.property, task.integration
-        plans = [
-            plan
-            for plan in self.project.plans
-            if plan.integration_id == integration.id and plan.name in task.plans
-        ]
-        read = reading_window(self.request.window, self.lookback, plans)
-        observed = self.snapshot.property(integration.id, each.id, read)
-        everyone = households(observed)
-        values = PropertyValues(
-            plans=tuple(plans),
-            integration=integration,
-            names=names_of(each, self.project.config.property_alias(each.id)),
-            observed=observed,
-            everyone=everyone,
-            as_of=self.request.as_of,
-            window=self.request.window,
-            lookback=self.lookback,
-            early_days=self.project.config.early_days,
-        )
+        each, integration, read = task.property, task.integration, self._read(task)
+        values = self._values(task, read)
+        observed, plans = values.observed, values.plans
         since = (
             None
             if any(_is_known_by_text(charge) for plan in plans for charge in plan.charges)
@@ -130,11 +114,13 @@ class PropertyPlanner:
         periods = [month_before(self.request.window, number) for number in range(1, PERIODS_BEFORE + 1)]
         whole = [period for period in periods if period.first >= read.first]
         # The last is always looked at: guards compare with it.
-        ledger = PropertyLedger(everyone, observed, evidence, found.codes)
+        ledger = PropertyLedger(values.everyone, observed, evidence, found.codes)
         before = ledger.totals(whole or periods[:1])
         reasons = _reasons_of(plans, planned, comparison, observed)
         previous, movements = ledger.previous(last, self.request.window, found.coming, reasons)
-        gone = not _is_lived_in(everyone, self.request.as_of) and bool(observed.charges or evidence.postings)
+        gone = not _is_lived_in(values.everyone, self.request.as_of) and bool(
+            observed.charges or evidence.postings
+        )
         return PropertyPlan(
             changes=found.changes,
             skips=found.skips,
@@ -159,7 +145,7 @@ class PropertyPlanner:
             unused_rows=[
                 row
                 for one in planned
-                for row in unused_rows(one, everyone, evidence, values.names, self.request.window)
+                for row in unused_rows(one, values.everyone, evidence, values.names, self.request.window)
                 if self._asked(row.plan, row.charge)
             ],
             before=before[: len(whole)],
@@ -168,6 +154,34 @@ class PropertyPlanner:
             if self.request.accounting
             else [],
         )
+
+    def _plans(self, task: PropertyTask) -> tuple[Plan, ...]:
+        return tuple(
+            plan
+            for plan in self.project.plans
+            if plan.integration_id == task.integration.id and plan.name in task.plans
+        )
+
+    def _read(self, task: PropertyTask) -> Days:
+        return reading_window(self.request.window, self.lookback, self._plans(task))
+
+    def _values(self, task: PropertyTask, read: Days) -> PropertyValues:
+        observed = self.snapshot.property(task.integration.id, task.property.id, read)
+        return PropertyValues(
+            plans=self._plans(task),
+            integration=task.integration,
+            names=names_of(task.property, self.project.config.property_alias(task.property.id)),
+            observed=observed,
+            everyone=households(observed),
+            as_of=self.request.as_of,
+            window=self.request.window,
+            lookback=self.lookback,
+            early_days=self.project.config.early_days,
+        )
+
+    def expanded(self, task: PropertyTask) -> tuple[PlannedProperty, ...]:
+        """What the property's plans ask for, every bill with its key, whatever became of it."""
+        return self._compared(self._values(task, self._read(task)), None)[0]
 
     def _found(self, planned: Sequence[PlannedProperty], comparison: Comparison) -> _Found:
         """What was asked for of what the comparison found."""

@@ -1,8 +1,4 @@
-"""Rebuild a lost journal from what is observed: charges with our references, and the write log of the last month.
-
-Only references that the loaded plans can explain are taken in; a charge whose key no plan yields any more can't be
-told apart from another project's.
-"""
+"""Rebuild a lost journal from what is observed: every charge with a reference of ours, and the write log of the last month."""
 
 from __future__ import annotations
 
@@ -11,71 +7,55 @@ from datetime import timedelta
 
 import msgspec
 
-from chargeplan.core.change import Change
 from chargeplan.core.config import Project
 from chargeplan.core.dates import Days, add_months
-from chargeplan.core.posting import Posting, posting_of
+from chargeplan.core.posting import LIVE, Posting, WriteLogEntry
+from chargeplan.core.rebuild import postings_of, proofs_of
+from chargeplan.flow.jobs import system_of
+from chargeplan.flow.logged import wrote_nothing
 from chargeplan.flow.plan_request import PlanRequest
-from chargeplan.flow.planning import make_plan
-from chargeplan.flow.ports import Journal, Remote, Snapshot
+from chargeplan.flow.ports import Ports
+from chargeplan.flow.property import PropertyPlanner, PropertyTask
+from chargeplan.flow.scope import Scope
 
-_MONTHS_BACK = 2
-
-
-def found_postings(
-    project: Project, request: PlanRequest, snapshot: Snapshot, journal: Journal, remote: Remote
-) -> list[Posting]:
-    """Postings of the months around the window that the ledgers or the write log prove."""
-    found = {each.reference: each for each in _on_ledgers(project, request, snapshot, journal)}
-    for each in _in_log(project, request, snapshot, journal, remote):
-        found.setdefault(each.reference, each)
-    return list(found.values())
+# What the plans would still look at is explained by them; what is older is taken in as it stands.
+_MONTHS_EXPLAINED = 2
+_MONTHS_READ = 13
 
 
-def _plan(project: Project, request: PlanRequest, snapshot: Snapshot, journal: Journal) -> Sequence[Change]:
-    first = add_months(request.window.first, -_MONTHS_BACK)
+def found_postings(ports: Ports, project: Project, request: PlanRequest) -> Iterator[Posting]:
+    """Postings that the ledgers or the write log prove, of all properties of the plans."""
+    first = add_months(request.window.first, -_MONTHS_EXPLAINED)
     days = Days(first, request.window.last + timedelta(days=31))
     wide = msgspec.structs.replace(request, window=days, listing_all=True)
-    planned = make_plan(project, wide, snapshot, journal, plan_id="rebuild", environment="")
-    return planned.change_set.changes
-
-
-def _on_ledgers(
-    project: Project, request: PlanRequest, snapshot: Snapshot, journal: Journal
-) -> Iterator[Posting]:
-    for change in _plan(project, request, snapshot, journal):
-        if change.synced is not None and change.action in {"unchanged", "drift", "removed_upstream"}:
-            amount = change.synced.amount if change.synced.amount is not None else change.amount
-            day = change.synced.transaction_date or change.transaction_date
-            yield msgspec.structs.replace(
-                posting_of(change),
-                amount=amount or 0,
-                transaction_date=day,
-                state="visible",
-                charge_id=change.synced.id,
-                plan_id="rebuild",
-            )
-
-
-def _in_log(
-    project: Project, request: PlanRequest, snapshot: Snapshot, journal: Journal, remote: Remote
-) -> Iterator[Posting]:
-    lines = {
-        change.reference: change
-        for change in _plan(project, request, snapshot, journal)
-        if change.action in {"create", "hold"}
-    }
+    scope = Scope(project, wide, ports.snapshot, ports.progress.step)
+    planner = PropertyPlanner(project, wide, ports.snapshot, ports.journal)
     for integration_id in dict.fromkeys(plan.integration_id for plan in project.plans):
-        for entry in remote.write_log(integration_id, "month"):
-            batch_id = next(iter(sorted(entry.batch_ids)), "")
-            for reference in sorted(entry.references & lines.keys()):
-                state = "accepted" if entry.status == "SUCCESS" else "unknown"
-                change = lines[reference]
-                yield msgspec.structs.replace(
-                    posting_of(change),
-                    state=state,
-                    batch_id=batch_id,
-                    job_id=entry.job_id,
-                    plan_id="rebuild",
-                    error=entry.error,
-                )
+        tasks = scope.tasks(integration_id)
+        read = Days(add_months(days.first, -_MONTHS_READ), days.last)
+        ports.snapshot.refresh(integration_id, read, full=False, fees=False, payments=False)
+        entries = _entries(ports, integration_id)
+        for task in tasks:
+            yield from _of_property(ports, planner, task, read, entries)
+
+
+def _of_property(
+    ports: Ports, planner: PropertyPlanner, task: PropertyTask, read: Days, entries: Sequence[WriteLogEntry]
+) -> Iterator[Posting]:
+    observed = ports.snapshot.property(task.integration.id, task.property.id, read)
+    people = frozenset([each.id for each in observed.residents] + [each.id for each in observed.leases])
+    proofs = proofs_of(observed.charges, entries, people)
+    known = ports.journal.latest(tuple(proofs))
+    recorded = {each.reference for each in known.values() if each.state in LIVE or each.state == "voided"}
+    wanted = {reference: proof for reference, proof in proofs.items() if reference not in recorded}
+    if wanted:
+        planned = planner.expanded(task)
+        yield from postings_of(planned, observed, task.integration.id, wanted, recorded.__contains__)
+
+
+def _entries(ports: Ports, integration_id: str) -> list[WriteLogEntry]:
+    """The requests in the log that may have written something."""
+    system = system_of(ports.integrations, integration_id)
+    return [
+        each for each in ports.remote.write_log(integration_id, "month") if not wrote_nothing(each, system)
+    ]

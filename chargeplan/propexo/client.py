@@ -268,6 +268,7 @@ class Propexo:
             batch_ids=wire.named_in(parameters, "batch_id"),
             references=wire.named_in(parameters, "reference_number"),
             error=None if error is None else self._transport.clean(_text(error)),
+            items=wire.items_in(parameters),
         )
 
     def _get(

@@ -16,9 +16,12 @@ import msgspec
 from chargeplan.core import observed
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import MAX_CENTS
+from chargeplan.core.posting import SentItem
 from chargeplan.core.system import Route, Source, both, with_reference
 
 Row = Mapping[str, Any]
+# Parameters of the write log that are nested deeper are nobody's request.
+_DEEPEST = 20
 Value = (
     observed.Property
     | observed.Unit
@@ -276,7 +279,7 @@ def named_in(parameters: object, key: str) -> frozenset[str]:
 
 
 def _named(found: object, key: str, depth: int) -> Iterator[str]:
-    if depth > 20:
+    if depth > _DEEPEST:
         return
     match found:
         case dict():
@@ -290,6 +293,58 @@ def _named(found: object, key: str, depth: int) -> Iterator[str]:
                 yield from _named(part, key, depth + 1)
         case str() if found[:1] in ("{", "["):
             yield from _named(_decoded(found), key, depth + 1)
+
+
+def items_in(parameters: object) -> tuple[SentItem, ...]:
+    """Every line of a request with a reference of ours, wherever it is nested in the write log's parameters."""
+    return tuple(_items(parameters, "", 0))
+
+
+def _items(found: object, batch_id: str, depth: int) -> Iterator[SentItem]:
+    if depth > _DEEPEST:
+        return
+    match found:
+        case dict():
+            named = found.get("batch_id")
+            batch_id = named if isinstance(named, str) else batch_id
+            if (reference := _reference_of(found)) is not None:
+                yield _item(found, reference, batch_id)
+                return
+            for part in found.values():
+                yield from _items(part, batch_id, depth + 1)
+        case list():
+            for part in found:
+                yield from _items(part, batch_id, depth + 1)
+        case str() if found[:1] in ("{", "["):
+            yield from _items(_decoded(found), batch_id, depth + 1)
+
+
+def _reference_of(item: dict[str, Any]) -> str | None:
+    """A line has its reference in a field of its own, or in a text where the system has no such field."""
+    texts = [text for text in item.values() if isinstance(text, str) and text[:1] not in ("{", "[")]
+    return next((match[0] for text in texts if (match := REFERENCE.search(text))), None)
+
+
+def _item(item: dict[str, Any], reference: str, batch_id: str) -> SentItem:
+    def text(name: str) -> str | None:
+        found = item.get(name)
+        return found if isinstance(found, str) else None
+
+    amount = item.get("amount_in_cents")
+    try:
+        day = date.fromisoformat((text("transaction_date") or "")[:10])
+    except ValueError:
+        day = None
+    return SentItem(
+        reference=reference,
+        batch_id=batch_id,
+        resident_id=text("resident_id"),
+        lease_id=text("lease_id"),
+        charge_code_id=text("charge_code_id"),
+        amount=amount if isinstance(amount, int) and not isinstance(amount, bool) else None,
+        transaction_date=day,
+        description=text("description"),
+    )
 
 
 def _decoded(text: str) -> object:
