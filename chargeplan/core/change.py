@@ -12,6 +12,7 @@ from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.key import Key
 from chargeplan.core.line import AllocationReport, Line, OverrideUsed, Skip
 from chargeplan.core.observed import SyncedCharge
+from chargeplan.core.terms import what_is_missing
 
 Action = Literal[
     "create", "correct", "in_flight", "unknown", "hold", "missed", "drift", "removed_upstream", "unchanged"
@@ -318,5 +319,5 @@ def change_of(
         place=line.place,
         synced=Synced(synced.id, synced.amount, synced.transaction_date) if synced else None,
         override=line.override,
-        detail=detail,
+        detail=detail or (what_is_missing(line.term) if action == "hold" and line.term else ""),
     )

@@ -12,19 +12,20 @@ from datetime import date
 import msgspec
 
 from chargeplan.core.bill import Bill, Expansion, HouseholdBills, one_bill_a_key
-from chargeplan.core.dates import Days
+from chargeplan.core.dates import ALWAYS, Days
 from chargeplan.core.facts import BilledDays, DatedAmount, Fact, Held, LeftOut, RowAt
 from chargeplan.core.household import Household, Standing, standing
 from chargeplan.core.key import Key
 from chargeplan.core.late_fees import LateFees
 from chargeplan.core.line import AllocationReport, Skip
+from chargeplan.core.meeting import counting, met_by
 from chargeplan.core.periods import Period, billable, billed_days, limits_as_facts, lived, periods
 from chargeplan.core.plan import Charge
 from chargeplan.core.reckon import Reckoner
 from chargeplan.core.sharing import SharedBills
 from chargeplan.core.site import Setting, Site
 from chargeplan.core.subject import Subject
-from chargeplan.core.terms import NOTHING, Missing, Priced
+from chargeplan.core.terms import NOTHING, ChargeBilled, Missing, Priced
 from chargeplan.core.variants import Variant, variants
 from chargeplan.core.whom import subjects, why_not_selected
 from chargeplan.core.write import Writer, key_of, writer_of
@@ -46,7 +47,9 @@ class Expander:
         self.reckoner = Reckoner(self.site, self.shared_bills, self._billed_by)
         self.late_fees = LateFees(self.site, self.bills_of)
         self.unless: Mapping[str, Collection[int]] = {}
+        self.within = Days(setting.lookback, setting.window.last)
         self.done: dict[str, tuple[HouseholdBills, ...]] = {}
+        self._around: dict[tuple[str, int, Days], HouseholdBills] = {}
 
     def run(
         self, only: frozenset[str] = frozenset(), unless: Mapping[str, Collection[int]] | None = None
@@ -86,34 +89,54 @@ class Expander:
                     self.site.check_rows(charge.roster, "so nobody is charged for this row")
             unless = self.unless.get(charge.id, ())
             self.done[charge.id] = tuple(
-                self._household(charge, order)
+                self._household(charge, order, self.within)
                 for order in range(len(self.site.everyone))
                 if order not in unless
             )
         return self.done[charge.id]
 
-    def _billed_by(self, charge_id: str, order: int, subject: Subject, period: Days) -> int | Held | LeftOut:
-        """What another charge of the plan bills to the household for the same period."""
-        other = self.bills_of(self.plan.charge(charge_id))[order]
-        bills = [bill for bill in other.bills if bill.period == period]
+    def _billed_by(
+        self, charge: Charge, of: str, order: int, subject: Subject, period: Days, counted: Days | None
+    ) -> ChargeBilled | Held | LeftOut:
+        """What another charge of the plan bills to the household for the time of a charge's period.
+
+        With ``counted``, only the days that both bill count of it.
+        """
+        base = self.plan.charge(of)
+        other = self._bills_around(base, order, period)
+        bills = [bill for bill in other.bills if bill.period.common(period)]
         if subject.alone and any(bill.key.resident_id == subject.resident_id for bill in bills):
             bills = [bill for bill in bills if bill.key.resident_id == subject.resident_id]
-        lines = [line for bill in bills for line in bill.lines]
+        met = met_by(charge, base, period, bills)
+        if met is None:
+            return Held("amount_missing", f"`{of}` for {charge.id}'s days: their periods do not meet")
+        lines = [line for bill in met for line in bill.lines]
         if held := next((line.hold for line in lines if line.hold), None):
             return Held(held)
         if not lines:
-            reason = next((bill.reason for bill in bills if bill.reason), other.skip.reason)
-            return LeftOut(reason, (Fact("what it is a percentage of", f"`{charge_id}`"),))
-        return sum(line.amount or 0 for line in lines)
+            reason = next((bill.reason for bill in met if bill.reason), other.skip.reason)
+            return LeftOut(reason, (Fact("what it is a percentage of", f"`{of}`"),))
+        return ChargeBilled(of, sum(line.amount or 0 for line in lines), counting(lines, counted))
+
+    def _bills_around(self, base: Charge, order: int, period: Days) -> HouseholdBills:
+        """The household's bills of a charge with those of a period, wherever it lies, and whenever they are dated."""
+        window = self.within
+        if base.once is None and period.first in window and period.last in window:
+            return self.bills_of(base)[order]
+        within = ALWAYS if base.once is not None else period
+        known_by = (base.id, order, within)
+        if known_by not in self._around:
+            self._around[known_by] = self._household(base, order, within)
+        return self._around[known_by]
 
     # --- one household ---------------------------------------------------------------------------------------------
 
-    def _household(self, charge: Charge, order: int) -> HouseholdBills:
+    def _household(self, charge: Charge, order: int, within: Days) -> HouseholdBills:
         household = self.site.everyone[order]
         bills: list[Bill] = []
         left_out: list[LeftOut] = []
         for variant, people in self._shapes(charge, household):
-            for outcome in self._variant(variant, order, people):
+            for outcome in self._variant(variant, order, people, within):
                 if isinstance(outcome, Bill):
                     bills.append(outcome)
                 else:
@@ -175,14 +198,16 @@ class Expander:
 
     # --- one variant of a charge -----------------------------------------------------------------------------------
 
-    def _variant(self, variant: Variant, order: int, people: list[str]) -> Iterator[Bill | LeftOut]:
+    def _variant(
+        self, variant: Variant, order: int, people: list[str], within: Days
+    ) -> Iterator[Bill | LeftOut]:
         """The bills of one variant, and why single subjects or periods have none."""
         charge, household = variant.charge, self.site.everyone[order]
         where = standing(household, charge.who.lease_status)
         if where.kind == "skip":
             yield LeftOut(where.reason)
             if where.reason == "never_moved_in" and charge.late_fee is None and charge.enabled:
-                yield from self._reversible(variant, order, people, where)
+                yield from self._reversible(variant, order, people, where, within)
             return
         chosen = subjects(self.site, charge, household, people)
         if isinstance(chosen, LeftOut):
@@ -195,10 +220,10 @@ class Expander:
             if charge.late_fee is not None:
                 yield from self.late_fees.bills(variant, order, subject, where)
             else:
-                yield from self._subject(variant, order, subject, where)
+                yield from self._subject(variant, order, subject, where, within)
 
     def _reversible(
-        self, variant: Variant, order: int, people: list[str], where: Standing
+        self, variant: Variant, order: int, people: list[str], where: Standing, within: Days
     ) -> Iterator[Bill | LeftOut]:
         """Empty bills of a household that never moved in: what was posted before that was known is to be reversed.
 
@@ -208,14 +233,14 @@ class Expander:
         chosen = subjects(self.site, variant.charge, self.site.everyone[order], people)
         if not isinstance(chosen, LeftOut):
             for subject in chosen:
-                yield from self._subject(variant, order, subject, where)
+                yield from self._subject(variant, order, subject, where, within)
 
     def _subject(
-        self, variant: Variant, order: int, subject: Subject, where: Standing
+        self, variant: Variant, order: int, subject: Subject, where: Standing, within: Days
     ) -> Iterator[Bill | LeftOut]:
         charge = variant.charge
         days = None if where.kind == "skip" else billable(self.plan.effective, charge, subject)
-        found = periods(self.setting, charge, subject)
+        found = periods(self.setting, self.site.facts, charge, subject, within)
         if isinstance(found, LeftOut):
             yield found
             return
@@ -277,7 +302,7 @@ class _Account(msgspec.Struct):
             outcome = self._price(self.billable, self.billed)
             hold = self._why_held(charge, self.billed)
             if isinstance(outcome, Held):
-                missing = [Priced(self.billed, Missing(what="what it is a percentage of"))]
+                missing = [Priced(self.billed, Missing(what=outcome.what))]
                 yield from self._each(charge, missing, None, hold or outcome.reason)
             elif isinstance(outcome, LeftOut):
                 yield from self._each(charge, [], outcome, hold)

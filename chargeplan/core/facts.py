@@ -95,6 +95,7 @@ class LeftOut(msgspec.Struct, frozen=True):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Why a line is held, though its amount is not known."""
+    """Why a line is held, though its amount is not known; ``what`` its amount would be made from."""
 
     reason: str
+    what: str = "what it is a percentage of"

@@ -12,21 +12,23 @@ from fractions import Fraction
 
 import msgspec
 
+from chargeplan.core.amounts import Fixed, Percent, PercentOfCharges
 from chargeplan.core.bill import Bill, HouseholdBills
-from chargeplan.core.dates import ALWAYS, ONE_DAY, Days
+from chargeplan.core.dates import ALWAYS, ONE_DAY, Days, Mark
 from chargeplan.core.facts import Fact, LateCharge, Money
 from chargeplan.core.household import Household, Standing
 from chargeplan.core.money import round_half_away
 from chargeplan.core.observed import SyncedCharge
 from chargeplan.core.periods import Period
-from chargeplan.core.plan import Cap, Charge, Fixed, LateFee, Percent
+from chargeplan.core.plan import Cap, Charge, FeeRule, LateFee, PercentOfOpen
 from chargeplan.core.site import Site
 from chargeplan.core.subject import Subject, money_at
 from chargeplan.core.terms import NOTHING, Fee, Missing, Priced
 from chargeplan.core.variants import Variant
 from chargeplan.core.write import key_of, writer_of
 
-PriceOf = Callable[[Fixed | Percent], "int | None"]
+PriceOf = Callable[[FeeRule, int], "int | None"]
+"""What a rule asks for, in cents, where so much was open."""
 
 
 class LateDay(msgspec.Struct, frozen=True):
@@ -55,9 +57,10 @@ def due_on(charge: SyncedCharge) -> date | None:
 def late_days(
     fee: LateFee, charge: SyncedCharge, as_of: date, payments: Mapping[str, date | None], price: PriceOf
 ) -> Iterator[LateDay]:
-    """One fee for each day after the grace, through ``as_of``, on which more than the minimum was still open.
+    """The fees after the grace, through ``as_of``, on whose days more than the minimum was still open.
 
-    ``payments`` maps a payment's id to its date. The last fee is cut to the cap.
+    The first day asks for the initial amount, each one after it by the repetition for its own. ``payments`` maps a
+    payment's id to its date. The last fee is cut to the cap.
     """
     due = due_on(charge)
     if due is None:
@@ -80,13 +83,11 @@ def _priced(
     open_on: Callable[[date], int],
     price: PriceOf,
 ) -> Iterator[LateDay]:
-    cap = None if fee.cap is None else _cap(fee.cap, price)
     charged, rule = 0, fee.initial
-    for number in range((as_of - first).days + 1):
-        day = first + timedelta(days=number)
-        if open_on(day) <= fee.minimum_balance:
-            continue
-        asked = price(rule)
+    for number, day in _fee_days(fee, first, as_of, open_on):
+        still_open = open_on(day)
+        asked = price(rule, still_open)
+        cap = None if fee.cap is None else _cap(fee.cap, price, still_open)
         if asked is None or (fee.cap is not None and cap is None):
             yield LateDay(number, day, Missing(what="what the fee is a percentage of"), "amount_missing")
             return
@@ -101,19 +102,40 @@ def _priced(
                 grace_days=fee.grace_days,
                 number=number,
                 rule=rule,
+                open_that_day=still_open,
                 price=asked,
                 cap=fee.cap,
                 cents=amount,
             )
             yield LateDay(number, day, term)
         charged += max(amount, 0)
-        if fee.daily is None or (cap is not None and charged >= cap):
+        if fee.repeat is None or (cap is not None and charged >= cap):
             return
-        rule = fee.daily
+        rule = fee.repeat.amount
 
 
-def _cap(cap: Cap, price: PriceOf) -> int | None:
-    amounts = [price(each) for each in cap.amounts]
+def _fee_days(
+    fee: LateFee, first: date, as_of: date, open_on: Callable[[date], int]
+) -> Iterator[tuple[int, date]]:
+    """The days of fees, each with its number of days since the first one after the grace.
+
+    The first on which more than the minimum is open, then every so many days or months from it, while it is.
+    """
+    began: Mark | None = None
+    for number in range((as_of - first).days + 1):
+        day = first + timedelta(days=number)
+        if began is None:
+            if open_on(day) > fee.minimum_balance:
+                began, times = Mark(day, day.day), 1
+                yield number, day
+        elif fee.repeat is not None and day == began.plus(times * fee.repeat.count, fee.repeat.unit):
+            times += 1
+            if open_on(day) > fee.minimum_balance:
+                yield number, day
+
+
+def _cap(cap: Cap, price: PriceOf, still_open: int) -> int | None:
+    amounts = [price(each, still_open) for each in cap.amounts]
     known = [each for each in amounts if each is not None]
     if len(known) < len(amounts):
         return None
@@ -202,15 +224,17 @@ class LateFees:
     def _price(self, subject: Subject, late: SyncedCharge) -> PriceOf:
         lease = subject.household.lease_on(due_on(late) or self.site.setting.as_of)
 
-        def price(rule: Fixed | Percent) -> int | None:
-            if isinstance(rule, Fixed):
-                return rule.cents
-            of = (
-                late.amount
-                if isinstance(rule.of, str)
-                else money_at(rule.of, self.site.facts, subject, lease, ALWAYS)
-            )
-            return None if of is None else round_half_away(Fraction(rule.percent * of) / 100)
+        def price(rule: FeeRule, still_open: int) -> int | None:
+            match rule:
+                case Fixed(cents=cents):
+                    return cents
+                case PercentOfCharges(percent=percent):
+                    of = late.amount
+                case Percent(percent=percent, of=path):
+                    of = money_at(path, self.site.facts, subject, lease, ALWAYS)
+                case PercentOfOpen(percent=percent):
+                    of = still_open
+            return None if of is None else round_half_away(Fraction(percent * of) / 100)
 
         return price
 

@@ -27,6 +27,11 @@ MAX_CENTS = 999_999_999_999
 """9,999,999,999.99: no household owes more, so it is a slip of the finger (plan-language.md, *Amount*)."""
 
 
+def is_postable(exact: Fraction | int) -> bool:
+    """Whether an amount is one that somebody may owe."""
+    return -MAX_CENTS <= exact <= MAX_CENTS
+
+
 class MoneyError(ValueError):
     """Text that is not money; the message says how to write what was probably meant."""
 

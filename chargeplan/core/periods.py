@@ -10,12 +10,14 @@ from datetime import date
 
 import msgspec
 
+from chargeplan.core.amounts import Spread, form_of
+from chargeplan.core.base import occurrences_of
 from chargeplan.core.dates import LAST_DAY, ONE_DAY, DateExpression, Days
 from chargeplan.core.facts import Fact, LeftOut, Resolved
-from chargeplan.core.plan import Charge, Once, Schedule, Spread
+from chargeplan.core.plan import Charge, Once, Schedule
 from chargeplan.core.recurrence import grid_of, occurrences
 from chargeplan.core.site import Setting
-from chargeplan.core.subject import Subject, date_at, mark_at
+from chargeplan.core.subject import Facts, Subject, date_at, mark_at
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -28,10 +30,12 @@ class Period(msgspec.Struct, frozen=True):
     dated: date | None = None
 
 
-def periods(setting: Setting, charge: Charge, subject: Subject) -> Iterator[Period] | LeftOut:
-    """The service periods that the charge bills, from the lookback through the window."""
+def periods(
+    setting: Setting, facts: Facts, charge: Charge, subject: Subject, within: Days
+) -> Iterator[Period] | LeftOut:
+    """The service periods that the charge bills and that have a day ``within`` some; a ``once`` is dated or serves one of them."""
     if charge.once is not None:
-        return _single_period(setting, charge.once, subject)
+        return _single_period(charge.once, subject, within)
     schedule = charge.schedule
     assert schedule is not None
     begins = mark_at(schedule.first, subject) if schedule.first is not None else None
@@ -41,7 +45,7 @@ def periods(setting: Setting, charge: Charge, subject: Subject) -> Iterator[Peri
         return LeftOut("date_unknown", tuple(limits_as_facts(setting, charge, subject)))
     base = begins or anchor
     zero = grid.index_of(base.day) if base else 0
-    since = setting.lookback - ONE_DAY * schedule.arrears
+    since = within.first - ONE_DAY * schedule.arrears
     return (
         Period(
             each.days,
@@ -49,18 +53,18 @@ def periods(setting: Setting, charge: Charge, subject: Subject) -> Iterator[Peri
             each.number,
             Days(grid.start(each.number + zero - 1), each.days.first - ONE_DAY),
         )
-        for each in occurrences(grid, zero, since, setting.window.last)
-        if counts(charge, each.number)
+        for each in occurrences(grid, zero, since, within.last)
+        if counts(charge, each.number, facts, subject)
     )
 
 
-def _single_period(setting: Setting, once: Once, subject: Subject) -> Iterator[Period] | LeftOut:
+def _single_period(once: Once, subject: Subject, within: Days) -> Iterator[Period] | LeftOut:
     on = date_at(once.on, subject)
     resolved = Fact("once", Resolved(_text_of(once.on), on))
     if on is None:
         return LeftOut("date_unknown", (resolved,))
-    if not setting.lookback <= on <= setting.window.last:
-        return LeftOut("not_in_window", (Fact("window", setting.window), resolved))
+    if on not in within:
+        return LeftOut("not_in_window", (Fact("window", within), resolved))
     days = _service(once, on, subject)
     if days is None:
         return LeftOut("date_unknown", (resolved,))
@@ -85,10 +89,11 @@ def _text_of_once(once: Once, days: Days) -> str:
     return days.first.isoformat()
 
 
-def counts(charge: Charge, number: int) -> bool:
+def counts(charge: Charge, number: int, facts: Facts, subject: Subject) -> bool:
     """Whether the occurrence of that number is one of those that ``times`` and ``spread`` ask for."""
     times = charge.schedule.times if charge.schedule is not None else None
-    over = charge.amount.over if isinstance(charge.amount, Spread) else None
+    form = form_of(charge.amount)
+    over = occurrences_of(form, facts, subject) if isinstance(form, Spread) else None
     limits = [each for each in (times, over) if each is not None]
     return not limits or 0 <= number < min(limits)
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date
 from fractions import Fraction
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 
+from chargeplan.core.amounts import Amount, Fixed, Percent, PercentOfCharges
 from chargeplan.core.dates import ALWAYS, ONE_DAY, DateExpression, DateUnit, Days
 from chargeplan.core.diagnostic import Place
 
@@ -108,74 +109,6 @@ class Code(msgspec.Struct, frozen=True):
     def of(self, row: Row | None) -> str:
         """The code for a line that a roster's row asks for, or that has none."""
         return (row.cells.get(self.column) if row else None) or self.name
-
-
-# --- amounts -----------------------------------------------------------------------------------------------------
-
-
-class Path(msgspec.Struct, frozen=True):
-    """A value of the household, the unit or a table: ``lease.rent``, ``table.units.occupants``, ``fee.Pet Rent``.
-
-    ``root`` is ``lease``, ``unit``, ``resident``, ``roster``, ``table`` or ``fee``; ``table`` is the table's name;
-    ``name`` is the attribute, the column or the fee.
-    """
-
-    root: Literal["lease", "unit", "resident", "roster", "table", "fee"]
-    name: str
-    table: str = ""
-
-    def __str__(self) -> str:
-        return ".".join(part for part in (self.root, self.table, self.name) if part)
-
-
-class Fixed(msgspec.Struct, frozen=True, tag="fixed"):
-    """A literal amount."""
-
-    cents: int
-
-
-class FromPath(msgspec.Struct, frozen=True, tag="from"):
-    """``{from: PATH}``: money found in the data."""
-
-    path: Path
-
-
-class Percent(msgspec.Struct, frozen=True, tag="percent"):
-    """``{percent: 12.5, of: …}``: of a path, or of what the charge with that id bills for the same period."""
-
-    percent: Fraction
-    of: Path | str
-
-
-class Rate(msgspec.Struct, frozen=True, tag="rate"):
-    """``{rate: 0.05, per: PATH}``; ``cents_per`` is the rate in cents, exact."""
-
-    cents_per: Fraction
-    per: Path
-
-
-class Spread(msgspec.Struct, frozen=True, tag="spread"):
-    """``{spread: -1000.00, over: 12}``: equal parts over that many occurrences."""
-
-    cents: int
-    over: int
-
-
-class Allocate(msgspec.Struct, frozen=True, tag="allocate"):
-    """A bill shared among the units of a property (plan-language.md, *Sharing a bill*).
-
-    ``bill`` is cents or a path into a table keyed by period; ``common_area`` is a percentage, ``weights`` are
-    percentages that sum to 100; ``occupant_factors`` maps a number of occupants to its factor.
-    """
-
-    bill: int | Path
-    common_area: Fraction
-    weights: tuple[tuple[Path, Fraction], ...]
-    occupant_factors: tuple[tuple[int, Fraction], ...] = ()
-    vacant: Literal["owner", "exclude"] = "owner"
-
-
-Amount = Fixed | FromPath | Percent | Rate | Spread | Allocate
 
 
 # --- when --------------------------------------------------------------------------------------------------------
@@ -289,11 +222,29 @@ class Override(msgspec.Struct, frozen=True):
 # --- late fees ---------------------------------------------------------------------------------------------------
 
 
+class PercentOfOpen(msgspec.Struct, frozen=True, tag="percent of open"):
+    """``{percent: 10, of: open}``: of what was open of the late charge that day."""
+
+    percent: Fraction
+
+
+FeeRule: TypeAlias = Fixed | Percent | PercentOfCharges | PercentOfOpen
+"""What a late fee costs; a percentage of a charge is one of the late charge itself."""
+
+
 class Cap(msgspec.Struct, frozen=True):
-    """The most that the days of one late charge may cost together: the lesser or the greater of the amounts."""
+    """The most that the fees of one late charge may cost together: the lesser or the greater of the amounts."""
 
     rule: Literal["lesser", "greater"]
-    amounts: tuple[Fixed | Percent, ...]
+    amounts: tuple[FeeRule, ...]
+
+
+class Repeat(msgspec.Struct, frozen=True):
+    """A fee that comes again every ``count`` days or months while the charge stays open."""
+
+    amount: FeeRule
+    count: int
+    unit: DateUnit
 
 
 class LateFee(msgspec.Struct, frozen=True):
@@ -305,8 +256,8 @@ class LateFee(msgspec.Struct, frozen=True):
     charges: tuple[str, ...]
     codes: tuple[str, ...]
     grace_days: int
-    initial: Fixed | Percent
-    daily: Fixed | Percent | None = None
+    initial: FeeRule
+    repeat: Repeat | None = None
     cap: Cap | None = None
     minimum_balance: int = 0
 

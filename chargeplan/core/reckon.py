@@ -11,31 +11,30 @@ from fractions import Fraction
 
 import msgspec
 
+from chargeplan.core.amounts import Adjusted, Allocate, PercentOfCharges, charges_of, form_of
+from chargeplan.core.base import Reader
 from chargeplan.core.dates import Days
 from chargeplan.core.facts import Held, LeftOut
-from chargeplan.core.money import round_half_away, share_out, spread_part
+from chargeplan.core.money import round_half_away, share_out
 from chargeplan.core.observed import Lease
 from chargeplan.core.periods import Period, counts, is_stub
-from chargeplan.core.plan import Allocate, Charge, Fixed, FromPath, Path, Percent, Rate, Spread
+from chargeplan.core.plan import Charge
 from chargeplan.core.proration import Method, counted_days, prorated
 from chargeplan.core.select import rows_for
 from chargeplan.core.sharing import SharedBills
 from chargeplan.core.site import Site
-from chargeplan.core.subject import Subject, measure_at, money_at, source_of
+from chargeplan.core.subject import Subject
 from chargeplan.core.terms import (
     Amount,
     Base,
+    ChargeBilled,
     Exact,
-    Installment,
-    Literal,
     Missing,
     Part,
+    PercentOfBilled,
     PercentOfCharge,
-    PercentOfRead,
     Priced,
     Prorated,
-    Rated,
-    Read,
     Rest,
     StubRest,
     Term,
@@ -43,8 +42,8 @@ from chargeplan.core.terms import (
 )
 from chargeplan.core.timeline import Segment, segments
 
-BilledBy = Callable[[str, int, Subject, Days], "int | Held | LeftOut"]
-"""What the charge of that id bills to a household (by position) for a service period, in cents."""
+BilledBy = Callable[[Charge, str, int, Subject, Days, "Days | None"], "ChargeBilled | Held | LeftOut"]
+"""What the charge of that id bills to a household (by position) for the time of a charge's period, and what counts of it for the days billed."""
 
 
 class Reckoner(msgspec.Struct, frozen=True):
@@ -59,10 +58,10 @@ class Reckoner(msgspec.Struct, frozen=True):
     ) -> list[Priced] | Held | LeftOut:
         """The lines of a period: days with their terms, in order, before they are split among residents."""
         amount = charge.amount
-        if isinstance(amount, Percent) and isinstance(amount.of, str):
-            return self._percent_of_charge(amount.percent, amount.of, order, subject, period.days, billed)
         if charge.prorate.method == "skip" and billed != period.days:
             return LeftOut("partial_period")
+        if charges_of(amount):
+            return self._percent_of_charges(charge, order, subject, period, billed)
         if isinstance(amount, Allocate):
             return [Priced(billed, self.shared_bills.share_of(charge, amount, order, period.days))]
         parts = self._segments(charge, subject, period, billed)
@@ -74,31 +73,10 @@ class Reckoner(msgspec.Struct, frozen=True):
 
     def base(self, charge: Charge, subject: Subject, lease: Lease, period: Period, billed: Days) -> Base:
         """The amount for a whole period before steps and proration."""
-        facts, amount = self.site.facts, charge.amount
+        return self._reader(charge, subject, lease, period, billed).base(charge.amount, period.number)
 
-        def read(path: Path) -> Read:
-            source = source_of(path, charge.roster, facts, subject, lease, period.days)
-            return Read(source, money_at(path, facts, subject, lease, period.days))
-
-        match amount:
-            case Fixed(cents=cents):
-                return Literal(cents)
-            case FromPath(path=path):
-                return read(path)
-            case Percent(percent=percent, of=Path() as path):
-                of = read(path)
-                return PercentOfRead(
-                    percent, of, None if of.exact is None else Fraction(percent * of.exact) / 100
-                )
-            case Rate(cents_per=rate, per=path):
-                measure = measure_at(path, facts, subject, lease, period.days, billed)
-                source = source_of(path, charge.roster, facts, subject, lease, period.days)
-                return Rated(rate, source, measure, None if measure is None else rate * measure)
-            case Spread(cents=total, over=over):
-                number = period.number
-                return Installment(total, over, number, spread_part(total, over, number))
-            case _:  # the others have no amount of a whole period
-                raise AssertionError(amount)
+    def _reader(self, charge: Charge, subject: Subject, lease: Lease, period: Period, billed: Days) -> Reader:
+        return Reader(self.site.facts, charge.roster, subject, lease, period.days, billed)
 
     def _segments(self, charge: Charge, subject: Subject, period: Period, billed: Days) -> list[Segment]:
         def base(lease: Lease) -> Base:
@@ -112,7 +90,7 @@ class Reckoner(msgspec.Struct, frozen=True):
         """``stub: second``: the move-in period whole, the next one the rest of what both cost by the method."""
         if is_stub(billable, period.days) and billable.last > period.days.last:
             whole = parts[0].amount
-            if whole.exact is None or not counts(charge, period.number + 1):
+            if whole.exact is None or not counts(charge, period.number + 1, self.site.facts, subject):
                 return None
             return Whole(whole, round_half_away(whole.exact), move_in=True)
         if period.before is None or not is_stub(billable, period.before):
@@ -129,15 +107,32 @@ class Reckoner(msgspec.Struct, frozen=True):
             first_days, first, days, second, billed=billed, cents=round_half_away(first + second) - billed
         )
 
-    def _percent_of_charge(
-        self, percent: Fraction, charge_id: str, order: int, subject: Subject, period: Days, billed: Days
+    def _percent_of_charges(
+        self, charge: Charge, order: int, subject: Subject, period: Period, billed: Days
     ) -> list[Priced] | Held | LeftOut:
-        """A percentage of what another charge bills to the same household for the same period; it is not prorated again."""
-        other = self.billed_by(charge_id, order, subject, period)
-        if not isinstance(other, int):
-            return other
-        cents = round_half_away(Fraction(percent * other) / 100)
-        return [Priced(billed, PercentOfCharge(percent, charge_id, other, cents))]
+        """A percentage of what other charges bill to the household; with a method of proration, for the days that both bill."""
+        form = form_of(charge.amount)
+        assert isinstance(form, PercentOfCharges)
+        is_single_day = charge.once is not None and charge.once.service is None
+        counted = None if charge.prorate.method == "none" or is_single_day else billed
+        answers = [self.billed_by(charge, each, order, subject, period.days, counted) for each in form.of]
+        for answer in answers:
+            if isinstance(answer, Held):
+                return answer
+        known = tuple(each for each in answers if isinstance(each, ChargeBilled))
+        left_out = [each for each in answers if isinstance(each, LeftOut)]
+        if not known:
+            return left_out[0]
+        exact = Fraction(form.percent * sum((each.counts for each in known), Fraction(0))) / 100
+        of_billed = PercentOfBilled(form.percent, known, exact)
+        base: Base = of_billed
+        if isinstance(charge.amount, Adjusted):
+            lease = subject.household.lease_on(billed.first)
+            reader = self._reader(charge, subject, lease, period, billed)
+            base = reader.adjusted(charge.amount, of_billed)
+        if base.exact is None:
+            return [Priced(billed, Missing(Amount(base)))]
+        return [Priced(billed, PercentOfCharge(base, round_half_away(base.exact)))]
 
     # --- among residents -----------------------------------------------------------------------------------------------
 

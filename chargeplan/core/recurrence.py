@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Literal
@@ -101,3 +102,40 @@ def occurrences(grid: Grid, zero: int, first: date, last: date) -> Iterator[Occu
     """The periods that have a day from ``first`` through ``last``; ``zero`` is the grid's number of occurrence 0."""
     for k in range(grid.index_of(first), grid.index_of(last) + 1):
         yield Occurrence(Days(grid.start(k), grid.start(k + 1) - ONE_DAY), k - zero)
+
+
+def same_rhythm(one: Schedule | None, other: Schedule | None) -> bool:
+    """Whether both recur as often, though perhaps on other days."""
+    return one is not None and other is not None and (one.unit, one.count) == (other.unit, other.count)
+
+
+def may_meet(line: Schedule, base: Schedule) -> bool:
+    """Whether periods of ``line`` can ever be told in those of ``base`` (plan-language.md, *Percentages of charges*).
+
+    Either both recur as often, or each period of ``line`` is made of whole ones of ``base``. Where the dates are a
+    household's own, the household decides.
+    """
+    if same_rhythm(line, base):
+        return True
+    if line.unit != base.unit or line.count % base.count:
+        return False
+    of_line, of_base = (
+        None if _is_households(each) else grid_of(each, _fixed_mark(each)) for each in (line, base)
+    )
+    if of_line is None or of_base is None:
+        return True
+    starts = [of_line.start(k) for k in range(13)]
+    return any(
+        all(of_base.start(of_base.index_of(day)) == day for day in pair)
+        for pair in itertools.pairwise(starts)
+    )
+
+
+def _is_households(schedule: Schedule) -> bool:
+    anchor = schedule.anchor or schedule.first
+    return anchor is not None and not isinstance(anchor, date)
+
+
+def _fixed_mark(schedule: Schedule) -> Mark | None:
+    anchor = schedule.anchor or schedule.first
+    return Mark(anchor, anchor.day) if isinstance(anchor, date) else None

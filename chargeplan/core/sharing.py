@@ -11,13 +11,14 @@ from fractions import Fraction
 import msgspec
 
 from chargeplan.core.allocation import share_bill, share_by_days
+from chargeplan.core.amounts import Allocate, Path
 from chargeplan.core.dates import Days
 from chargeplan.core.household import Household, natural, standing
 from chargeplan.core.line import AllocationReport, UnitShare
 from chargeplan.core.money import round_half_away
 from chargeplan.core.observed import Lease, Unit
 from chargeplan.core.periods import billable, billed_days
-from chargeplan.core.plan import Allocate, Charge, Path
+from chargeplan.core.plan import Charge
 from chargeplan.core.proration import counted_days, prorated
 from chargeplan.core.site import Site
 from chargeplan.core.subject import Subject, measure_at, money_at

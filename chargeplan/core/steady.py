@@ -15,6 +15,7 @@ from datetime import date, timedelta
 
 import msgspec
 
+from chargeplan.core.amounts import Allocate, Fixed, FromPath, PercentOfCharges, Spread, charges_of, form_of
 from chargeplan.core.dates import ALWAYS, LAST_DAY, ONE_DAY, Days, Mark
 from chargeplan.core.due import Expander
 from chargeplan.core.evidence import Evidence
@@ -22,10 +23,10 @@ from chargeplan.core.facts import LeftOut
 from chargeplan.core.household import Household, standing
 from chargeplan.core.key import Key
 from chargeplan.core.line import Line
-from chargeplan.core.money import round_half_away
+from chargeplan.core.money import is_postable, round_half_away
 from chargeplan.core.observed import ChargeCode, Lease, SyncedCharge
 from chargeplan.core.periods import Period, lived, periods
-from chargeplan.core.plan import Allocate, Charge, Fixed, FromPath, Percent, Plan, Schedule, Spread
+from chargeplan.core.plan import Charge, Plan, Schedule
 from chargeplan.core.posting import FREE, SETTLED, Brief, Posting
 from chargeplan.core.recurrence import grid_of
 from chargeplan.core.select import override_fits, selects_every_unit
@@ -156,9 +157,7 @@ def _is_plain(charge: Charge, plan: Plan) -> bool:
     dates = (schedule.first, schedule.through, schedule.anchor)
     if not all(each is None or isinstance(each, date) for each in dates) or not _has_grid(schedule):
         return False
-    shared = isinstance(charge.amount, (Allocate, Spread)) or (
-        isinstance(charge.amount, Percent) and isinstance(charge.amount.of, str)
-    )
+    shared = isinstance(form_of(charge.amount), (Allocate, Spread, PercentOfCharges))
     return not (
         shared
         or charge.code.column
@@ -180,7 +179,7 @@ def _is_read_by_another(charge: Charge, plan: Plan) -> bool:
     """Whether another charge of the plan is a percentage of this one, or a fee for its being late."""
     for other in plan.charges:
         amounts = [other.amount, *(each.changes.get("amount") for each in other.overrides)]
-        if any(isinstance(each, Percent) and each.of == charge.id for each in amounts):
+        if any(charge.id in charges_of(each) for each in amounts):  # type: ignore[arg-type]
             return True
         fees = [other.late_fee, *(each.changes.get("late_fee") for each in other.overrides)]
         if any(fee is not None and charge.id in fee.charges for fee in fees):  # type: ignore[attr-defined]
@@ -403,7 +402,7 @@ class _Rule:
         if isinstance(amount, FromPath) and amount.path.root == "lease":
             return lease.rent if amount.path.name == "rent" else lease.market_rent
         base = self.expander.reckoner.base(self.charge, subject, lease, spell.period, spell.period.days)
-        return None if base.exact is None else round_half_away(base.exact)
+        return round_half_away(base.exact) if base.exact is not None and is_postable(base.exact) else None
 
     def _line(self, home: _Home, subject: Subject, spell: _Spell, cents: int) -> Line:
         charge = self.charge
@@ -417,7 +416,8 @@ class _Rule:
     def _spells(self, subject: Subject) -> Iterator[_Spell]:
         window, schedule = self.expander.setting.window, self.charge.schedule
         assert schedule is not None
-        found = periods(self.expander.setting, self.charge, subject)
+        expander = self.expander
+        found = periods(expander.setting, expander.site.facts, self.charge, subject, expander.within)
         assert not isinstance(found, LeftOut)  # its dates are nobody's own
         for period in found:
             first, last = period.days.first, period.days.last

@@ -8,11 +8,12 @@ from fractions import Fraction
 
 import msgspec
 
+from chargeplan.core.amounts import Path
 from chargeplan.core.dates import DateChoice, DateExpression, Days, Mark, RelativeDate, mark_from
 from chargeplan.core.household import Household
 from chargeplan.core.money import parse_cell
 from chargeplan.core.observed import Fee, Lease, Resident
-from chargeplan.core.plan import Path, Row, Table
+from chargeplan.core.plan import Row, Table
 from chargeplan.core.select import Names, rows_for
 from chargeplan.core.terms import Source
 
@@ -67,7 +68,7 @@ def money_at(path: Path, facts: Facts, subject: Subject, lease: Lease, period: D
         case "fee":
             return _fee(path.name, facts, subject)
         case _:
-            cell = _cell(path, facts, subject, lease, period)
+            cell = cell_at(path, facts, subject, lease, period)
             return None if cell is None else parse_cell(cell)
 
 
@@ -87,7 +88,7 @@ def measure_at(
             ]
             return Fraction(sum(each.pets if path.name == "pets" else each.vehicles for each in people))
         case _:
-            return _number(_cell(path, facts, subject, lease, period))
+            return _number(cell_at(path, facts, subject, lease, period))
 
 
 def _whole(value: int | None) -> Fraction | None:
@@ -103,7 +104,8 @@ def _number(text: str | None) -> Fraction | None:
         return None
 
 
-def _cell(path: Path, facts: Facts, subject: Subject, lease: Lease, period: Days) -> str | None:
+def cell_at(path: Path, facts: Facts, subject: Subject, lease: Lease, period: Days) -> str | None:
+    """The text of a roster's or a table's cell; ``None`` where it is empty, or there is no row."""
     if path.root == "roster":
         return subject.row.cells.get(path.name) if subject.row else None
     row = table_row(facts.tables[path.table], facts.names, subject, lease, period)
@@ -206,6 +208,11 @@ def source_of(
         case "table":
             table = facts.tables[path.table]
             row = table_row(table, facts.names, subject, lease, period)
-            return Source(path, file=row.file if row else table.file, line=row.line if row else None)
+            tried = " ".join(_table_keys(table, subject, lease, f"{period.first:%Y-%m}")[:1])
+            if table.by_period:
+                tried = f"{tried} {period.first:%Y-%m}"
+            return Source(
+                path, file=row.file if row else table.file, line=row.line if row else None, tried=tried
+            )
         case _:
             return Source(path)

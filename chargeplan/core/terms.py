@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
+from typing import Literal as TypingLiteral
 
 import msgspec
 
+from chargeplan.core.amounts import Path
 from chargeplan.core.dates import Days
-from chargeplan.core.money import MAX_CENTS
-from chargeplan.core.plan import Cap, Change, Fixed, Path, Percent
+from chargeplan.core.money import is_postable
+from chargeplan.core.plan import Cap, Change, FeeRule
 from chargeplan.core.proration import Method
 
 Exact = int | Fraction
@@ -23,13 +25,14 @@ Exact = int | Fraction
 class Source(msgspec.Struct, frozen=True):
     """Where a value was read: its path, and the record (a lease's id, a unit's number) or the file and row that had it.
 
-    ``line`` is ``None`` where the file has no row for it.
+    ``line`` is ``None`` where the file has no row for it, which was looked for as ``tried``.
     """
 
     path: Path
     record: str = ""
     file: str = ""
     line: int | None = None
+    tried: str = ""
 
 
 # --- the amount of a whole period, before it is rounded -----------------------------------------------------------
@@ -56,25 +59,99 @@ class PercentOfRead(msgspec.Struct, frozen=True):
     exact: Exact | None
 
 
-class Rated(msgspec.Struct, frozen=True):
-    """A rate, in cents, times a count or measure found in the data."""
+class Reading(msgspec.Struct, frozen=True):
+    """A count or measure found in the data, or what a meter counted since the reading before, ``less``."""
 
-    rate: Fraction
     source: Source
-    measure: Fraction | None
+    value: Fraction | None
+    less: Reading | None = None
+
+    @property
+    def measure(self) -> Fraction | None:
+        """What is charged for; ``None`` where a reading is missing, or lies below the one before."""
+        if self.less is None or self.value is None:
+            return self.value
+        before = self.less.value
+        return None if before is None or before > self.value else self.value - before
+
+
+class Rated(msgspec.Struct, frozen=True):
+    """A rate, in cents, times a count or measure; ``read`` is where the rate was found, where it was."""
+
+    rate: Fraction | None
+    reading: Reading
+    exact: Exact | None
+    read: Source | None = None
+
+
+class TierPart(msgspec.Struct, frozen=True):
+    """The part of a measure ``above`` one edge ``through`` the next, at its rate in cents."""
+
+    above: Fraction
+    through: Fraction | None
+    rate: Fraction
+    measure: Fraction
+
+
+class Tiered(msgspec.Struct, frozen=True):
+    """Each part of a measure at its own rate; ``beyond`` is what lies above the last tier, which has no rate."""
+
+    reading: Reading
+    parts: tuple[TierPart, ...]
+    beyond: Fraction
     exact: Exact | None
 
 
 class Installment(msgspec.Struct, frozen=True):
-    """One of ``over`` equal parts of a total in cents; ``number`` counts from 0."""
+    """One of ``over`` equal parts of a total in cents; ``number`` counts from 0; ``read`` is what was found in the data of both."""
 
-    total: int
-    over: int
+    total: int | None
+    over: int | None
     number: int
-    exact: int
+    exact: int | None
+    read: tuple[Source, ...] = ()
 
 
-Base = Literal | Read | PercentOfRead | Rated | Installment
+class ChargeBilled(msgspec.Struct, frozen=True):
+    """What another charge bills to the household for the period, and what ``counts`` of it: days that both bill, by those it bills."""
+
+    charge: str
+    billed: int
+    counts: Exact
+
+
+class PercentOfBilled(msgspec.Struct, frozen=True):
+    """A percentage of what other charges bill to the same household."""
+
+    percent: Fraction
+    of: tuple[ChargeBilled, ...]
+    exact: Exact
+
+
+class Adjustment(msgspec.Struct, frozen=True):
+    """Something done to an amount: ``by`` what (a number, or money that the plan writes or the data has), and the result."""
+
+    kind: Kind
+    by: Literal | Read | None
+    exact: Exact | None
+    divisor: Fraction = Fraction(1)
+
+
+class AdjustedBase(msgspec.Struct, frozen=True):
+    """A form's value divided, added to and limited, in this order."""
+
+    of: PlainBase
+    steps: tuple[Adjustment, ...]
+
+    @property
+    def exact(self) -> Exact | None:
+        """In cents, not rounded."""
+        return self.steps[-1].exact
+
+
+Kind: TypeAlias = TypingLiteral["divided_by", "plus", "at_least", "at_most"]
+PlainBase: TypeAlias = Literal | Read | PercentOfRead | Rated | Tiered | Installment | PercentOfBilled
+Base: TypeAlias = PlainBase | AdjustedBase
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -152,11 +229,9 @@ class StubRest(msgspec.Struct, frozen=True):
 
 
 class PercentOfCharge(msgspec.Struct, frozen=True):
-    """A percentage of what another charge bills to the same household for the same period, ``billed`` cents."""
+    """A percentage of what other charges bill to the same household for the same time; it is not prorated again."""
 
-    percent: Fraction
-    charge: str
-    billed: int
+    base: Base
     cents: int
 
 
@@ -202,7 +277,8 @@ class Fee(msgspec.Struct, frozen=True):
     as_of: date
     grace_days: int
     number: int
-    rule: Fixed | Percent
+    rule: FeeRule
+    open_that_day: int
     price: int
     cap: Cap | None
     cents: int
@@ -251,8 +327,58 @@ class Priced(msgspec.Struct, frozen=True):
     def cents(self) -> int | None:
         """What the days cost; ``None`` where the amount is missing, or is one that no ledger can hold."""
         found = self.term.cents
-        return None if found is None or abs(found) > MAX_CENTS else found
+        return found if found is not None and is_postable(found) else None
 
 
 NOTHING = Whole(Amount(Literal(0)), 0)
 """What is due where nothing is."""
+
+
+def what_is_missing(term: Term) -> str:
+    """What a missing amount lacks, in the words of the files and records that lack it; empty where nothing is missing."""
+    if isinstance(term, Part):
+        return what_is_missing(term.of) if term.cents is None else ""
+    if not isinstance(term, Missing):
+        return "" if is_postable(term.cents) else "an amount of less than ten billion"
+    return term.what if term.amount is None else _lacks(term.amount.base)
+
+
+def _lacks(base: Base) -> str:  # noqa: PLR0911 - a row for each kind of amount
+    match base:
+        case AdjustedBase(of=of, steps=steps):
+            read = next(
+                (step.by for step in steps if isinstance(step.by, Read) and step.by.exact is None), None
+            )
+            return _lacks(of) if of.exact is None or read is None else _lacks(read)
+        case Read(source=source):
+            return _names(source)
+        case PercentOfRead(of=of):
+            return _names(of.source)
+        case Rated(rate=None, read=Source() as read):
+            return _names(read)
+        case Rated(reading=reading) | Tiered(reading=reading, beyond=0):
+            return _lacks_reading(reading)
+        case Tiered(beyond=beyond, parts=parts):
+            return f"a rate for {beyond} above {parts[-1].through}"
+        case Installment(read=(source, *_)):
+            return _names(source)
+        case _:
+            return "the amount"
+
+
+def _lacks_reading(reading: Reading) -> str:
+    before = reading.less
+    if reading.value is None or before is None:
+        return _names(reading.source)
+    if before.value is None:
+        return _names(before.source)
+    return f"{_names(reading.source)}: it reads {reading.value}, less than {before.value} before"
+
+
+def _names(source: Source) -> str:
+    """A value and where it would stand: `bills.csv has no row 2027-08`, `lease.rent of the lease l1`."""
+    if source.file and source.line is None:
+        return f"{source.file} has no row {source.tried}".rstrip()
+    if source.file:
+        return f"{source.path}, {source.file}:{source.line}"
+    return f"{source.path} of {source.record}" if source.record else str(source.path)

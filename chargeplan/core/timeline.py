@@ -12,11 +12,12 @@ from fractions import Fraction
 
 import msgspec
 
+from chargeplan.core.amounts import FromPath, Percent, form_of, paths_of
 from chargeplan.core.dates import ONE_DAY, Days
 from chargeplan.core.money import MAX_CENTS, round_half_away, round_to_multiple
 from chargeplan.core.observed import Lease
 from chargeplan.core.periods import unbilled_gaps
-from chargeplan.core.plan import Change, Charge, FromPath, Percent, Rate, Step
+from chargeplan.core.plan import Change, Charge, Step
 from chargeplan.core.subject import Subject, mark_at
 from chargeplan.core.terms import Amount, Applied, Base, Exact
 
@@ -47,21 +48,16 @@ class Segment(msgspec.Struct, frozen=True):
 
 def reads_lease(charge: Charge) -> bool:
     """Whether the amount comes from the lease, so that a change of lease changes it."""
-    amount = charge.amount
-    match amount:
-        case FromPath(path=path) | Rate(per=path):
-            return path.root == "lease"
-        case Percent(of=of):
-            return not isinstance(of, str) and of.root == "lease"
-        case _:
-            return False
+    return any(path.root == "lease" for path in paths_of(charge.amount))
 
 
 def _holds_steps(charge: Charge) -> bool:
     """Whether each lease's own rent holds the steps up to its start, so that they are counted from the lease in force."""
-    amount = charge.amount
-    path = amount.path if isinstance(amount, FromPath) else amount.of if isinstance(amount, Percent) else None
-    return not isinstance(path, str) and path is not None and path.root == "lease"
+    match form_of(charge.amount):
+        case FromPath(path=path) | Percent(of=path):
+            return path.root == "lease"
+        case _:
+            return False
 
 
 def changed(amount: Exact, change: Change) -> Exact:

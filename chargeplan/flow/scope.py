@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from chargeplan.core.amounts import paths_of
 from chargeplan.core.change import ObservedMark
 from chargeplan.core.config import IntegrationConfig, Project
 from chargeplan.core.diagnostic import Diagnostic, Place, error
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.observed import Property
-from chargeplan.core.plan import Charge, FromPath, Plan
+from chargeplan.core.plan import Charge, Plan
 from chargeplan.core.select import names_of
 from chargeplan.core.suggest import closest, did_you_mean
 from chargeplan.flow.plan_request import PlanRequest, lookback, reading_window
@@ -151,6 +152,4 @@ class Scope:
 
 def _reads_fees(charge: Charge) -> bool:
     amounts = [charge.amount, *(each.changes.get("amount") for each in charge.overrides)]
-    return any(isinstance(each, FromPath) and each.path.root == "fee" for each in amounts) or any(
-        getattr(getattr(each, "of", None), "root", None) == "fee" for each in amounts
-    )
+    return any(path.root == "fee" for each in amounts for path in paths_of(each))  # type: ignore[arg-type]

@@ -1,13 +1,30 @@
-"""Amounts and late fees (plan-language.md, *Amount*, *Sharing a bill* and *Late fees*)."""
+"""Amounts in all their forms (plan-language.md, *Amount* and *Sharing a bill*)."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
 from typing import Literal, cast
 
-from chargeplan.core.plan import Allocate, Amount, Cap, Fixed, FromPath, LateFee, Path, Percent, Rate, Spread
+from chargeplan.core.amounts import (
+    Adjusted,
+    Allocate,
+    Amount,
+    Fixed,
+    Form,
+    FromPath,
+    Measure,
+    Path,
+    Percent,
+    PercentOfCharges,
+    Rate,
+    Spread,
+    Tier,
+    Tiers,
+    principal_path,
+)
 from chargeplan.core.suggest import did_you_mean
 from chargeplan.loading.check import (
     SLUG,
@@ -18,10 +35,8 @@ from chargeplan.loading.check import (
     entry_spot,
     integer,
     list_of,
-    slug,
-    text,
 )
-from chargeplan.loading.node import Mapping, Scalar
+from chargeplan.loading.node import Items, Mapping, Scalar
 from chargeplan.loading.references import ChargeReference
 from chargeplan.loading.values import (
     AMOUNT_PATHS,
@@ -30,22 +45,25 @@ from chargeplan.loading.values import (
     Noted,
     fraction,
     money,
-    money_or_zero,
     percentage,
-    positive_money,
     rate,
+    whole_cents,
 )
 
+ADJUSTMENTS = ("plus", "divided_by", "at_least", "at_most")
+"""What may be done to any form's value but a shared bill's."""
 FORMS: dict[str, tuple[str, ...]] = {
-    "cents": ("cents",),
-    "from": ("from",),
-    "percent": ("percent", "of"),
-    "rate": ("rate", "per"),
-    "spread": ("spread", "over"),
+    "cents": ("cents", *ADJUSTMENTS),
+    "from": ("from", *ADJUSTMENTS),
+    "percent": ("percent", "of", *ADJUSTMENTS),
+    "rate": ("rate", "per", *ADJUSTMENTS),
+    "tiers": ("tiers", "per", *ADJUSTMENTS),
+    "spread": ("spread", "over", *ADJUSTMENTS),
     "allocate": ("allocate", "common_area", "weights", "occupant_factors", "vacant"),
 }
 """The key that tells an amount's form, and the keys of that form."""
 _WRITTEN = "`35.00`, `{from: lease.rent}`, `{percent: 5, of: lease.rent}`, `{rate: 35.00, per: resident.pets}`, `{spread: -1000.00, over: 12}` or `{allocate: …}`"
+TIER_KEYS = ("through", "rate")
 _MEASURED_OCCUPANTS = ("occupants", "residents")
 
 
@@ -57,29 +75,66 @@ def amount(spot: Spot, noted: Noted) -> Amount | None:
     if form is None:
         return None
     fields = Fields(spot, spot.node, FORMS[form])
-    match form:
-        case "cents":
-            return _fixed(spot)
-        case "from":
-            path = fields.required("from", noted.path(AMOUNT_PATHS, "money", fees=True))
-            return None if path is None else FromPath(path)
-        case _:
-            readers: dict[str, Callable[[Fields, Noted], Amount | None]] = {
-                "percent": _percent,
-                "rate": _rate,
-                "allocate": _allocate,
-                "spread": _spread,
-            }
-            return readers[form](fields, noted)
+    if form == "allocate":
+        return _allocate(fields, noted)
+    readers: dict[str, Callable[[Fields, Noted], Form | None]] = {
+        "cents": _cents,
+        "from": _from,
+        "percent": percent,
+        "rate": _rate,
+        "tiers": _tiers,
+        "spread": _spread,
+    }
+    read = readers[form](fields, noted)
+    divided, *others = (fields.at(key) for key in ADJUSTMENTS[1:2] + ADJUSTMENTS[:1] + ADJUSTMENTS[2:])
+    divided_by = None if divided is None else _divisor(divided)
+    plus, at_least, at_most = (None if each is None else _money_or_path(each, noted) for each in others)
+    if read is None or not any(fields.has(key) for key in ADJUSTMENTS):
+        return read
+    _check_limits(fields, at_least, at_most)
+    return Adjusted(read, divided_by or Fraction(1), plus, at_least, at_most)
 
 
-def roster_column(read: object) -> str | None:
+_divisor_range = fraction(0, 1_000_000, "a number above zero, such as `12`")
+
+
+def _divisor(spot: Spot) -> Fraction | None:
+    divisor = _divisor_range(spot)
+    if divisor == 0:
+        spot.wrong("a number above zero, such as `12`")
+        return None
+    return divisor
+
+
+def _money_or_path(spot: Spot, noted: Noted) -> int | Path | None:
+    """Money, or ``{from: PATH}``."""
+    if isinstance(spot.node, Mapping) and not spot.node.get("cents"):
+        fields = Fields.open(spot, ("from",), "money, or `{from: PATH}`")
+        return fields.required("from", noted.path(AMOUNT_PATHS, "money", fees=True)) if fields else None
+    return money(spot)
+
+
+def _check_limits(fields: Fields, at_least: int | Path | None, at_most: int | Path | None) -> None:
+    if isinstance(at_least, int) and isinstance(at_most, int) and at_most < at_least:
+        fields.problems.error(
+            fields.value_place("at_most"), "`at_most` lies below `at_least`.", "Swap them, or correct one."
+        )
+
+
+def _cents(fields: Fields, _: Noted) -> Fixed | None:
+    cents = fields.required("cents", whole_cents)
+    return None if cents is None else Fixed(cents)
+
+
+def _from(fields: Fields, noted: Noted) -> FromPath | None:
+    path = fields.required("from", noted.path(AMOUNT_PATHS, "money", fees=True))
+    return None if path is None else FromPath(path)
+
+
+def roster_column(amount: object) -> str | None:
     """The column of the roster that an amount comes from in the first place; None where it comes from elsewhere."""
-    match read:
-        case FromPath(path=path) | Percent(of=Path() as path) | Rate(per=path):
-            return path.name if path.root == "roster" else None
-        case _:
-            return None
+    path = principal_path(amount)  # type: ignore[arg-type]  # what the reader of `amount` gave
+    return path.name if path is not None and path.root == "roster" else None
 
 
 def _literal(spot: Spot) -> Fixed | None:
@@ -118,18 +173,32 @@ def _form(spot: Spot, mapping: Mapping) -> str | None:
     return None
 
 
-def _percent(fields: Fields, noted: Noted) -> Percent | None:
+def percent(fields: Fields, noted: Noted) -> Percent | PercentOfCharges | None:
+    """A percentage of money found in the data, or of what charges of the plan bill."""
     share = fields.required("percent", percentage)
-    base: Reader[Path | str] = partial(_percent_of, noted=noted)
+    base: Reader[Path | tuple[str, ...]] = partial(_percent_of, noted=noted)
     of = fields.required("of", base)
-    return None if share is None or of is None else Percent(share, of)
+    if share is None or of is None:
+        return None
+    return Percent(share, of) if isinstance(of, Path) else PercentOfCharges(share, of)
 
 
-def _percent_of(spot: Spot, noted: Noted) -> Path | str | None:
-    """A path where it has a dot, else the id of a charge: ids have none."""
+def _percent_of(spot: Spot, noted: Noted) -> Path | tuple[str, ...] | None:
+    """A path where it has a dot, else the id of a charge, or of several: ids have none."""
+    if isinstance(spot.node, Items):
+        charges = list_of(partial(_charge_id, noted=noted), "a list of charges, such as `[stay, cleaning]`")(
+            spot
+        )
+        return tuple(dict.fromkeys(charges)) if charges else None
     raw = spot.node.raw.strip() if isinstance(spot.node, Scalar) and spot.node.kind != "null" else ""
     if "." in raw:
         return noted.path(AMOUNT_PATHS, "money", fees=True)(spot)
+    charge = _charge_id(spot, noted)
+    return None if charge is None else (charge,)
+
+
+def _charge_id(spot: Spot, noted: Noted) -> str | None:
+    raw = spot.node.raw.strip() if isinstance(spot.node, Scalar) and spot.node.kind != "null" else ""
     if not raw or not SLUG.fullmatch(raw):
         spot.wrong("a path such as `lease.rent`, or the id of a charge of this plan")
         return None
@@ -138,15 +207,74 @@ def _percent_of(spot: Spot, noted: Noted) -> Path | str | None:
 
 
 def _rate(fields: Fields, noted: Noted) -> Rate | None:
-    cents_per = fields.required("rate", rate)
-    per = fields.required("per", noted.path(MEASURE_PATHS, "number"))
+    written: Reader[Fraction | Path] = partial(_rate_or_path, noted=noted)
+    cents_per = fields.required("rate", written)
+    per = fields.required("per", partial(_measure, noted=noted))
     return None if cents_per is None or per is None else Rate(cents_per, per)
 
 
-def _spread(fields: Fields, _: Noted) -> Spread | None:
-    total = fields.required("spread", money)
-    over = fields.required("over", integer(1, 1200, "a number of occurrences from 1 to 1200"))
+def _rate_or_path(spot: Spot, noted: Noted) -> Fraction | Path | None:
+    if not isinstance(spot.node, Mapping):
+        return rate(spot)
+    fields = Fields.open(spot, ("from",))
+    return fields.required("from", noted.path(AMOUNT_PATHS, "rate", fees=True)) if fields else None
+
+
+def _measure(spot: Spot, noted: Noted) -> Measure | None:
+    """A count or measure; as a mapping, a meter's reading, perhaps less the one before."""
+    measures = noted.path(MEASURE_PATHS, "number")
+    if not isinstance(spot.node, Mapping):
+        path = measures(spot)
+        return None if path is None else Measure(path)
+    fields = Fields(spot, spot.node, ("from", "less"))
+    path, less = fields.required("from", measures), fields.optional("less", measures, None)
+    return None if path is None else Measure(path, less)
+
+
+def _tiers(fields: Fields, noted: Noted) -> Tiers | None:
+    tiers: Reader[tuple[Tier, ...]] = list_of(
+        _tier, "a list of tiers, such as `[{through: 2000, rate: 0}, {rate: 0.00765}]`"
+    )
+    read = fields.required("tiers", tiers)
+    per = fields.required("per", partial(_measure, noted=noted))
+    if read is None or per is None:
+        return None
+    spot = fields.at("tiers")
+    assert spot is not None
+    edges = [tier.through for tier in read]
+    if None in edges[:-1]:
+        spot.error(
+            "Only the last tier may lack `through`: it takes all that lies above the others.",
+            "Give the others their upper edge.",
+        )
+    known = [Fraction(0), *(edge for edge in edges if edge is not None)]
+    if any(later <= earlier for earlier, later in itertools.pairwise(known)):
+        spot.error("The tiers' `through` do not rise.", "List them from the lowest to the highest.")
+    return Tiers(read, per)
+
+
+def _tier(spot: Spot) -> Tier | None:
+    fields = Fields.open(spot, TIER_KEYS, "a mapping such as `{through: 2000, rate: 0.00613}`")
+    if fields is None:
+        return None
+    through = fields.optional("through", fraction(0, None, "a measure, such as `2000`"), None)
+    cents_per = fields.required("rate", rate)
+    return None if cents_per is None else Tier(through, cents_per)
+
+
+def _spread(fields: Fields, noted: Noted) -> Spread | None:
+    money_reader: Reader[int | Path] = partial(_money_or_path, noted=noted)
+    count_reader: Reader[int | Path] = partial(_occurrences, noted=noted)
+    total = fields.required("spread", money_reader)
+    over = fields.required("over", count_reader)
     return None if total is None or over is None else Spread(total, over)
+
+
+def _occurrences(spot: Spot, noted: Noted) -> int | Path | None:
+    if isinstance(spot.node, Mapping):
+        fields = Fields.open(spot, ("from",))
+        return fields.required("from", noted.path((), "count")) if fields else None
+    return integer(1, 1200, "a number of occurrences from 1 to 1200")(spot)
 
 
 # --- sharing a bill ----------------------------------------------------------------------------------------------
@@ -216,77 +344,3 @@ def _factors(spot: Spot) -> tuple[tuple[int, Fraction], ...] | None:
         if occupants is not None and factor is not None:
             factors.append((occupants, factor))
     return tuple(factors)
-
-
-# --- late fees ---------------------------------------------------------------------------------------------------
-
-LATE_FEE_KEYS = ("for", "codes", "grace_days", "initial", "daily", "cap", "minimum_balance")
-
-
-def late_fee(spot: Spot, noted: Noted) -> LateFee | None:
-    """A late fee's rule."""
-    fields = Fields.open(spot, LATE_FEE_KEYS)
-    if fields is None:
-        return None
-    if not fields.has("for") and not fields.has("codes"):
-        fields.missing(
-            "for",
-            "Name the charges whose delay costs: `for: [rent]`, or `codes: [Rent]` for those that others posted.",
-        )
-    charges = fields.optional(
-        "for", list_of(lambda each: _watched(each, noted), "a list of charges, such as `[rent]`"), ()
-    )
-    codes = fields.optional("codes", list_of(text, "a list of charge codes, such as `[Rent]`"), ())
-    grace = fields.required("grace_days", integer(0, 365, "a number of days from 0 to 365"))
-    fee: Reader[Fixed | Percent] = partial(_fee, noted=noted)
-    initial = fields.required("initial", fee)
-    daily = fields.optional("daily", fee, None)
-    cap = fields.optional("cap", lambda each: _cap(each, noted), None)
-    minimum = fields.optional("minimum_balance", money_or_zero, 0)
-    if grace is None or initial is None:
-        return None
-    return LateFee(charges, codes, grace, initial, daily, cap, minimum)
-
-
-def _watched(spot: Spot, noted: Noted) -> str | None:
-    charge = slug(spot)
-    if charge is not None:
-        noted.references.append(ChargeReference(charge, spot.node.place, watched=True))
-    return charge
-
-
-def _fee(spot: Spot, noted: Noted) -> Fixed | Percent | None:
-    if isinstance(spot.node, Mapping) and not spot.node.get("cents"):
-        if not spot.node.get("percent") and not spot.node.get("of"):
-            spot.wrong("money, or a percentage such as `{percent: 10, of: lease.rent}`")
-            return None
-        fields = Fields.open(spot, ("percent", "of"))
-        return _percent(fields, noted) if fields else None
-    cents = positive_money(spot)
-    return None if cents is None else Fixed(cents)
-
-
-def _cap(spot: Spot, noted: Noted) -> Cap | None:
-    rules: tuple[Literal["lesser", "greater"], ...] = ("lesser", "greater")
-    named = [rule for rule in rules if isinstance(spot.node, Mapping) and spot.node.get(rule)]
-    if (
-        not named
-        and isinstance(spot.node, Mapping)
-        and not any(spot.node.get(key) for key in ("percent", "of", "cents"))
-    ):
-        spot.wrong(
-            "money, a percentage, or `lesser` or `greater` with a list of these",
-            "For example `{lesser: [150.00, {percent: 10, of: lease.rent}]}`.",
-        )
-        return None
-    if not named:
-        fee = _fee(spot, noted)
-        return None if fee is None else Cap("lesser", (fee,))
-    fields = Fields.open(spot, named[:1])
-    if fields is None:
-        return None
-    amounts: Reader[tuple[Fixed | Percent, ...]] = list_of(
-        lambda each: _fee(each, noted), "a list of amounts"
-    )
-    value = fields.required(named[0], amounts)
-    return None if value is None else Cap(named[0], value)

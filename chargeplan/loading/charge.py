@@ -6,12 +6,14 @@ from functools import partial
 
 import msgspec
 
+from chargeplan.core.amounts import Path
 from chargeplan.core.dates import DateExpression
 from chargeplan.core.diagnostic import Place
-from chargeplan.core.plan import Charge, Code, Once, Override, Path, Selector, Step, Table, Template
-from chargeplan.loading.amounts import amount, late_fee, roster_column
+from chargeplan.core.plan import Charge, Code, Once, Override, Selector, Step, Table, Template
+from chargeplan.loading.amounts import amount, roster_column
 from chargeplan.loading.check import Fields, Reader, Spot, boolean, choice, list_of, slug, text
 from chargeplan.loading.files import Files
+from chargeplan.loading.late_fees import late_fee
 from chargeplan.loading.node import Entry, Mapping, Scalar
 from chargeplan.loading.references import ColumnReference, Reference, Scope, check_references
 from chargeplan.loading.rules import NOT_FOR_LATE_FEES, TIMING, check_rules

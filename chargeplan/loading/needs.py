@@ -1,8 +1,10 @@
-"""Charges whose amount needs another charge's: circles, and charges that have no single amount."""
+"""Charges whose amount needs another charge's: circles, periods that never meet, and charges that have no single amount."""
 
 from __future__ import annotations
 
 from chargeplan.core.diagnostic import Place
+from chargeplan.core.plan import Charge
+from chargeplan.core.recurrence import may_meet
 from chargeplan.loading.charge import Read
 from chargeplan.loading.node import Problems
 from chargeplan.loading.references import ChargeReference
@@ -19,6 +21,11 @@ def check_needs(reads: list[Read], problems: Problems) -> None:
                     _report_late(reference, problems)
                 elif not reference.watched:
                     needs.setdefault(read.charge.id, {}).setdefault(reference.charge, reference.place)
+    by_id = {read.charge.id: read.charge for read in reads}
+    for name, bases in needs.items():
+        for base, place in bases.items():
+            if base in by_id:
+                _check_meeting(by_id[name], by_id[base], place, problems)
     for circle in _circles(needs):
         shown = " → ".join(f"`{name}`" for name in (*circle, circle[0]))
         problems.error(
@@ -26,6 +33,17 @@ def check_needs(reads: list[Read], problems: Problems) -> None:
             f"These charges need each other's amount: {shown}.",
             "Give one of them another amount.",
         )
+
+
+def _check_meeting(charge: Charge, base: Charge, place: Place, problems: Problems) -> None:
+    """A percentage of what is never billed for the same time would never exist, and nobody would be told."""
+    if charge.schedule is None or base.schedule is None or may_meet(charge.schedule, base.schedule):
+        return
+    problems.error(
+        place,
+        f"The periods of `{charge.id}` and `{base.id}` never meet.",
+        f"Give `{charge.id}` the rhythm of `{base.id}`, or one whose periods are made of whole ones of its.",
+    )
 
 
 def _report_late(reference: ChargeReference, problems: Problems) -> None:

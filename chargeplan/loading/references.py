@@ -13,21 +13,25 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from chargeplan.core.amounts import Path
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.money import MoneyError, parse_cell
-from chargeplan.core.plan import Path, Row, Table
+from chargeplan.core.plan import Row, Table
 from chargeplan.core.suggest import did_you_mean
 from chargeplan.core.text import flaw_of
 from chargeplan.loading.node import Problems
 from chargeplan.loading.tables import place_of
 
-Use: TypeAlias = Literal["money", "number", "share", "date", "bill", "weight", "code", "text"]
+Use: TypeAlias = Literal[
+    "money", "number", "share", "date", "bill", "weight", "code", "text", "rate", "count"
+]
 """What a column is read as.
 
 A ``bill`` is money by period, a ``weight`` a share by unit; shares are not negative. A ``code`` is a charge's in every
 row, a ``text`` stands in a description as it is.
 """
 
+_RATE = re.compile(r"-?\$?(\d{1,3}(,\d{3})+|\d{1,12})(\.\d{1,6})?", re.ASCII)
 _NUMBER = re.compile(r"-?(\d{1,3}(,\d{3})+|\d+)(\.\d+)?", re.ASCII)
 
 
@@ -161,6 +165,18 @@ def _date_flaw(text: str) -> str:
     return f"`{text}` is not a date: write it like 2027-01-05"
 
 
+def _rate_flaw(text: str) -> str:
+    if _RATE.fullmatch(text):
+        return ""
+    return f"`{text}` is not a rate: write dollars with at most six decimals, such as `0.00613`"
+
+
+def _count_flaw(text: str) -> str:
+    return (
+        "" if re.fullmatch(r"0*[1-9]\d{0,3}", text, re.ASCII) else f"`{text}` is not a number of occurrences"
+    )
+
+
 def _text_flaw(text: str) -> str:
     flaw = flaw_of(text)
     return f"the text {text!r} {flaw}, and a line's text is one line" if flaw else ""
@@ -179,4 +195,6 @@ _CHECKS: dict[Use, Callable[[str], str]] = {
     "date": _date_flaw,
     "code": _code_flaw,
     "text": _text_flaw,
+    "rate": _rate_flaw,
+    "count": _count_flaw,
 }

@@ -10,20 +10,9 @@ from collections.abc import Callable
 
 import msgspec
 
+from chargeplan.core.amounts import Allocate, Path, PercentOfCharges, Spread, form_of
 from chargeplan.core.diagnostic import Place
-from chargeplan.core.plan import (
-    Allocate,
-    Once,
-    Override,
-    Path,
-    Percent,
-    Proration,
-    Schedule,
-    Selector,
-    Split,
-    Spread,
-    Table,
-)
+from chargeplan.core.plan import Once, Override, Proration, Schedule, Selector, Split, Table
 from chargeplan.loading.check import Fields
 from chargeplan.loading.timing import MONTHLY_METHODS, is_monthly, is_one_month
 
@@ -164,20 +153,25 @@ def _monthly(shape: Shape) -> bool:
     return True
 
 
+def _form(shape: Shape) -> object:
+    return form_of(shape.values.get("amount"))  # type: ignore[arg-type]  # what the reader of `amount` gave
+
+
 def _spread_needs_schedule(shape: Shape) -> None:
-    if isinstance(shape.values.get("amount"), Spread) and shape.values.get("once") is not None:
+    if isinstance(_form(shape), Spread) and shape.values.get("once") is not None:
         shape.error(
             "amount", "`spread` needs a `schedule`: `once` has one occurrence.", "Write the amount itself."
         )
 
 
 def _no_steps_on_shares(shape: Shape) -> None:
-    if shape.values.get("steps") and isinstance(shape.values.get("amount"), (Spread, Allocate)):
+    form = _form(shape)
+    if shape.values.get("steps") and isinstance(form, (Spread, Allocate)):
         shape.error("steps", "`steps` cannot change an amount that is a part of a total.", "Delete `steps`.")
-    amount = shape.values.get("amount")
-    if shape.values.get("steps") and isinstance(amount, Percent) and isinstance(amount.of, str):
-        summary = f"`steps` cannot change a percentage of `{amount.of}`: it follows what that charge bills."
-        shape.error("steps", summary, f"Put the steps on `{amount.of}`.")
+    if shape.values.get("steps") and isinstance(form, PercentOfCharges):
+        charges = ", ".join(f"`{each}`" for each in form.of)
+        summary = f"`steps` cannot change a percentage of {charges}: it follows what is billed there."
+        shape.error("steps", summary, f"Put the steps on {charges}.")
 
 
 def _split_among(shape: Shape) -> None:

@@ -11,9 +11,10 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Literal
 
+from chargeplan.core.amounts import Path
 from chargeplan.core.dates import DateChoice, DateExpression, DateUnit, RelativeDate
 from chargeplan.core.money import MAX_CENTS, BareIntegerError, MoneyError, format_money, parse_money
-from chargeplan.core.plan import Change, Path
+from chargeplan.core.plan import Change
 from chargeplan.core.suggest import did_you_mean
 from chargeplan.loading.check import Fields, Reader, Spot, date, date_advice, list_of, number
 from chargeplan.loading.node import Items, Mapping, Scalar
@@ -59,18 +60,19 @@ def money(spot: Spot) -> int | None:
 
 def _cents(spot: Spot) -> int | None:
     fields = Fields.open(spot, ("cents",))
-    entry = fields.at("cents") if fields else None
-    if fields is None or entry is None:
-        if fields:
-            fields.missing("cents")
+    return fields.required("cents", whole_cents) if fields else None
+
+
+def whole_cents(spot: Spot) -> int | None:
+    """A whole number of cents."""
+    node = spot.node
+    if not isinstance(node, Scalar) or node.kind != "int" or not isinstance(node.value, int):
+        spot.wrong("whole cents, such as `3500`")
         return None
-    if isinstance(entry.node, Scalar) and entry.node.kind == "int" and isinstance(entry.node.value, int):
-        if abs(entry.node.value) <= MAX_CENTS:
-            return entry.node.value
+    if abs(node.value) > MAX_CENTS:
         spot.error(f"{spot.label} is ten billion or more.", "Check the number of digits.")
         return None
-    entry.wrong("whole cents, such as `3500`")
-    return None
+    return node.value
 
 
 def positive_money(spot: Spot) -> int | None:

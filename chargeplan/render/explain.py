@@ -19,9 +19,10 @@ from chargeplan.core.observed import Lease, SyncedCharge
 from chargeplan.core.posting import Posting
 from chargeplan.core.text import period_label
 from chargeplan.render.escape import terminal
+from chargeplan.render.facts import fact_words
 from chargeplan.render.jsondoc import change_entry, posting_entry
 from chargeplan.render.paper import ACTION_STYLES, DEFAULT_WIDTH, Column, Paper, Row, table
-from chargeplan.render.terms import Step, all_steps, exact_text, fact_words
+from chargeplan.render.terms import Step, all_steps, exact_text
 from chargeplan.render.words import ACTIONS, HINTS, why, why_skipped
 
 _INDENT: Final = "  "

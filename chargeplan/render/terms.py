@@ -1,30 +1,20 @@
-"""Terms and facts in words: how an amount arose, row by row, and what a decision was made from."""
+"""Terms in words: how an amount arose, row by row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 from fractions import Fraction
 from typing import Final
 
 import msgspec
 
-from chargeplan.core.dates import LAST_DAY, Days
-from chargeplan.core.facts import (
-    AsksFor,
-    BilledDays,
-    DatedAmount,
-    FactValue,
-    LateCharge,
-    Money,
-    NoRow,
-    Resolved,
-    RowAt,
-    Takes,
-)
+from chargeplan.core.amounts import Fixed, Percent, PercentOfCharges
+from chargeplan.core.facts import LateCharge
 from chargeplan.core.money import format_money, round_half_away
-from chargeplan.core.plan import Change, Fixed, Percent
+from chargeplan.core.plan import Change, FeeRule, PercentOfOpen
 from chargeplan.core.terms import (
+    AdjustedBase,
+    Adjustment,
     Amount,
     Applied,
     Base,
@@ -35,19 +25,23 @@ from chargeplan.core.terms import (
     Literal,
     Missing,
     Part,
+    PercentOfBilled,
     PercentOfCharge,
     PercentOfRead,
     Prorated,
     Rated,
     Read,
+    Reading,
     Rest,
     Share,
     Source,
     StubRest,
     Term,
+    Tiered,
     Weight,
     Whole,
 )
+from chargeplan.render.facts import late_words, span
 
 _TIMES: Final = "\u00d7"
 _HUNDREDTH: Final = Fraction(1, 100)
@@ -90,9 +84,9 @@ def _steps(term: Term | Difference) -> Iterator[Step]:  # noqa: C901 - a row for
         case StubRest():
             yield from _stub_rest(term)
         case PercentOfCharge():
-            yield _whole(f"what `{term.charge}` bills for the period", term.billed)
-            exact = term.percent * term.billed * _HUNDREDTH
-            yield Step(f"{_TIMES} {number(term.percent)} %", str(exact), term.cents)
+            *before, last = _base(term.base)
+            yield from before
+            yield Step(last.what, last.exact, term.cents)
         case Share():
             yield from _share(term)
         case Fee():
@@ -139,7 +133,7 @@ def _applied(applied: Applied) -> str:
     return f"step {applied.step} of `steps`, {change} from {applied.day}"
 
 
-def _base(base: Base) -> Iterator[Step]:
+def _base(base: Base) -> Iterator[Step]:  # noqa: C901 - a row for each kind of amount
     match base:
         case Literal(exact=exact):
             yield _exact("the plan's amount", exact)
@@ -149,11 +143,62 @@ def _base(base: Base) -> Iterator[Step]:
             yield from _base(base.of)
             yield _exact(f"{_TIMES} {number(base.percent)} %", base.exact)
         case Rated():
-            count = "not known" if base.measure is None else number(base.measure)
-            yield _exact(f"{_rate(base.rate)} {_TIMES} {count} ({_source(base.source)})", base.exact)
+            rate = "a rate that is not known" if base.rate is None else _rate(base.rate)
+            read = "" if base.read is None else f" ({_source(base.read)})"
+            yield _exact(f"{rate}{read} {_TIMES} {_reading(base.reading)}", base.exact)
+        case Tiered():
+            yield from _tiers(base)
         case Installment():
-            what = f"part {base.number + 1} of {base.over} of {format_money(base.total)}"
-            yield _exact(what, base.exact)
+            total = "a total that is not known" if base.total is None else format_money(base.total)
+            yield _exact(
+                f"part {base.number + 1} of {base.over or 'an unknown number'} of {total}", base.exact
+            )
+        case PercentOfBilled():
+            for one in base.of:
+                yield _whole(f"what `{one.charge}` bills for the period", one.billed)
+                if one.counts != one.billed:
+                    yield _exact("of it for the days that both bill", one.counts)
+            yield _exact(f"{_TIMES} {number(base.percent)} %", base.exact)
+        case AdjustedBase():
+            yield from _base(base.of)
+            yield from map(_adjustment, base.steps)
+
+
+def _tiers(base: Tiered) -> Iterator[Step]:
+    """The measure, then each part of it at its rate."""
+    yield Step(_reading(base.reading))
+    for part in base.parts:
+        edge = f"above {number(part.above)}" if part.through is None else f"through {number(part.through)}"
+        yield _exact(f"{edge}: {_rate(part.rate)} {_TIMES} {number(part.measure)}", part.rate * part.measure)
+    if base.beyond:
+        yield _exact(f"{number(base.beyond)} above the last tier", None)
+    else:
+        yield _exact("all tiers", base.exact)
+
+
+def _reading(reading: Reading) -> str:
+    """A measure with its source, or a meter's two readings."""
+    if reading.less is None:
+        count = "not known" if reading.value is None else number(reading.value)
+        return f"{count} ({_source(reading.source)})"
+    count = "not known" if reading.measure is None else number(reading.measure)
+    return f"{count} ({_reading(Reading(reading.source, reading.value))} less {_reading(reading.less)})"
+
+
+def _adjustment(step: Adjustment) -> Step:
+    by = step.by
+    money = "" if by is None or by.exact is None else format_money(by.exact)
+    source = f" ({_source(by.source)})" if isinstance(by, Read) else ""
+    match step.kind:
+        case "divided_by":
+            what = f"divided by {number(step.divisor)}"
+        case "plus":
+            what = f"plus {money}{source}"
+        case "at_least":
+            what = f"at least {money}{source}"
+        case _:
+            what = f"at most {money}{source}"
+    return _exact(what, step.exact)
 
 
 def _source(source: Source) -> str:
@@ -221,16 +266,25 @@ def _weight(weight: Weight) -> Step:
 
 def _fee(term: Fee) -> Iterator[Step]:
     late = LateCharge(term.charge_id, term.charged, term.due, term.open_amount, term.as_of)
-    yield Step(_late(late))
+    yield Step(late_words(late))
     yield Step(f"{term.grace_days} days of grace; this is day {term.number + 1} after them")
-    yield _whole(f"rule {_rule(term.rule)}", term.price)
+    of = f" ({format_money(term.open_that_day)})" if isinstance(term.rule, PercentOfOpen) else ""
+    yield _whole(f"rule {_rule(term.rule)}{of}", term.price)
     if term.price != term.cents:
         of = f"{term.cap.rule} of {', '.join(map(_rule, term.cap.amounts))}" if term.cap else ""
         yield _whole(f"what is left to the cap ({of})", term.cents)
 
 
-def _rule(rule: Fixed | Percent) -> str:
-    return format_money(rule.cents) if isinstance(rule, Fixed) else f"{number(rule.percent)} % of {rule.of}"
+def _rule(rule: FeeRule) -> str:
+    match rule:
+        case Fixed(cents=cents):
+            return format_money(cents)
+        case PercentOfOpen(percent=percent):
+            return f"{number(percent)} % of what was open that day"
+        case PercentOfCharges(percent=percent):
+            return f"{number(percent)} % of the late charge"
+        case Percent(percent=percent, of=of):
+            return f"{number(percent)} % of {of}"
 
 
 def _part(term: Part) -> Iterator[Step]:
@@ -260,52 +314,6 @@ def _difference(term: Difference) -> Iterator[Step]:
     if term.cents != rest:
         what = "at the price at which it was posted: before the window only days are corrected"
         yield _whole(what, term.cents)
-
-
-# --- facts ------------------------------------------------------------------------------------------------------------
-
-
-def fact_words(value: FactValue) -> str:  # noqa: C901, PLR0911 - a row for each kind of fact
-    """What a fact says."""
-    match value:
-        case str():
-            return value
-        case Days():
-            return span(value)
-        case BilledDays(days=days):
-            return f"{span(days)} ({days.count} {'day' if days.count == 1 else 'days'})"
-        case Takes():
-            return f"takes {', '.join(value.wanted)}; theirs is {', '.join(value.theirs) or 'not known'}"
-        case AsksFor():
-            return f"asks for {value.thing}; they have {value.count}"
-        case RowAt():
-            return f"{value.file}:{value.line}" + (f": {value.reason}" if value.reason else "")
-        case NoRow():
-            return f"{value.file} has no {value.key} {', '.join(value.tried)}"
-        case Resolved():
-            return f"{value.text} is {value.day or 'not known'}"
-        case DatedAmount():
-            return f"{format_money(value.cents)} dated {value.day}"
-        case LateCharge():
-            return _late(value)
-        case Money(cents=cents):
-            return format_money(cents)
-
-
-def _late(late: LateCharge) -> str:
-    amount = "an unknown amount" if late.amount is None else format_money(late.amount)
-    still = "not known" if late.open_amount is None else format_money(late.open_amount)
-    return f"charge {late.charge_id} of {amount}, due {_day(late.due)}, open on {late.as_of}: {still}"
-
-
-def _day(day: date | None) -> str:
-    return "on an unknown day" if day is None else str(day)
-
-
-def span(days: Days) -> str:
-    """Days as a person writes them; the ends of time are words."""
-    first = "ever" if days.first.year == 1 else str(days.first)
-    return f"{first} through {'open' if days.last == LAST_DAY else days.last}"
 
 
 def number(value: Fraction | int) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from chargeplan.core.amounts import Fixed, FromPath, Path
 from chargeplan.core.bill import Expansion
 from chargeplan.core.change import Change
 from chargeplan.core.compare import Comparison, compare
@@ -35,7 +36,7 @@ from chargeplan.core.observed import (
     SyncedCharge,
     Unit,
 )
-from chargeplan.core.plan import Charge, Code, Fixed, FromPath, Once, Path, Plan, Row, Schedule, Table
+from chargeplan.core.plan import Charge, Code, Once, Plan, Row, Schedule, Table
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import Posting, posting_of
 from chargeplan.core.select import Names

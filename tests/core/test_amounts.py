@@ -9,21 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from chargeplan.core.amounts import FromPath, Measure, Path, Percent, PercentOfCharges, Rate, Spread
 from chargeplan.core.due import expand
 from chargeplan.core.observed import Fee, Resident
-from chargeplan.core.plan import (
-    AfterLeaseEnd,
-    Change,
-    FromPath,
-    Path,
-    Percent,
-    Proration,
-    Rate,
-    Selector,
-    Split,
-    Spread,
-    Step,
-)
+from chargeplan.core.plan import AfterLeaseEnd, Change, Proration, Selector, Split, Step
 from tests.core.builders import (
     INTEGRATION,
     Fixed,
@@ -76,12 +65,12 @@ def fee(name: str, cents: int, **rest: str) -> Fee:
         (FromPath(Path("lease", "market_rent")), 125000),
         (FromPath(Path("unit", "market_rent")), 130000),
         (Percent(percent("12.5"), Path("lease", "rent")), 12500),
-        (Rate(percent("5"), Path("unit", "square_feet")), 4250),  # $0.05 x 850
-        (Rate(percent("0.0333"), Path("unit", "square_feet")), 28),  # 28.305 cents
-        (Rate(percent("3500"), Path("resident", "pets")), 7000),  # the guarantor's don't count
-        (Rate(percent("1000"), Path("resident", "vehicles")), 2000),
-        (Rate(percent("1000"), Path("lease", "residents")), 2000),
-        (Rate(percent("1000"), Path("unit", "bedrooms")), 2000),
+        (Rate(percent("5"), Measure(Path("unit", "square_feet"))), 4250),  # $0.05 x 850
+        (Rate(percent("0.0333"), Measure(Path("unit", "square_feet"))), 28),  # 28.305 cents
+        (Rate(percent("3500"), Measure(Path("resident", "pets"))), 7000),  # the guarantor's don't count
+        (Rate(percent("1000"), Measure(Path("resident", "vehicles"))), 2000),
+        (Rate(percent("1000"), Measure(Path("lease", "residents"))), 2000),
+        (Rate(percent("1000"), Measure(Path("unit", "bedrooms"))), 2000),
     ],
 )
 def test_values_of_the_household_and_the_unit(amount: Any, cents: int) -> None:
@@ -146,7 +135,7 @@ def test_a_zero_line_is_not_posted() -> None:
 
 
 def with_share(rent: Any, **rest: Any) -> Any:
-    return plan(rent, charge("trash", Percent(percent("10"), "rent"), **rest))
+    return plan(rent, charge("trash", PercentOfCharges(percent("10"), ("rent",)), **rest))
 
 
 def trash(found: Any) -> list[tuple[str, str | None, int | None]]:

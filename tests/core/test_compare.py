@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from chargeplan.core.amounts import FromPath, Path
 from chargeplan.core.observed import Lease
-from chargeplan.core.plan import FromPath, Path, Plan, Proration, Selector
+from chargeplan.core.plan import Plan, Proration, Selector
 from tests.core.builders import (
     AUGUST,
     INTEGRATION,

@@ -6,13 +6,14 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chargeplan.core.amounts import FromPath, Path
 from chargeplan.core.change import Total
 from chargeplan.core.compare_ledger import LedgerComparison, compare_ledger
 from chargeplan.core.household import households
 from chargeplan.core.key import Key
 from chargeplan.core.money import format_money
 from chargeplan.core.observed import SyncedCharge
-from chargeplan.core.plan import FromPath, Path, Selector
+from chargeplan.core.plan import Selector
 from chargeplan.core.property_plan import PropertyValues
 from chargeplan.core.select import Names
 from tests.core.builders import (

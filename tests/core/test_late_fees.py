@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from chargeplan.core.amounts import Fixed, Path, Percent
 from chargeplan.core.observed import Allocation, Payment, SyncedCharge
-from chargeplan.core.plan import Cap, Fixed, LateFee, Path, Percent
+from chargeplan.core.plan import Cap, LateFee, Repeat
 from tests.core.builders import World, billed, charge, d, expanded, lease, lines, observed, percent, plan, usd
 
 INITIAL_FEE = Fixed(7500)
@@ -19,7 +20,8 @@ TENTH = Percent(percent("10"), Path("lease", "rent"))
 def fee(
     initial: Any = INITIAL_FEE, daily: Any = None, cap: Cap | None = None, minimum: int = 0, **rest: Any
 ) -> LateFee:
-    return LateFee(rest.pop("charges", ()), rest.pop("codes", ("Rent",)), 5, initial, daily, cap, minimum)
+    again = Repeat(daily, 1, "days") if daily is not None else rest.pop("repeat", None)
+    return LateFee(rest.pop("charges", ()), rest.pop("codes", ("Rent",)), 5, initial, again, cap, minimum)
 
 
 def due(amount: int | None = 100000, **rest: Any) -> SyncedCharge:

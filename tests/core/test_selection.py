@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from chargeplan.core.amounts import FromPath, Measure, Path, Rate
 from chargeplan.core.observed import LeaseResident, Resident
-from chargeplan.core.plan import FromPath, Override, Path, Proration, Rate, Selector, Split
+from chargeplan.core.plan import Override, Proration, Selector, Split
 from chargeplan.core.select import Names
 from tests.core.builders import (
     PLACE,
@@ -79,7 +80,9 @@ def test_with_all_residents_each_must_have_it_themselves() -> None:
         lease("ann", "bob"), residents=(Resident("ann", "oak-id"), Resident("bob", "oak-id", pets=2))
     )
     of = rent_plan(
-        "pet", Rate(percent("3500"), Path("resident", "pets")), who=Selector(resident="all", has=("pets",))
+        "pet",
+        Rate(percent("3500"), Measure(Path("resident", "pets"))),
+        who=Selector(resident="all", has=("pets",)),
     )
     assert [(each.key.resident_id, each.amount) for each in lines(of, seen=seen)] == [("bob", 7000)]
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from chargeplan.core.allocation import share_bill
-from chargeplan.core.plan import Allocate, Path, Proration, Selector
+from chargeplan.core.amounts import Allocate, Path
+from chargeplan.core.plan import Proration, Selector
 from tests.core.builders import (
     billed,
     cents,

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chargeplan.core.amounts import Fixed, FromPath, Path, Percent
 from chargeplan.core.line import Line
 from chargeplan.core.money import round_half_away
-from chargeplan.core.plan import Change, Fixed, FromPath, Path, Percent, Proration, Selector, Step
-from chargeplan.render.terms import fact_words, steps_of
+from chargeplan.core.plan import Change, Proration, Selector, Step
+from chargeplan.render.facts import fact_words
+from chargeplan.render.terms import steps_of
 from tests.core.builders import (
     RENT,
     charge,

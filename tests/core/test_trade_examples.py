@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 import pytest
 
 from chargeplan.core.allocation import share_bill
+from chargeplan.core.amounts import Fixed, Path, Percent
 from chargeplan.core.late_fees import late_days
 from chargeplan.core.money import round_half_away
 from chargeplan.core.observed import SyncedCharge
-from chargeplan.core.plan import Cap, Change, Fixed, LateFee, Path, Percent
+from chargeplan.core.plan import Cap, Change, LateFee, Repeat
 from chargeplan.core.proration import prorated
 from chargeplan.core.timeline import applied
 from tests.core.builders import cents, d, days, usd
@@ -225,7 +226,8 @@ BLOG_LEASE = Source(
 
 
 def fee(grace: int, initial: Fixed | Percent, daily: Fixed | None = None, cap: Any = None) -> LateFee:
-    return LateFee((), ("Rent",), grace, initial, daily, None if cap is None else Cap("lesser", (cap,)))
+    again = None if daily is None else Repeat(daily, 1, "days")
+    return LateFee((), ("Rent",), grace, initial, again, None if cap is None else Cap("lesser", (cap,)))
 
 
 # Given: rent due on March 1, the fee, the last day looked at. The result is each day's fee, in order.
@@ -258,7 +260,7 @@ LATE_FEES = [
 def test_late_fees(example: Example) -> None:
     rent, of, as_of = example.given
 
-    def price(rule: Fixed | Percent) -> int:
+    def price(rule: Fixed | Percent, _: int) -> int:
         if isinstance(rule, Fixed):
             return rule.cents
         return round_half_away(cents(rent) * rule.percent / 100)

@@ -8,21 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from chargeplan.core.amounts import Fixed, Measure, Rate, Spread
+from chargeplan.core.amounts import Path as Source
 from chargeplan.core.dates import RelativeDate
-from chargeplan.core.plan import (
-    AfterLeaseEnd,
-    Change,
-    Fixed,
-    Once,
-    Proration,
-    Rate,
-    Schedule,
-    Selector,
-    Split,
-    Spread,
-    Step,
-)
-from chargeplan.core.plan import Path as Source
+from chargeplan.core.plan import AfterLeaseEnd, Change, Once, Proration, Schedule, Selector, Split, Step
 from chargeplan.loading.project import load_project
 from chargeplan.propexo.vendors import vendor
 from tests.loading.helpers import CONFIG, HEAD, RENT, charge, load, told
@@ -183,13 +172,13 @@ def whole_language(tmp_path):
 
 def test_amounts(tmp_path):
     charges, _ = whole_language(tmp_path)
-    assert charges["pet-rent"].amount == Rate(Fraction(3500), Source("resident", "pets"))
+    assert charges["pet-rent"].amount == Rate(Fraction(3500), Measure(Source("resident", "pets")))
     assert charges["parking"].amount == Fixed(7500)
     assert charges["concession"].amount == Spread(-100000, 12)
     assert charges["deposit"].amount == Fixed(50000)
     assert charges["month-to-month"].amount == Fixed(125000)
     assert charges["fee"].amount.path == Source("fee", "Trash Removal")
-    assert charges["admin"].amount.of == "rent"
+    assert charges["admin"].amount.of == ("rent",)
     water = charges["water"].amount
     assert (water.bill, water.common_area, water.vacant) == (Source("table", "amount", "bills"), 15, "owner")
     assert water.weights == ((Source("table", "occupants", "units"), 50), (Source("unit", "square_feet"), 50))

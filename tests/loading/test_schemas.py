@@ -8,7 +8,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.loading import amounts, build, charge, config, integrations, schemas, timing, who
+from chargeplan.loading import amounts, build, charge, config, integrations, late_fees, schemas, timing, who
 from tests.loading.helpers import load, told
 
 HERE = Path(__file__).parent
@@ -55,8 +55,8 @@ def test_readers_and_plan_schema_know_the_same_keys():
     assert defined("schedule") == set(timing.SCHEDULE_KEYS)
     assert defined("step") == set(timing.STEP_KEYS)
     assert defined("who") == set(who.WHO_KEYS)
-    assert defined("lateFee") == set(amounts.LATE_FEE_KEYS)
-    for form in ("From", "Percent", "Rate", "Spread", "Allocate"):
+    assert defined("lateFee") == set(late_fees.LATE_FEE_KEYS)
+    for form in ("From", "Percent", "Rate", "Tiers", "Spread", "Allocate"):
         assert defined(f"amount{form}") == set(amounts.FORMS[form.lower()])
 
 
