@@ -181,8 +181,8 @@ def test_an_amount_of_more_than_ten_digits_of_dollars_is_held(rent: int, hold: s
 
 
 def test_a_rate_or_a_percentage_can_lead_to_no_amount_that_a_ledger_cannot_hold() -> None:
-    rated = charge("rated", Rate(percent("900000000"), Path("unit", "square_feet")))
-    share = charge("share", Percent(percent("9000000000"), "rent"))
+    rated = charge("rated", Rate(percent("900000000"), Measure(Path("unit", "square_feet"))))
+    share = charge("share", PercentOfCharges(percent("9000000000"), ("rent",)))
     found = expand(setting(plan(charge(), rated, share), world()))
     held = {
         line.charge: line.hold for bills in found.households for bill in bills.bills for line in bill.lines
