@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, FunctionElement, Select, Text,
 
 from chargeplan.core.dates import DatesByText
 from chargeplan.core.posting import LIVE, OPEN, Brief, Posting
-from chargeplan.journal import schema
+from chargeplan.journal import replay, schema
 
 _table: Final = schema.postings
 # In the order of the structs' fields, so that a row makes a value as it comes.
@@ -29,7 +29,7 @@ _AFTER_DATES: Final = Posting.__struct_fields__.index("transaction_date") + 1
 def latest_postings(
     connection: Connection, integration_id: str, property_id: str, since: date | None
 ) -> list[Posting]:
-    """Of each reference of a property the live posting, else the newest; oldest first.
+    """The live posting of each reference in the property, or its newest; oldest first.
 
     With ``since`` those that may matter from that day on: dated or for periods that last until then, or still open.
 
@@ -43,7 +43,7 @@ def latest_postings(
 def latest_briefs(
     connection: Connection, integration_id: str, property_id: str, since: date | None
 ) -> list[Posting | Brief]:
-    """The same, but of those seen on the ledger the brief.
+    """The same, but the brief of those that were seen on the ledger.
 
     Raises:
         ValueError: a row makes no sense.
@@ -60,7 +60,7 @@ def latest_briefs(
 
 
 def latest_where(connection: Connection, condition: ColumnElement[bool]) -> list[Posting]:
-    """Of each reference for which the condition is true the live posting, else the newest; oldest first.
+    """The live posting of each reference for which the condition is true, or its newest; oldest first.
 
     Raises:
         ValueError: a row makes no sense.
@@ -134,3 +134,8 @@ def _postings(rows: Sequence[Any]) -> Iterator[Posting]:
             days[dated],
             *row[_AFTER_DATES:],
         )
+
+
+def chunks(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The values, as many at a time as a statement takes."""
+    return (values[start : start + replay.CHUNK] for start in range(0, len(values), replay.CHUNK))
