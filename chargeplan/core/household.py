@@ -270,3 +270,19 @@ def natural(text: str) -> tuple[tuple[int, int, str], ...]:
     if number:
         parts.append((0, int(number), number))
     return tuple(parts)
+
+
+def have_vanished(everyone: Iterable[Household], known: Iterable[frozenset[str]], day: date) -> bool:
+    """Whether nobody lives there on the day, though somebody known (by ids of residents and leases) should.
+
+    Whoever has a recorded move-out before it, or a move-in still to come, is away for a reason.
+    """
+    explained: set[str] = set()
+    for household in everyone:
+        if household.occupied is None:
+            continue
+        if day in household.occupied:
+            return False
+        for lease in household.leases:
+            explained.update((lease.id, *(each.resident_id for each in lease.residents)))
+    return any(explained.isdisjoint(marks) for marks in known)

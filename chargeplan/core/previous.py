@@ -209,6 +209,13 @@ def _why(
     return "amount"
 
 
+def billed_since(day: date, observed: ObservedProperty, evidence: Evidence) -> Iterator[frozenset[str]]:
+    """The ids (resident and lease) of those for whom something stands on the ledgers, or was posted, from a day on."""
+    for each in (*observed.charges, *evidence.postings.values()):
+        if each.transaction_date is not None and each.transaction_date >= day:
+            yield frozenset(filter(None, (each.resident_id, each.lease_id)))
+
+
 def codes_before(evidence: Evidence, period: Days) -> dict[str, str]:
     """The codes under which lines of ours were dated in a period: no plan may have them any more."""
     first, last = period.first, period.last

@@ -30,13 +30,13 @@ from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.duplicates import owned_codes
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.guard import PropertyFacts
-from chargeplan.core.household import Household, households
+from chargeplan.core.household import have_vanished, households
 from chargeplan.core.key import FIRST_CORRECTION_PART
 from chargeplan.core.line import AllocationReport, Skip
 from chargeplan.core.observed import ObservedProperty, Property
 from chargeplan.core.plan import Charge, Once, Plan
 from chargeplan.core.planned import PlannedProperty
-from chargeplan.core.previous import PropertyLedger, codes_before
+from chargeplan.core.previous import PropertyLedger, billed_since, codes_before
 from chargeplan.core.property_plan import PropertyValues, plan_property
 from chargeplan.core.select import names_of
 from chargeplan.core.steady import Steady
@@ -118,9 +118,7 @@ class PropertyPlanner:
         before = ledger.totals(whole or periods[:1])
         reasons = _reasons_of(plans, planned, comparison, observed)
         previous, movements = ledger.previous(last, self.request.window, found.coming, reasons)
-        gone = not _is_lived_in(values.everyone, self.request.as_of) and bool(
-            observed.charges or evidence.postings
-        )
+        known = billed_since(read.first, observed, evidence)
         return PropertyPlan(
             changes=found.changes,
             skips=found.skips,
@@ -135,7 +133,7 @@ class PropertyPlanner:
                 name=each.name,
                 before=sum(each_code.amount for each_code in previous.values()),
                 now=sum(each_code.now for each_code in previous.values()),
-                residents_gone=gone,
+                residents_gone=have_vanished(values.everyone, known, self.request.as_of),
                 previous={code: previous[code] for code in _recurring(plans, observed) if code in previous},
                 billed=frozenset(found.billed),
                 missed=frozenset(found.missed),
@@ -235,11 +233,6 @@ class PropertyPlanner:
         return (not self.request.plans or plan in self.request.plans) and (
             not self.request.charges or charge in self.request.charges
         )
-
-
-def _is_lived_in(everyone: Sequence[Household], day: date) -> bool:
-    """Whether any household occupies its unit on the day."""
-    return any(household.occupied and day in household.occupied for household in everyone)
 
 
 def _is_known_by_text(charge: Charge) -> bool:

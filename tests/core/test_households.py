@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from chargeplan.core.household import households, natural
+from chargeplan.core.household import have_vanished, households, natural
 from chargeplan.core.observed import LeaseResident
 from chargeplan.core.plan import AfterLeaseEnd, Change, Proration, Selector
 from tests.core.builders import (
@@ -288,3 +288,26 @@ def test_units_sort_as_people_count() -> None:
         "A2",
         "A10",
     ]
+
+
+# --- an empty property --------------------------------------------------------------------------------------------
+
+WHO = frozenset({"ann", "lease-1"})
+
+
+@pytest.mark.parametrize(
+    ("leases", "vanished"),
+    [
+        ([lease(moved_in="2027-01-01")], False),
+        ([lease(moved_in="2027-01-01", moved_out="2027-07-20", status="INACTIVE")], False),
+        ([lease(start="2027-09-01", moves_in="2027-09-01", status="PENDING")], False),
+        ([], True),
+        ([lease("zoe", name="lease-9", moved_in="2020-01-01", moved_out="2021-01-01")], True),
+    ],
+    ids=["lived in", "moved out", "to come", "no lease", "another's move-out"],
+)  # fmt: skip
+def test_an_empty_property_is_explained_by_move_outs_and_move_ins_to_come(
+    leases: list, vanished: bool
+) -> None:
+    """Of everybody who was billed: a sync that lost the leases explains nothing."""
+    assert have_vanished(households(observed(*leases)) if leases else (), [WHO], d("2027-08-02")) is vanished
