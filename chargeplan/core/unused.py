@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-import msgspec
-
+from chargeplan.core.amounts import FromPath, paths_of
 from chargeplan.core.change import UnusedRow
 from chargeplan.core.dates import Days
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.household import Household
 from chargeplan.core.money import MoneyError, parse_cell
-from chargeplan.core.plan import Charge, FromPath, Path, Row
+from chargeplan.core.plan import Charge, Row
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.select import Names
 from chargeplan.core.subject import Subject, date_at
@@ -115,23 +114,11 @@ def _keys(charge: Charge, household: Household) -> Iterator[str]:
 
 def _has_own(charge: Charge) -> bool:
     """Whether the rows have an amount or a date of their own."""
-    if any(path.root == "roster" for path in _paths(charge.amount)):
+    if any(path.root == "roster" for path in paths_of(charge.amount)):
         return True
     schedule, once = charge.schedule, charge.once
     dates = [once.on if once else None, *((schedule.first, schedule.through) if schedule else ())]
     return any(str(getattr(each, "base", "")).startswith("roster.") for each in dates)
-
-
-def _paths(value: object) -> Iterator[Path]:
-    """Every path that an amount reads."""
-    if isinstance(value, Path):
-        yield value
-    elif isinstance(value, msgspec.Struct):
-        for name in value.__struct_fields__:
-            yield from _paths(getattr(value, name))
-    elif isinstance(value, tuple):
-        for each in value:
-            yield from _paths(each)
 
 
 def _amount(charge: Charge, row: Row) -> int | None:
