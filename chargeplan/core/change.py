@@ -12,6 +12,7 @@ from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.key import Key
 from chargeplan.core.line import AllocationReport, Line, OverrideUsed, Skip
 from chargeplan.core.observed import SyncedCharge
+from chargeplan.core.system import RouteName
 from chargeplan.core.terms import what_is_missing
 
 Action = Literal[
@@ -47,7 +48,7 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     ``detail`` says more than ``reason``: the last refusal, the name of the probable duplicate. ``stands`` is what the
     period of a correction or a drift has on the ledger already, in cents, where it belongs to the window. ``there`` is what
     counts as posted for that period, whenever it is; ``next_part`` the number that a correction of a drift would take.
-    ``concerns`` are the ids of the charges that ``detail`` names, those nothing accounts for.
+    ``concerns`` are the ids of the charges that ``detail`` names, those nothing accounts for. ``account`` and ``route`` as in `Line`.
     """
 
     action: Action
@@ -82,6 +83,9 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     there: int = 0
     next_part: int = 0
     concerns: tuple[str, ...] = ()
+    account_id: str = ""
+    account: str = ""
+    route: RouteName | None = None
 
 
 class Total(msgspec.Struct, frozen=True, gc=False):
@@ -307,6 +311,9 @@ def change_of(
         unit_number=line.unit_number,
         charge_code_id=line.charge_code_id,
         charge_code=line.charge_code,
+        account_id=line.account_id,
+        account=line.account,
+        route=line.route,
         key_plan=line.key.plan,
         key_charge=line.key.charge,
         period_key=line.key.period,

@@ -76,6 +76,11 @@ class IntegrationConfig(msgspec.Struct, frozen=True):
             return "its charges need the transaction batch that RealPage provides: `transaction_batch_id` of the integration"
         return self.system.reason
 
+    @property
+    def has_credits_apart(self) -> bool:
+        """Whether credits are posted, by a path of their own."""
+        return self.posts_credits and self.system.credits == "endpoint"
+
     def route_name(self, amount: int) -> RouteName:
         """The way that an amount goes."""
         if amount < 0 and self.system.credits == "endpoint":
@@ -96,6 +101,11 @@ class IntegrationConfig(msgspec.Struct, frozen=True):
                 code="vendor_not_postable",
             )
         return route.carrying(self.carries)
+
+    def room(self, notes: str) -> int:
+        """How many characters of a description the system keeps beside these notes."""
+        ((_, empty, most), *_) = self.texts("-", notes)
+        return most - len(empty) + 1
 
     def texts(self, description: str, notes: str) -> tuple[tuple[str, str, int], ...]:
         """What the system gets as text of a line, each with its name and the most characters that it may have."""

@@ -46,6 +46,8 @@ def as_posted(line: Line, each: PostedPart) -> Line:
         service=Days(posting.service_first, posting.service_last),
         charge_code_id=posting.charge_code_id,
         charge_code=posting.charge_code,
+        account_id=posting.account_id or line.account_id,
+        account=posting.account or line.account,
     )
 
 
@@ -122,7 +124,8 @@ def _correction(
         natural_date=natural,
         transaction_date=plan.open_day(natural),
         service=bill.billed if bill.lines and bill.billed else _originally_served(posted, bill.period),
-        description=_adjusted(original, first, integration.max_description),
+        route=integration.route_name(difference),
+        description=_adjusted(original, first, integration.room(original.notes)),
     )
     if not adjusts:
         return change_of("drift", reason, line, first.synced)

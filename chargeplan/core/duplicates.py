@@ -66,7 +66,7 @@ class Concerned(msgspec.Struct, frozen=True):
 def owned_codes(plans: Iterable[Plan], codes: Iterable[ChargeCode]) -> frozenset[str]:
     """The ids of the property's codes on which one of the plans is the only poster."""
     names = {name for plan in plans for name in plan.owns}
-    return frozenset(code.id for code in codes if {code.id, code.name} & names)
+    return frozenset(code.id for code in codes if {code.id, code.name, code.number} & names)
 
 
 class Duplicates:

@@ -9,6 +9,7 @@ import msgspec
 from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.key import Key
+from chargeplan.core.system import RouteName
 from chargeplan.core.terms import Term
 
 
@@ -25,6 +26,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     ``period`` is the whole service period on the schedule's grid, ``service`` the days that are billed.
     ``natural_date`` is the date before a closed period shifted it to ``transaction_date``. ``problems`` are those of its
     texts; they count only where the line is written, not where it stands on the ledger already. ``term`` is how the amount arose.
+    ``account`` is the financial account that is named beside the code, ``route`` the way that the amount goes.
     """
 
     key: Key
@@ -49,6 +51,9 @@ class Line(msgspec.Struct, frozen=True, gc=False):
     hold: str | None = None
     problems: tuple[Diagnostic, ...] = ()
     term: Term | None = None
+    account_id: str = ""
+    account: str = ""
+    route: RouteName | None = None
 
 
 class Skip(msgspec.Struct, frozen=True, gc=False):

@@ -50,30 +50,55 @@ def match_by_content(
         return matched
     waiting.sort(key=lambda each: (_CLAIMS[each.state], each.transaction_date, each.reference))
     taken = {each.charge_id for each in known if each.charge_id and each.state not in FREE}
-    return matched | _paired(waiting, charges, taken, integration.date_tolerance)
+    return matched | _paired(waiting, charges, taken, integration)
 
 
 def _paired(
-    waiting: Sequence[Posting], charges: Sequence[SyncedCharge], taken: set[str], tolerance: int
+    waiting: Sequence[Posting],
+    charges: Sequence[SyncedCharge],
+    taken: set[str],
+    integration: IntegrationConfig,
 ) -> dict[str, SyncedCharge]:
     """Each posting that waits with a charge like it that nobody else has."""
     matched: dict[str, SyncedCharge] = {}
-    pool: dict[tuple[str | None, str | None, int | None], list[SyncedCharge]] = defaultdict(list)
+    pool: dict[int | None, list[SyncedCharge]] = defaultdict(list)
     for charge in sorted(charges, key=lambda each: (each.transaction_date or date.max, each.id)):
         if charge.id not in taken and not is_reference(charge.reference):
-            pool[charge.resident_id, charge.charge_code_id, charge.amount].append(charge)
-    fits: tuple[Callable[[SyncedCharge, Posting, int], bool], ...] = (_of_that_day, _within)
+            pool[charge.amount].append(charge)
+    fits: tuple[Callable[[SyncedCharge, Posting, int], bool], ...] = (_named, _of_that_day, _within)
     for fit in fits:
         for posting in waiting:
             if posting.reference in matched:
                 continue
-            candidates = pool[posting.resident_id, posting.charge_code_id, posting.amount]
-            found = next((each for each in candidates if fit(each, posting, tolerance)), None)
+            candidates = pool[posting.amount]
+            like = (
+                each
+                for each in candidates
+                if fit(each, posting, integration.date_tolerance) and is_like(each, posting, integration)
+            )
+            found = next(like, None)
             if found is not None:
                 candidates.remove(found)
                 matched[posting.reference] = found
     open_still = {each.reference for each in waiting if each.state in {"intended", "unknown"}}
     return {reference: charge for reference, charge in matched.items() if reference not in open_still}
+
+
+def is_like(charge: SyncedCharge, posting: Posting | Brief, integration: IntegrationConfig) -> bool:
+    """Whether a charge is for the same who and what: the lease or the resident, by the system's way, and the code or account.
+
+    Where the row does not say the one the other tells; what it does not say at all fits anything.
+    """
+    if charge.charge_code_id is not None and charge.charge_code_id != posting.charge_code_id:
+        return False
+    leases, residents = (charge.lease_id, posting.lease_id), (charge.resident_id, posting.resident_id)
+    in_order = (leases, residents) if integration.system.who == "lease" else (residents, leases)
+    return next((theirs == ours for theirs, ours in in_order if theirs is not None), False)
+
+
+def _named(charge: SyncedCharge, posting: Posting, _tolerance: int) -> bool:
+    """The record that the job named, whatever its date: a pointer that counts where who and amount are right."""
+    return posting.record_id is not None and charge.id == posting.record_id
 
 
 def _of_that_day(charge: SyncedCharge, posting: Posting, _tolerance: int) -> bool:

@@ -88,11 +88,21 @@ class Resident(msgspec.Struct, frozen=True, gc=False):
 
 
 class ChargeCode(msgspec.Struct, frozen=True):
-    """A charge code of one property: the same name has another id in each property."""
+    """A charge code of one property: the same name has another id in each. Or a financial account, which has a number.
+
+    An account without a property is every property's. ``credits`` is the number of the account that a code credits.
+    """
 
     id: str
     property_id: str
     name: str | None
+    number: str | None = None
+    credits: str | None = None
+
+    @property
+    def shown(self) -> str:
+        """What people know it by."""
+        return self.name or self.number or self.id
 
 
 class Fee(msgspec.Struct, frozen=True):
@@ -146,6 +156,7 @@ class Payment(msgspec.Struct, frozen=True):
 class ObservedProperty(msgspec.Struct, frozen=True):
     """All that is known of one property: what planning holds in memory at a time.
 
+    ``charge_codes`` is the list that a plan's ``code:`` names: in systems without charge codes it is that of the accounts.
     ``last_completed_sync`` and ``previous_sync`` (the one before it, where it is known) are moments of the integration.
     ``digest`` is one of all the rest, the same wherever the same was observed; empty where nobody asks for it.
     """
@@ -161,6 +172,7 @@ class ObservedProperty(msgspec.Struct, frozen=True):
     last_completed_sync: str | None = None
     previous_sync: str | None = None
     digest: str = ""
+    accounts: tuple[ChargeCode, ...] = ()
 
 
 class ReadCost(msgspec.Struct, frozen=True):

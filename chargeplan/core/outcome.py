@@ -17,6 +17,8 @@ _REVIEWED: Final = (
     "amount",
     "transaction_date",
     "charge_code_id",
+    "account_id",
+    "route",
     "resident_id",
     "property_id",
     "description",

@@ -6,7 +6,7 @@ something on the other side (codes, properties, units) is still the user's text:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from fractions import Fraction
 from typing import Literal, Protocol, TypeAlias
@@ -215,7 +215,15 @@ class Override(msgspec.Struct, frozen=True):
     @property
     def codes(self) -> dict[str, Place]:
         """The charge codes that it brings in, with where each is written."""
-        code = self.changes.get("code")
+        return self._places("code")
+
+    @property
+    def accounts(self) -> dict[str, Place]:
+        """The financial accounts that it brings in, likewise."""
+        return self._places("account")
+
+    def _places(self, field: str) -> dict[str, Place]:
+        code = self.changes.get(field)
         return code.places if isinstance(code, Code) else {}
 
 
@@ -270,7 +278,7 @@ class Charge(msgspec.Struct, frozen=True):
 
     Exactly one of ``schedule``, ``once`` and ``late_fee`` is set; ``amount`` is ``None`` only for a late fee.
     ``place`` is the charge's key in the file. ``key_plan`` and ``key_charge`` are what its lines are known by: its
-    own names, or those it was ``moved`` from.
+    own names, or those it was ``moved`` from. ``account`` is the financial account beside the code, where the system needs one.
     """
 
     id: str
@@ -294,6 +302,7 @@ class Charge(msgspec.Struct, frozen=True):
     enabled: bool = True
     key_plan: str = ""
     key_charge: str = ""
+    account: Code | None = None
 
     @property
     def title(self) -> str:
@@ -303,11 +312,20 @@ class Charge(msgspec.Struct, frozen=True):
     @property
     def codes(self) -> dict[str, Place]:
         """Every charge code that its lines may have, those of its overrides too, with where each is written."""
-        found = dict(self.code.places)
-        for override in self.overrides:
-            for name, place in override.codes.items():
-                found.setdefault(name, place)
-        return found
+        return _all_places(self.code, [each.codes for each in self.overrides])
+
+    @property
+    def accounts(self) -> dict[str, Place]:
+        """Every financial account that its lines may name beside their codes, likewise."""
+        return _all_places(self.account, [each.accounts for each in self.overrides])
+
+
+def _all_places(own: Code | None, others: Iterable[Mapping[str, Place]]) -> dict[str, Place]:
+    found = {} if own is None else dict(own.places)
+    for places in others:
+        for name, place in places.items():
+            found.setdefault(name, place)
+    return found
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -35,6 +35,8 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
     ``charge`` is the plan's charge id, ``key_charge`` what its key says; ``period`` is the PERIOD of its key;
     ``period_first``/``period_last`` are the whole service period's days, ``service_*`` the days billed. ``charge_id``
     is the synced charge that settled it. ``since`` is when the present state began.
+    ``account`` is the financial account beside the code, ``route`` the way that it was sent, ``record_id`` the record that the
+    job named, where it named one.
     """
 
     reference: str
@@ -72,6 +74,10 @@ class Posting(msgspec.Struct, frozen=True, gc=False):
     charge_id: str | None = None
     since: str = ""
     id: int = 0
+    account_id: str = ""
+    account: str = ""
+    route: str = ""
+    record_id: str | None = None
 
 
 def posting_of(change: Change) -> Posting:
@@ -99,6 +105,9 @@ def posting_of(change: Change) -> Posting:
         amount=change.amount or 0,
         charge_code_id=change.charge_code_id,
         charge_code=change.charge_code,
+        account_id=change.account_id,
+        account=change.account,
+        route=change.route or "",
         description=change.description,
         notes=change.notes,
         source_file=change.place.file,
@@ -198,10 +207,14 @@ Outcome = NotSent | Queued | Invalid | TooLarge | Denied | Throttled | Lost
 
 
 class JobStatus(msgspec.Struct, frozen=True):
-    """What the write status of a job says; ``missing`` where Propexo does not know the job."""
+    """What the write status of a job says; ``missing`` where Propexo does not know the job.
+
+    ``record_id`` is the first record that the job made, perhaps of another model: a pointer to look at, no proof.
+    """
 
     status: Literal["PENDING", "SUCCESS", "PARTIAL_SUCCESS", "FAILURE", "missing"]
     errors: tuple[str, ...] = ()
+    record_id: str | None = None
 
 
 class SentItem(msgspec.Struct, frozen=True):
@@ -227,3 +240,4 @@ class WriteLogEntry(msgspec.Struct, frozen=True):
     references: frozenset[str]
     error: str | None = None
     items: tuple[SentItem, ...] = ()
+    created_at: str = ""

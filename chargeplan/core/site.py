@@ -48,6 +48,7 @@ class Site:
         residents = {each.id: each for each in setting.observed.residents}
         self.facts = Facts(setting.names, residents, setting.observed.fees, setting.plan.tables)
         self.codes = _codes_by_name(setting.observed.charge_codes)
+        self.accounts = _codes_by_name(setting.observed.accounts)
         self.diagnostics: dict[Diagnostic, None] = {}
         self.by_lease = {lease.id: j for j, each in enumerate(self.everyone) for lease in each.leases}
         self.by_resident: dict[str, list[int]] = {}
@@ -69,19 +70,31 @@ class Site:
         named = self.codes.get(charge.code.of(row), ())
         return named[0] if len(named) == 1 else None
 
+    def account_of(self, charge: Charge, row: Row | None) -> ChargeCode | None:
+        """The financial account: the one named beside the code, else what the code names in systems without charge codes."""
+        if self.setting.integration.system.code == "account":
+            return self.code_of(charge, row)
+        named = () if charge.account is None else self.accounts.get(charge.account.name, ())
+        return named[0] if len(named) == 1 else None
+
     # --- checks ----------------------------------------------------------------------------------------------------
 
     def check_codes(self, charge: Charge) -> None:
-        """Note every code of the charge and its overrides that the property has not exactly once."""
-        names = self.setting.names
-        wanted = dict(charge.code.places)
-        for override in charge.overrides:
-            if fits_property(override, names):
-                wanted |= override.codes
-        for code, place in wanted.items():
-            count = len(self.codes.get(code, ()))
+        """Note every code and account of the charge and its overrides that the property has not exactly once."""
+        here = [each for each in charge.overrides if fits_property(each, self.setting.names)]
+        codes = dict(charge.code.places)
+        accounts = {} if charge.account is None else dict(charge.account.places)
+        for override in here:
+            codes |= override.codes
+            accounts |= override.accounts
+        by_account = self.setting.integration.system.code == "account"
+        wanted = [(name, place, self.codes, by_account) for name, place in codes.items()]
+        wanted += [(name, place, self.accounts, True) for name, place in accounts.items()]
+        for name, place, known, is_account in wanted:
+            count = len(known.get(name, ()))
             if count != 1:
-                self.diagnostics[self._code_problem(charge, code, place, count)] = None
+                problem = self._account_problem if is_account else self._code_problem
+                self.diagnostics[problem(charge, name, place, count)] = None
 
     def _code_problem(self, charge: Charge, code: str, place: Place, count: int) -> Diagnostic:
         names = self.setting.names
@@ -90,6 +103,21 @@ class Site:
         return error(
             f"charge `{charge.id}`: {names.name or names.id} has {many} named `{code}`",
             f"Write one of the property's codes, or a code's id. It has: {', '.join(listed) or 'none'}.",
+            place,
+        )
+
+    def _account_problem(self, charge: Charge, name: str, place: Place, count: int) -> Diagnostic:
+        names = self.setting.names
+        listed = sorted(
+            {f"{each.number or each.id} {each.name or ''}".strip() for each in self.setting.observed.accounts}
+        )
+        many = "no financial account" if not count else f"{count} financial accounts"
+        credited = {each.credits for each in self.codes.get(charge.code.name, ()) if each.credits}
+        like = [each for number in credited for each in self.accounts.get(number, ())]
+        hint = f"`{charge.code.name}` credits {like[0].number} {like[0].shown}. " if len(like) == 1 else ""
+        return error(
+            f"charge `{charge.id}`: {names.name or names.id} has {many} named `{name}`",
+            f"Write an account's name, number or id. {hint}It has: {', '.join(listed) or 'none'}. Accounts are read once a week, and with --full-refresh.",
             place,
         )
 
@@ -127,6 +155,6 @@ def _unknown_row(table: Table, row: Row, consequence: str) -> Diagnostic:
 def _codes_by_name(codes: Iterable[ChargeCode]) -> dict[str, tuple[ChargeCode, ...]]:
     by_name: dict[str, tuple[ChargeCode, ...]] = {}
     for code in codes:
-        for name in {code.id, code.name} - {None}:
+        for name in {code.id, code.name, code.number} - {None}:
             by_name[str(name)] = (*by_name.get(str(name), ()), code)
     return by_name

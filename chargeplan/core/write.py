@@ -29,6 +29,7 @@ class Writer(msgspec.Struct):
     integration: IntegrationConfig
     facts: Facts
     code: ChargeCode | None
+    account: ChargeCode | None
     variant: Variant
     subject: Subject
     period: Period
@@ -54,7 +55,10 @@ class Writer(msgspec.Struct):
             unit_number=self.subject.household.unit.number,
             lease_id=lease.id,
             charge_code_id=code.id if code else "",
-            charge_code=(code.name or code.id) if code else charge.code.of(self.subject.row),
+            charge_code=code.shown if code else charge.code.of(self.subject.row),
+            account_id=self.account.id if self.account else "",
+            account=self.account.shown if self.account else "",
+            route=None if priced.cents is None else self.integration.route_name(priced.cents),
             period=self.period.days,
             service=priced.days,
             natural_date=natural_date,
@@ -117,6 +121,7 @@ def writer_of(site: Site, variant: Variant, subject: Subject, period: Period, ke
         integration=site.setting.integration,
         facts=site.facts,
         code=site.code_of(variant.charge, subject.row),
+        account=site.account_of(variant.charge, subject.row),
         variant=variant,
         subject=subject,
         period=period,

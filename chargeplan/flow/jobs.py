@@ -12,6 +12,7 @@ from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import JobStatus, State, WriteLogEntry
 from chargeplan.core.system import System
+from chargeplan.flow.logs import read_log
 from chargeplan.flow.ports import Clock, Ports
 
 FEW = 5
@@ -33,6 +34,7 @@ class Ended(msgspec.Struct, frozen=True):
     job: Job
     state: State
     reason: str
+    record_id: str | None = None
 
     @property
     def errors(self) -> list[str]:
@@ -79,9 +81,10 @@ def ended_jobs(jobs: Sequence[Job], ports: Ports) -> Iterator[Ended]:
 def _one_by_one(jobs: Sequence[Job], ports: Ports) -> Iterator[Ended]:
     for job in jobs:
         system = system_of(ports.integrations, job.integration_id)
-        state, reason = job_outcome(system, ports.remote.job_status(job.job_id))
+        status = ports.remote.job_status(job.job_id)
+        state, reason = job_outcome(system, status)
         if state is not None:
-            yield Ended(job, state, reason)
+            yield Ended(job, state, reason, status.record_id)
 
 
 def _by_log(jobs: Sequence[Job], log: Mapping[str, WriteLogEntry], ports: Ports) -> Iterator[Ended]:
@@ -107,7 +110,7 @@ def _log(jobs: Sequence[Job], ports: Ports) -> dict[str, WriteLogEntry] | None:
     wanted = {job.job_id for job in jobs}
     try:
         oldest = min(job.since for job in jobs)
-        entries = ports.remote.write_log(jobs[0].integration_id, time_range(oldest, ports.clock))
+        entries = read_log(ports, jobs[0].integration_id, time_range(oldest, ports.clock))
     except ChargeplanError:
         # Not every token may read the log. Each job is asked then, which says so where nothing can be asked at all.
         return None

@@ -68,7 +68,7 @@ def outgoing_of(change: Change, batch_id: str, integration: IntegrationConfig, t
         lease_id=change.lease_id,
         unit_id=change.unit_id,
         code_id=change.charge_code_id,
-        account_id="",
+        account_id=change.account_id,
         batch_id=batch_id,
         transaction_batch_id=integration.transaction_batch_id,
         day=change.transaction_date,

@@ -15,6 +15,7 @@ from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import LIVE, Posting, WriteLogEntry
 from chargeplan.core.system import System
 from chargeplan.flow.jobs import system_of
+from chargeplan.flow.logs import read_log
 from chargeplan.flow.ports import Journal, Ports
 
 _RANGE = "month"  # a backup may be old, and a log of our batches is short
@@ -29,9 +30,7 @@ def note_contradictions(ports: Ports) -> None:
     since = date.fromisoformat(ports.clock.now()[:10]) - _LOG_REACHES
     denied = [each for each in ports.journal.not_posted(since) if each.batch_id]
     for integration_id in dict.fromkeys(each.integration_id for each in denied):
-        entries = [
-            each for each in ports.remote.write_log(integration_id, _RANGE) if each.status == "SUCCESS"
-        ]
+        entries = [each for each in read_log(ports, integration_id, _RANGE) if each.status == "SUCCESS"]
         for posting in denied:
             logged = any(
                 posting.batch_id in each.batch_ids and each.job_id != posting.job_id for each in entries
@@ -69,7 +68,7 @@ def refuse_logged(changes: Sequence[Change], ports: Ports) -> None:
     for integration_id in dict.fromkeys(change.integration_id for change in changes):
         planned = {change.reference for change in changes if change.integration_id == integration_id}
         system = system_of(ports.integrations, integration_id)
-        for entry in ports.remote.write_log(integration_id, _RANGE):
+        for entry in read_log(ports, integration_id, _RANGE):
             if not wrote_nothing(entry, system):
                 unrecorded += [
                     reference

@@ -70,8 +70,10 @@ class Remote(Protocol):
         """The write status of a job."""
         ...
 
-    def write_log(self, integration_id: str, time_range: str) -> Sequence[WriteLogEntry]:
-        """Entries of the write log for resident charges; ``time_range`` is ``hour``, ``day``, ``week`` or ``month``."""
+    def write_log(
+        self, integration_id: str, time_range: str, *, credits_too: bool
+    ) -> Sequence[WriteLogEntry]:
+        """Entries of the write log for charges; ``time_range`` is ``hour``, ``day``, ``week`` or ``month``."""
         ...
 
     def integration(self, integration_id: str) -> Integration:
@@ -87,9 +89,19 @@ class Snapshot(Protocol):
     """The local copy of what Propexo showed."""
 
     def refresh(
-        self, integration_id: str, window: Days, *, full: bool, fees: bool, payments: bool
+        self,
+        integration_id: str,
+        window: Days,
+        *,
+        full: bool,
+        fees: bool,
+        payments: bool,
+        codes: Sequence[str],
     ) -> ReadCost:
-        """Bring the copy up to date for charges dated within ``window``; ``fees`` and ``payments`` are read where asked."""
+        """Bring the copy up to date for charges dated within ``window``; ``fees`` and ``payments`` are read where asked.
+
+        ``codes`` are the lists of what the system's charges are for.
+        """
         ...
 
     def integration(self, integration_id: str) -> Integration:
@@ -201,6 +213,7 @@ class Journal(Protocol):
         state: State,
         *,
         job_id: str | None = None,
+        record_id: str | None = None,
         errors: Sequence[str] = (),
         references: Sequence[str] | None = None,
         reason: str | None = None,

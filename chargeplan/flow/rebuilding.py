@@ -13,6 +13,7 @@ from chargeplan.core.posting import LIVE, Posting, WriteLogEntry
 from chargeplan.core.rebuild import postings_of, proofs_of
 from chargeplan.flow.jobs import system_of
 from chargeplan.flow.logged import wrote_nothing
+from chargeplan.flow.logs import read_log
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.ports import Ports
 from chargeplan.flow.property import PropertyPlanner, PropertyTask
@@ -33,7 +34,14 @@ def found_postings(ports: Ports, project: Project, request: PlanRequest) -> Iter
     for integration_id in dict.fromkeys(plan.integration_id for plan in project.plans):
         tasks = scope.tasks(integration_id)
         read = Days(add_months(days.first, -_MONTHS_READ), days.last)
-        ports.snapshot.refresh(integration_id, read, full=False, fees=False, payments=False)
+        ports.snapshot.refresh(
+            integration_id,
+            read,
+            full=False,
+            fees=False,
+            payments=False,
+            codes=system_of(ports.integrations, integration_id).lists,
+        )
         entries = _entries(ports, integration_id)
         for task in tasks:
             yield from _of_property(ports, planner, task, read, entries)
@@ -56,6 +64,4 @@ def _of_property(
 def _entries(ports: Ports, integration_id: str) -> list[WriteLogEntry]:
     """The requests in the log that may have written something."""
     system = system_of(ports.integrations, integration_id)
-    return [
-        each for each in ports.remote.write_log(integration_id, "month") if not wrote_nothing(each, system)
-    ]
+    return [each for each in read_log(ports, integration_id, "month") if not wrote_nothing(each, system)]

@@ -44,7 +44,7 @@ def reconcile(ports: Ports) -> list[Settled]:
         lines = [each for each in postings if each.integration_id == integration_id]
         moved += _killed(ports, lines)
         days = neighbourhood(lines, ports.integrations.get(integration_id))
-        ports.snapshot.refresh(integration_id, days, full=False, fees=False, payments=False)
+        ports.snapshot.refresh(integration_id, days, full=False, fees=False, payments=False, codes=())
     moved += settle_unknown(ports)
     moved += settle_seen(ports)
     return once_each(moved)

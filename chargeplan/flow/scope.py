@@ -94,6 +94,7 @@ class Scope:
                 full=self.request.full_refresh,
                 fees=any(_reads_fees(charge) for plan in plans for charge in plan.charges),
                 payments=any(charge.late_fee for plan in plans for charge in plan.charges),
+                codes=configured.system.lists,
             )
             requests, records = cost.requests, cost.records
         integration = self.snapshot.integration(integration_id)

@@ -21,6 +21,7 @@ from chargeplan.core.posting import Posting, State, WriteLogEntry
 from chargeplan.core.settle import Settled
 from chargeplan.core.system import System
 from chargeplan.flow.jobs import Job, ended_jobs, job_outcome, system_of, time_range
+from chargeplan.flow.logs import read_log
 from chargeplan.flow.ports import Journal, Ports, Snapshot
 
 _ACTOR = "reconcile"
@@ -54,7 +55,9 @@ def settle_jobs(ports: Ports) -> list[Settled]:
     ]
     for ended in ended_jobs(jobs, ports):
         lines, state, reason = by_batch[ended.job.batch_id], ended.state, ended.reason
-        if _noted_of(ports.journal, lines, state, errors=ended.errors, reason=reason):
+        if _noted_of(
+            ports.journal, lines, state, record_id=ended.record_id, errors=ended.errors, reason=reason
+        ):
             moved += [Settled(msgspec.structs.replace(each, state=state), "queued", reason) for each in lines]
     return moved
 
@@ -65,12 +68,20 @@ def _noted_of(
     state: State,
     *,
     job_id: str | None = None,
+    record_id: str | None = None,
     errors: Sequence[str] = (),
     reason: str,
 ) -> bool:
     """Write the new state of the lines, which are of one batch; false where another run has settled one meanwhile."""
     references = [each.reference for each in lines]
-    record = partial(journal.record, job_id=job_id, errors=errors, references=references, reason=reason)
+    record = partial(
+        journal.record,
+        job_id=job_id,
+        record_id=record_id,
+        errors=errors,
+        references=references,
+        reason=reason,
+    )
     return noted(partial(record, lines[0].batch_id, state))
 
 
@@ -99,7 +110,7 @@ def settle_unknown(ports: Ports) -> list[Settled]:
     sent = {each.batch_id: each.created_at for each in ports.journal.batches()} if unknown else {}
     for integration_id, lines in by_integration.items():
         oldest = min(sent.get(each.batch_id) or each.since for each in lines)
-        entries = ports.remote.write_log(integration_id, time_range(oldest, ports.clock))
+        entries = read_log(ports, integration_id, time_range(oldest, ports.clock))
         for batch in _by_batch(lines, {"unknown"}).values():
             moved += _by_log(ports, batch, entries)
     return moved

@@ -89,7 +89,9 @@ def _ask(ports: Ports, jobs: Sequence[Job]) -> tuple[int, str]:
     for ended in _ended(jobs, ports):
         if isinstance(ended, ChargeplanError):
             return pending, ended.message
-        record = partial(ports.journal.record, errors=ended.errors, reason=ended.reason)
+        record = partial(
+            ports.journal.record, record_id=ended.record_id, errors=ended.errors, reason=ended.reason
+        )
         noted(partial(record, ended.job.batch_id, ended.state))
         pending -= 1
     return pending, ""

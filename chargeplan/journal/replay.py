@@ -58,12 +58,15 @@ def _intended(event: Event, facts: Row) -> Iterator[Effect]:
 
 
 def _inserted(_: Event, facts: Row) -> Iterator[Effect]:
-    yield Insert("postings", [{**row, "live": _live(row["state"])} for row in facts["postings"]])
+    yield Insert(
+        "postings", [{**schema.ADDED, **row, "live": _live(row["state"])} for row in facts["postings"]]
+    )
 
 
 def _recorded(event: Event, facts: Row) -> Iterator[Effect]:
     job = {} if facts["job_id"] is None else {"job_id": facts["job_id"]}
-    yield Update("postings", facts["ids"], {**_moved(event, facts), **job})
+    record = {"record_id": facts["record_id"]} if facts.get("record_id") else {}
+    yield Update("postings", facts["ids"], {**_moved(event, facts), **job, **record})
     yield Update("batches", [facts["batch_id"]], {"errors": canonical(facts["batch_errors"]), **job})
 
 

@@ -19,12 +19,13 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    inspect,
     text,
 )
 
 from chargeplan.core.posting import LIVE
 
-VERSION: Final = 3
+VERSION: Final = 4
 FORMAT: Final = "chargeplan-journal"
 APPLICATION_ID: Final = 0x43504A31  # "CPJ1", in the header of the SQLite file: tells our files from others'
 
@@ -117,6 +118,10 @@ postings: Final = Table(
     Column("charge_id", Text),
     Column("since", Text, nullable=False),
     Column("live", Integer, nullable=False),
+    Column("account_id", Text, nullable=False, server_default=""),
+    Column("account", Text, nullable=False, server_default=""),
+    Column("route", Text, nullable=False, server_default=""),
+    Column("record_id", Text),
     CheckConstraint(
         "live = CASE WHEN state IN ({}) THEN 1 ELSE 0 END".format(", ".join(f"'{s}'" for s in sorted(LIVE))),
         name="postings_live_follows_state",
@@ -188,5 +193,23 @@ def _decisions(connection: Connection) -> None:
     )
 
 
+ADDED: Final = {"account_id": "", "account": "", "route": ""}
+"""What postings of versions before 4 do not say, and their events neither."""
+
+
+def _accounts(connection: Connection) -> None:
+    schema = (connection.get_execution_options().get("schema_translate_map") or {}).get(None)
+    quote = connection.dialect.identifier_preparer.quote
+    table = f"{quote(schema)}.postings" if schema else "postings"
+    there = {column["name"] for column in inspect(connection).get_columns("postings", schema=schema)}
+    kinds = {**dict.fromkeys(ADDED, "TEXT NOT NULL DEFAULT ''"), "record_id": "TEXT"}
+    for column in kinds.keys() - there:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {column} {kinds[column]}")
+
+
 # From version n to n + 1, each run once, in a transaction, after a backup. Forwards only.
-MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {1: _new_indexes, 2: _decisions}
+MIGRATIONS: Final[dict[int, Callable[[Connection], None]]] = {
+    1: _new_indexes,
+    2: _decisions,
+    3: _accounts,
+}

@@ -12,6 +12,7 @@ from chargeplan.core.dates import ALWAYS
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.plan import Charge, Plan, Selector, Table, TableKey
 from chargeplan.core.suggest import closest
+from chargeplan.core.system import System
 from chargeplan.loading.charge import (
     Read,
     Surroundings,
@@ -90,7 +91,8 @@ class _PlanBuilder:
         integration = fields.required("integration", self._integration)
         properties = self._properties(integration)
         tables = fields.optional("tables", self._tables, {})
-        reads = self._charges(self._surroundings(properties, tables))
+        system = None if integration is None else integration.system
+        reads = self._charges(self._surroundings(properties, tables, system))
         moves = fields.optional(
             "moved", list_of(self._move, "a list of moves, such as `[{from: old, to: new}]`", empty=True), ()
         )
@@ -234,6 +236,7 @@ class _PlanBuilder:
         self,
         properties: dict[str, Place] | None,
         tables: dict[str, Table],
+        system: System | None,
     ) -> Surroundings:
         charges = self.fields.mapping.get("charges")
         ids = (
@@ -250,6 +253,7 @@ class _PlanBuilder:
             charge_ids=ids,
             several=properties is None or len(properties) > 1,
             personal_data=self.config.personal_data,
+            system=system,
         )
 
     def _charges(self, around: Surroundings) -> list[Read]:

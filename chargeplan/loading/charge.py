@@ -10,6 +10,7 @@ from chargeplan.core.amounts import Path
 from chargeplan.core.dates import DateExpression
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.plan import Charge, Code, Once, Override, Selector, Step, Table, Template
+from chargeplan.core.system import System
 from chargeplan.loading.amounts import amount, roster_column
 from chargeplan.loading.check import Fields, Reader, Spot, boolean, choice, list_of, slug, text
 from chargeplan.loading.files import Files
@@ -32,7 +33,7 @@ from chargeplan.loading.values import Noted
 from chargeplan.loading.who import patterns, split, where, who
 
 CHARGE_KEYS = (
-    "code", "amount", "schedule", "once", "service", "prorate", "who", "roster", "split", "steps", "mid_period",
+    "code", "account", "amount", "schedule", "once", "service", "prorate", "who", "roster", "split", "steps", "mid_period",
     "after_lease_end", "overrides", "description", "notes", "on_drift", "enabled", "late_fee",
 )  # fmt: skip
 ROSTER_FIELDS = ("file", "item", "where", "empty")
@@ -46,7 +47,7 @@ DEFAULT_NOTES = "{{ plan }}/{{ charge.id }}"
 class Surroundings(msgspec.Struct, frozen=True):
     """What a charge is read in: the plan's file, selector, tables and charges.
 
-    ``broken`` are the tables that could not be loaded. ``several`` is whether the plan has more than one property.
+    ``system`` is the integration's, where that is known. ``broken`` are the tables that could not be loaded. ``several`` is whether the plan has more than one property.
     """
 
     file: str
@@ -57,6 +58,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     charge_ids: tuple[str, ...]
     several: bool
     personal_data: bool
+    system: System | None
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -167,9 +169,29 @@ class _ChargeReader:
                 values[field] = value
         if not fields.has("code"):
             fields.missing("code", "Name the charge code, as in `code: Rent`.")
+        if (system := self.around.system) is not None:
+            self._suit(system, fields, values)
         for key, source in (("description", DEFAULT_DESCRIPTION), ("notes", DEFAULT_NOTES)):
             values.setdefault(key, compile_template(source))
         return values
+
+    def _suit(self, system: System, fields: Fields, values: dict[str, object]) -> None:
+        """What the property system wants of every charge, and what it has no place for."""
+        if system.needs_account and not fields.has("account"):
+            fields.missing(
+                "account",
+                f"{system.name} has every charge name a financial account: write its name, number or id, or put it in `defaults`.",
+            )
+        if system.notes == "none" and fields.has("notes"):
+            self.problems.warning(
+                fields.key_place("notes"),
+                f"Charges of {system.name} have no notes, so these are not sent.",
+                "Delete them.",
+            )
+            del values["notes"]
+        if system.notes != "sent":
+            # The default notes say where a line comes from, which is worth no room in a resident's description.
+            values.setdefault("notes", compile_template(""))
 
     def _readers(self, fields: Fields) -> dict[str, tuple[str, Reader[object]]]:
         """A reader for each key that a charge and an override share, with the field of `Charge` that it fills."""
@@ -179,6 +201,7 @@ class _ChargeReader:
         service = fields.optional("service", partial(service_days, noted=self.noted), None)
         return {
             "code": ("code", self._code),
+            "account": ("account", self._account),
             "amount": ("amount", partial(amount, noted=self.noted)),
             "schedule": ("schedule", partial(schedule, noted=self.noted)),
             "once": ("once", partial(once, noted=self.noted, service=service)),
@@ -209,6 +232,17 @@ class _ChargeReader:
             if (written := row.cells[path.name]) is not None and written not in places:
                 places[written] = place_of(row, path.name, self.problems)
         return Code(places, column=path.name)
+
+    def _account(self, spot: Spot) -> Code | None:
+        """A financial account by name, number or id."""
+        system = self.around.system
+        if system is not None and not system.needs_account:
+            spot.error(
+                f"Charges of {system.name} name no financial account beside `code`.", "Delete `account`."
+            )
+            return None
+        name = text(spot)
+        return None if name is None else Code({name: spot.node.place}, name=name)
 
     def _roster(self, spot: Spot) -> Table | None:
         item: str | None = None

@@ -272,7 +272,8 @@ class _Given:
         return True
 
     def observed(self, where: PropertyConfig, plans: Sequence[Plan]) -> ObservedProperty:
-        """The records as they would be read from Propexo, with the codes that the plans name."""
+        """The records as they would be read from Propexo, with the codes and accounts that the plans name."""
+        accounts = {name for plan in plans for charge in plan.charges for name in charge.accounts}
         codes = {each.charge_code_id or "" for each in self.charges} | {
             code for plan in plans for code in _codes(plan)
         }
@@ -285,6 +286,7 @@ class _Given:
             tuple(self.fees),
             tuple(self.charges),
             tuple(self.payments),
+            accounts=tuple(ChargeCode(each, where.id, each) for each in sorted(accounts)),
         )
 
     def _unit(self, spot: Spot) -> bool | None:

@@ -195,14 +195,21 @@ class Propexo:
         )
         match answer.get("write_status"):
             case "PENDING" | "SUCCESS" | "PARTIAL_SUCCESS" | "FAILURE" as status:
-                return JobStatus(status, said)
+                record_id = answer.get("created_record_id")
+                return JobStatus(
+                    status, said, record_id if isinstance(record_id, str) and record_id else None
+                )
             case other:
                 raise wire.MalformedError(
                     "write status", job_id, "write_status", f"{str(other)[:40]!r}, which is not known"
                 )
 
-    def write_log(self, integration_id: str, time_range: str) -> Sequence[WriteLogEntry]:
-        """Entries of the write log for resident charges. ``time_range`` is ``hour``, ``day``, ``week`` or ``month``.
+    def write_log(
+        self, integration_id: str, time_range: str, *, credits_too: bool = False
+    ) -> Sequence[WriteLogEntry]:
+        """Entries of the write log for charges. ``time_range`` is ``hour``, ``day``, ``week`` or ``month``.
+
+        Credits have no category in it: with ``credits_too`` writes of every kind are read.
 
         A job that is still pending is not in it (propexo-api.md, section 8): absence proves nothing.
 
@@ -211,7 +218,7 @@ class Propexo:
         """
         found: dict[str, WriteLogEntry] = {}
         offset, limits = 0, _Limits(f"{self.host}'s write log", self._monotonic)
-        while page := self._log_page(integration_id, time_range, offset):
+        while page := self._log_page(integration_id, time_range, offset, credits_too=credits_too):
             for row in page:
                 entry = self._log_entry(row)
                 if entry is not None:
@@ -240,10 +247,10 @@ class Propexo:
                 return
             limits.check([each.id for each in page], total)
 
-    def _log_page(self, integration_id: str, time_range: str, offset: int) -> list[Any]:
+    def _log_page(self, integration_id: str, time_range: str, offset: int, *, credits_too: bool) -> list[Any]:
         query: dict[str, str | int] = {
             "integration_id": integration_id,
-            "write_category": "resident_charges",
+            **({} if credits_too else {"write_category": "resident_charges"}),
             "time_range": time_range,
             "limit": _LOG_PAGE,
             "offset": offset,
@@ -266,9 +273,10 @@ class Propexo:
             job_log_id=log_id if isinstance(log_id, str) else "",
             status="SUCCESS" if status == "SUCCESS" else "FAILURE",
             batch_ids=wire.named_in(parameters, "batch_id"),
-            references=wire.named_in(parameters, "reference_number"),
+            references=wire.references_in(parameters),
             error=None if error is None else self._transport.clean(_text(error)),
             items=wire.items_in(parameters),
+            created_at=created if isinstance(created := facts.get("created_at"), str) else "",
         )
 
     def _get(

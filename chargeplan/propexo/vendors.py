@@ -26,9 +26,7 @@ _LEASE = Field("lease_id", "lease_id")
 _PROPERTY = Field("property_id", "property_id")
 _UNIT = Field("unit_id", "unit_id")
 _CODE = Field("charge_code_id", "code_id")
-# The account that `code:` names, and the one that `account:` names beside a charge code.
-_ACCOUNT = Field("financial_account_id", "code_id")
-_BESIDE = Field("financial_account_id", "account_id")
+_ACCOUNT = Field("financial_account_id", "account_id")
 _MOMENT = Field("transaction_date", "moment")
 _DAY = Field("transaction_date", "day")
 _MONTH = Field("post_month", "month", required=False)
@@ -64,7 +62,7 @@ _RESMAN = (
 )
 _RENTMANAGER = (_RESIDENT, _CODE, _MOMENT, Field("notes", "description_and_notes"))
 _PROPERTYWARE_REST = (_LEASE, _ACCOUNT, _AMOUNT, _DAY, _ABOUT, _OUR_REFERENCE)
-_YARDI = (_PROPERTY, _RESIDENT, _UNIT, _BESIDE, _CODE, _MOMENT, _AMOUNT, _MONTH, _ABOUT)
+_YARDI = (_PROPERTY, _RESIDENT, _UNIT, _ACCOUNT, _CODE, _MOMENT, _AMOUNT, _MONTH, _ABOUT)
 
 _TABLE = (
     _postable(
@@ -108,7 +106,7 @@ _TABLE = (
     ),
     _postable(
         name="YARDI_REST",
-        single=_single("yardi_rest", _RESIDENT, _PROPERTY, _UNIT, _CODE, _BESIDE, _DAY, _AMOUNT, _ABOUT),
+        single=_single("yardi_rest", _RESIDENT, _PROPERTY, _UNIT, _CODE, _ACCOUNT, _DAY, _AMOUNT, _ABOUT),
         needs_account=True,
         reference_in="description",
         has_reference_field=False,

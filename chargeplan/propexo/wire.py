@@ -15,9 +15,11 @@ import msgspec
 
 from chargeplan.core import observed
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.key import is_reference
 from chargeplan.core.money import MAX_CENTS
 from chargeplan.core.posting import SentItem
 from chargeplan.core.system import Route, Source, both, with_reference
+from chargeplan.propexo.vendors import VENDORS
 
 Row = Mapping[str, Any]
 # Parameters of the write log that are nested deeper are nobody's request.
@@ -204,10 +206,25 @@ def record(kind: str, row: object) -> Record:
     reader = _Reader(kind, row)
     value = read(reader)
     links = tuple(_links(reader)) if kind == "residents" else ()
-    owner = value.id if isinstance(value, observed.Property) else reader.needed("property_id")
     return Record(
-        value.id, reader.text("integration_id") or "", owner, reader.text("updated_at") or "", value, links
+        value.id,
+        reader.text("integration_id") or "",
+        _owner(reader, value),
+        reader.text("updated_at") or "",
+        value,
+        links,
     )
+
+
+def _owner(reader: _Reader, value: Value) -> str:
+    """The property that a row is of; accounts may be every property's."""
+    match value:
+        case observed.Property():
+            return value.id
+        case observed.ChargeCode():
+            return value.property_id
+        case _:
+            return reader.needed("property_id")
 
 
 def integration(row: object) -> observed.Integration:
@@ -278,6 +295,12 @@ def named_in(parameters: object, key: str) -> frozenset[str]:
     return frozenset(_named(parameters, key, 0))
 
 
+def references_in(parameters: object) -> frozenset[str]:
+    """Our references, in whatever text of the parameters they stand."""
+    text = parameters if isinstance(parameters, str) else msgspec.json.encode(parameters).decode()
+    return frozenset(each for each in REFERENCE.findall(text) if is_reference(each))
+
+
 def _named(found: object, key: str, depth: int) -> Iterator[str]:
     if depth > _DEEPEST:
         return
@@ -340,7 +363,7 @@ def _item(item: dict[str, Any], reference: str, batch_id: str) -> SentItem:
         batch_id=batch_id,
         resident_id=text("resident_id"),
         lease_id=text("lease_id"),
-        charge_code_id=text("charge_code_id"),
+        charge_code_id=text("charge_code_id") or text("financial_account_id"),
         amount=amount if isinstance(amount, int) and not isinstance(amount, bool) else None,
         transaction_date=day,
         description=text("description"),
@@ -437,7 +460,21 @@ def _resident(reader: _Reader) -> observed.Resident:
 
 
 def _charge_code(reader: _Reader) -> observed.ChargeCode:
-    return observed.ChargeCode(reader.needed("id"), reader.needed("property_id"), reader.text("name"))
+    return observed.ChargeCode(
+        id=reader.needed("id"),
+        property_id=reader.needed("property_id"),
+        name=reader.text("name"),
+        credits=reader.text("credit_gl_account"),
+    )
+
+
+def _account(reader: _Reader) -> observed.ChargeCode:
+    return observed.ChargeCode(
+        id=reader.needed("id"),
+        property_id=reader.text("property_id") or "",
+        name=reader.text("name"),
+        number=reader.text("account_number"),
+    )
 
 
 def _fee(reader: _Reader) -> observed.Fee:
@@ -452,14 +489,16 @@ def _fee(reader: _Reader) -> observed.Fee:
 
 
 def _charge(reader: _Reader) -> observed.SyncedCharge:
+    reference, description = _told(reader.link("reference_number"), reader.text("description"))
+    by_account = reader.text("integration_vendor") in _BY_ACCOUNT
     return observed.SyncedCharge(
         id=reader.needed("id"),
         resident_id=reader.link("resident_id"),
-        charge_code_id=reader.link("charge_code_id"),
+        charge_code_id=reader.link("financial_account_id" if by_account else "charge_code_id"),
         amount=reader.cents("amount_in_cents"),
         transaction_date=reader.day("transaction_date"),
-        reference=reader.link("reference_number"),
-        description=reader.text("description"),
+        reference=reference,
+        description=description,
         lease_id=reader.link("lease_id"),
         unit_id=reader.link("unit_id"),
         due_date=reader.day("due_date"),
@@ -481,9 +520,11 @@ class _ChargeRow(msgspec.Struct):
     id: str
     property_id: str
     integration_id: str | None = None
+    integration_vendor: str | None = None
     updated_at: str | None = None
     resident_id: str | None = None
     charge_code_id: str | None = None
+    financial_account_id: str | None = None
     amount_in_cents: int | None = None
     transaction_date: str | None = None
     reference_number: str | None = None
@@ -506,14 +547,16 @@ def _charge_record(row: object) -> Record | None:
         return None
     if not found.id or not found.property_id or not all(map(_is_usual, _amounts(found))):
         return None
+    reference, description = _told(found.reference_number or None, found.description)
+    by_account = found.integration_vendor in _BY_ACCOUNT
     value = observed.SyncedCharge(
         found.id,
         found.resident_id or None,
-        found.charge_code_id or None,
+        (found.financial_account_id if by_account else found.charge_code_id) or None,
         found.amount_in_cents,
         transaction_date,
-        found.reference_number or None,
-        found.description,
+        reference,
+        description,
         found.lease_id or None,
         found.unit_id or None,
         due_date,
@@ -537,6 +580,21 @@ def _amounts(row: _ChargeRow) -> Iterator[int | None]:
 
 def _is_usual(cents: int | None) -> bool:
     return cents is None or abs(cents) <= MAX_CENTS
+
+
+_BY_ACCOUNT = frozenset(name for name, system in VENDORS.items() if system.code == "account")
+
+
+def _told(field: str | None, description: str | None) -> tuple[str | None, str | None]:
+    """Our reference, from its field or else from the end of the description, and the description without it."""
+    if not description or "CP" not in description:
+        return field, description
+    matches = list(REFERENCE.finditer(description))
+    if not matches:
+        return field, description
+    last = matches[-1]
+    rest = f"{description[: last.start()]}{description[last.end() :]}".strip()
+    return field if is_reference(field) else last[0], rest
 
 
 def _day(text: str | None) -> date | None:
@@ -563,6 +621,7 @@ _KINDS: dict[str, Callable[[_Reader], Value]] = {
     "leases": _lease,
     "residents": _resident,
     "charge-codes": _charge_code,
+    "financial-accounts": _account,
     "fees": _fee,
     "resident-charges": _charge,
     "resident-payments": _payment,

@@ -158,6 +158,9 @@ def change_entry(change: Change) -> Document:
         "synced": _synced(change.synced),
         "unit_id": change.unit_id,
         "item": change.item,
+        "financial_account_id": change.account_id or None,
+        "account": change.account or None,
+        "route": change.route,
     }
     if change.override:
         entry["override"] = {"reason": change.override.reason, "line": change.override.line}
@@ -303,6 +306,9 @@ def posting_entry(posting: Posting, action: str) -> Document:
         else None,
         "unit_id": posting.unit_id,
         "item": posting.item,
+        "financial_account_id": posting.account_id or None,
+        "account": posting.account or None,
+        "route": posting.route or None,
         "state": posting.state,
         "batch_id": posting.batch_id,
         "job_id": posting.job_id,

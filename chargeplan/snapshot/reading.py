@@ -12,6 +12,8 @@ from chargeplan.core.dates import ONE_DAY, Days, moment
 
 CHARGES = "resident-charges"
 PAYMENTS = "resident-payments"
+ACCOUNTS = "financial-accounts"
+"""A long list that nearly never changes: one row for each account and property. It is read once a week."""
 RARE = frozenset({"properties", "units", "charge-codes", "fees"})
 """Lists that seldom change: without a filter for changes they are read once a day."""
 FULL_AGE = timedelta(days=7)
@@ -65,6 +67,8 @@ def undated(kind: str, progress: Progress, now: datetime, *, full: bool) -> Read
     since = _since(progress)
     if full or progress.read_at is None:
         return Read("whole")
+    if kind == ACCOUNTS and now - progress.read_at < FULL_AGE:
+        return None
     if progress.knows_changed and since is not None:
         return Read("changed", since)
     if kind in RARE and now - progress.read_at < _RARE_AGE:
@@ -110,9 +114,14 @@ def earlier(one: str | None, other: str | None) -> str | None:
     return one if here <= there else other
 
 
-def is_due(progress: Progress, now: datetime) -> bool:
-    """Whether a list is to be read whole again: what no filter shows must not stay wrong for ever."""
+def is_due(kind: str, progress: Progress, now: datetime) -> bool:
+    """Whether a list is to be read whole again: what no filter shows must not stay wrong for ever.
+
+    Accounts are not: Propexo never deletes a row, so that those which changed tell all.
+    """
     whole_at = progress.whole_at
+    if kind == ACCOUNTS and whole_at is not None:
+        return False
     return whole_at is None or now - whole_at > FULL_AGE or whole_at > now
 
 

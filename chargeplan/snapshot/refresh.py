@@ -15,7 +15,7 @@ from chargeplan.core.errors import ChargeplanError
 from chargeplan.snapshot import reading, staging
 from chargeplan.snapshot.reading import CHARGES, PAYMENTS, Progress, Read
 
-_ALWAYS = ("properties", "units", "leases", "residents", "charge-codes")
+_ALWAYS = ("properties", "units", "leases", "residents")
 
 
 class Rows(Protocol):
@@ -53,14 +53,14 @@ class Refresh:
         self._full = False
         self._integration: observed.Integration | None = None
 
-    def read(self, window: Days, *, full: bool, fees: bool, payments: bool) -> None:
-        """Read what is missing or may have changed, aside."""
+    def read(self, window: Days, *, full: bool, fees: bool, payments: bool, codes: Sequence[str]) -> None:
+        """Read what is missing or may have changed, aside; ``codes`` are the lists of what charges are for."""
         staging.clear(self._connection)
         # First: rows read after it are at least as new as the sync that it tells of.
         self._integration = self._source.integration(self._id)
         self._full = full
         self._ask_anew()
-        for kind in (*_ALWAYS, *(("fees",) if fees else ())):
+        for kind in (*_ALWAYS, *codes, *(("fees",) if fees else ())):
             self._read_undated(kind)
         for kind in (CHARGES, *((PAYMENTS,) if payments else ())):
             self._read_dated(kind, window)
@@ -207,7 +207,7 @@ class Refresh:
         )
 
     def _is_full(self, kind: str) -> bool:
-        return self._full or reading.is_due(self._at(kind), self._now)
+        return self._full or reading.is_due(kind, self._at(kind), self._now)
 
     def _at(self, kind: str) -> Progress:
         return self._progress.get(kind, Progress())

@@ -82,6 +82,7 @@ class SqliteSnapshot:
         full: bool = False,
         fees: bool = False,
         payments: bool = False,
+        codes: Sequence[str] = ("charge-codes",),
     ) -> observed.ReadCost:
         """Bring the copy up to date for charges dated within ``window``: wholly, or not at all.
 
@@ -92,12 +93,16 @@ class SqliteSnapshot:
         requests, records = source.requests, source.records
         with self._lock:
             try:
-                self._refresh(source, integration_id, window, full=full, fees=fees, payments=payments)
+                self._refresh(
+                    source, integration_id, window, full=full, fees=fees, payments=payments, codes=codes
+                )
             except sqlite3.OperationalError as error:
                 raise self._broken(error) from error
             except sqlite3.DatabaseError:
                 self._rebuild()
-                self._refresh(source, integration_id, window, full=True, fees=fees, payments=payments)
+                self._refresh(
+                    source, integration_id, window, full=True, fees=fees, payments=payments, codes=codes
+                )
         return observed.ReadCost(source.requests - requests, source.records - records)
 
     def integration(self, integration_id: str) -> observed.Integration:
@@ -151,7 +156,9 @@ class SqliteSnapshot:
                 units=tuple(parts.units),
                 leases=tuple(self._with_people(property_id, parts.leases)),
                 residents=tuple(parts.residents),
-                charge_codes=tuple(parts.charge_codes),
+                # Where charges have no code, a plan's `code:` names an account.
+                charge_codes=tuple(parts.charge_codes or parts.accounts),
+                accounts=tuple(parts.accounts),
                 fees=tuple(parts.fees),
                 payments=tuple(self._payments(property_id, window)),
                 last_completed_sync=syncs[0],
@@ -214,14 +221,22 @@ class SqliteSnapshot:
         return [reference for (reference,) in rows if is_reference(reference)]
 
     def _refresh(
-        self, source: Source, integration_id: str, window: Days, *, full: bool, fees: bool, payments: bool
+        self,
+        source: Source,
+        integration_id: str,
+        window: Days,
+        *,
+        full: bool,
+        fees: bool,
+        payments: bool,
+        codes: Sequence[str],
     ) -> None:
         try:
             run = Refresh(self._connection, source, integration_id, self._now())
         except msgspec.MsgspecError as error:
             raise sqlite3.DatabaseError(str(error)) from error
         try:
-            run.read(window, full=full, fees=fees, payments=payments)
+            run.read(window, full=full, fees=fees, payments=payments, codes=codes)
             run.write()
         finally:
             staging.clear(self._connection)
@@ -239,7 +254,7 @@ class SqliteSnapshot:
     def _parts(self, integration_id: str, property_id: str) -> _Parts:
         parts = _Parts()
         rows = self._rows(
-            "SELECT kind, body FROM record WHERE property_id = ? AND integration_id = ? ORDER BY id",
+            "SELECT kind, body FROM record WHERE property_id IN (?, '') AND integration_id = ? ORDER BY id",
             (property_id, integration_id),
         )
         for kind, body in rows:
@@ -254,6 +269,8 @@ class SqliteSnapshot:
                     parts.residents.append(_RESIDENT.decode(body))
                 case "charge-codes":
                     parts.charge_codes.append(_CODE.decode(body))
+                case "financial-accounts":
+                    parts.accounts.append(_CODE.decode(body))
                 case "fees":
                     parts.fees.append(_FEE.decode(body))
         return parts
@@ -310,6 +327,7 @@ class _Parts:
         self.leases: list[observed.Lease] = []
         self.residents: list[observed.Resident] = []
         self.charge_codes: list[observed.ChargeCode] = []
+        self.accounts: list[observed.ChargeCode] = []
         self.fees: list[observed.Fee] = []
 
 

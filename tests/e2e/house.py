@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from chargeplan.cli.main import run as run_here
+from chargeplan.propexo.wire import REFERENCE
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2027, 8, 2)
@@ -185,9 +186,14 @@ class House:
 
     def duplicates(self) -> list[str]:
         """Lines on the books more than once, told by whom, what, when and how much, not by our reference alone."""
-        by_reference = Counter(each.reference_number for each in self.ours())
+        by_reference = Counter(reference_of(each) for each in self.ours())
         by_content = Counter(
-            (each.resident_id, each.charge_code_id, each.transaction_date, each.amount_in_cents)
+            (
+                each.resident_id,
+                each.charge_code_id or each.financial_account_id,
+                each.transaction_date,
+                each.amount_in_cents,
+            )
             for each in self.ours()
         )
         return [str(key) for found in (by_reference, by_content) for key, count in found.items() if count > 1]
@@ -208,7 +214,7 @@ class House:
 
     def lost(self, wanted) -> set[str]:
         """Planned lines that are neither on the books nor named by `status`."""
-        return set(wanted) - {each.reference_number for each in self.ours()} - self.named()
+        return set(wanted) - {reference_of(each) for each in self.ours()} - self.named()
 
     def settle(self, rounds: int = 4) -> str:
         """Reconcile, approve, sync, plan and apply until nothing moves any more; the plan's last line."""
@@ -226,6 +232,12 @@ class House:
                 applied = self.apply()
                 assert applied.code in (0, 3, 4), applied
         return last
+
+
+def reference_of(entry) -> str | None:
+    """Our reference on a charge in the system's books: in its field, else at the end of its text."""
+    found = REFERENCE.findall(entry.description or entry.notes or "")
+    return entry.reference_number or (found[-1] if found else None)
 
 
 def finish(started: subprocess.Popen, timeout: float = 40) -> Result:

@@ -11,7 +11,7 @@ version: 1
 environments: {sandbox: {api: embedded}}
 integrations:
   main: {id: integration-1, vendor: RESMAN}
-  other: {id: integration-2, vendor: YARDI}
+  other: {id: integration-2, vendor: ENTRATA}
 properties:
   oak: {id: p1, integration: main}
   elsewhere: {id: p2, integration: other}

@@ -28,7 +28,7 @@ YARDI_ITEM = {
     "transaction_date": NOON, "amount_in_cents": 2500, "post_month": "2026-12-01", "description": TEXT,
 }  # fmt: skip
 PROPERTYWARE_ITEM = {
-    "lease_id": "l1", "financial_account_id": "c1", "amount_in_cents": 2500, "transaction_date": "2026-12-15",
+    "lease_id": "l1", "financial_account_id": "a1", "amount_in_cents": 2500, "transaction_date": "2026-12-15",
     "description": "Pet rent", "reference_number": REFERENCE,
 }  # fmt: skip
 RENTMANAGER_ITEM = {
@@ -71,28 +71,28 @@ BODIES = {
     "BUILDIUM": (
         "/v1/resident-charges/buildium/",
         {
-            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "c1", "transaction_date": NOON,
+            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "a1", "transaction_date": NOON,
             "description": "Pet rent", "amount_in_cents": 2500, "reference_number": REFERENCE,
         },
     ),
     "APPFOLIO": (
         "/v1/resident-charges/appfolio/",
         {
-            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "c1", "transaction_date": "2026-12-15",
+            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "a1", "transaction_date": "2026-12-15",
             "description": TEXT, "amount_in_cents": 2500,
         },
     ),
     "RENTVINE": (
         "/v1/resident-charges/rentvine/",
         {
-            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "c1", "transaction_date": NOON,
+            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "a1", "transaction_date": NOON,
             "description": TEXT, "amount_in_cents": 2500,
         },
     ),
     "PROPERTYWARE": (
         "/v1/resident-charges/propertyware/",
         {
-            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "c1", "transaction_date": NOON,
+            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "a1", "transaction_date": NOON,
             "description": "Pet rent", "amount_in_cents": 2500, "reference_number": REFERENCE,
         },
     ),
@@ -109,7 +109,7 @@ CREDITS = {
     "RENTVINE": (
         "/v1/resident-credits/rentvine/",
         {
-            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "c1", "amount_in_cents": 2500,
+            "integration_id": "i1", "lease_id": "l1", "financial_account_id": "a1", "amount_in_cents": 2500,
             "transaction_date": "2026-12-15", "description": TEXT,
         },
     ),

@@ -92,7 +92,8 @@ def test_a_change() -> None:
         "transaction_date": "2027-08-01", "amount_in_cents": 3500,
         "description": "Pet Rent August 2027", "notes": "oak-street/pet-rent",
         "source": {"file": "plans/oak-street.yaml", "line": 14}, "synced": None,
-        "unit_id": "unit-2", "item": "12", "override": {"reason": "agreed with the owner", "line": 21},
+        "unit_id": "unit-2", "item": "12", "financial_account_id": None, "account": None, "route": None,
+        "override": {"reason": "agreed with the owner", "line": 21},
     }.items())  # fmt: skip
     drift = next(each for each in document["changes"] if each["action"] == "drift")
     assert drift["synced"] == {"id": "chg-1", "amount_in_cents": 120000, "transaction_date": "2027-08-01"}

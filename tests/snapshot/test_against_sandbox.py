@@ -77,7 +77,7 @@ def test_a_charge_goes_out_and_comes_back(world):
     assert after.previous_sync == before.last_completed_sync
     assert all(each.last_seen == after.last_completed_sync for each in after.charges)
 
-    box.delete(reference_number=REFERENCE)
+    box.office.void(reference_number=REFERENCE)
     box.sync()
     copy.refresh(INTEGRATION_ID, WINDOW)
     gone = copy.property(INTEGRATION_ID, OAK_STREET_ID, WINDOW)
@@ -93,7 +93,7 @@ def test_a_charge_that_came_and_went_between_two_looks_is_not_there(world):
     box.approve()
     box.clock.advance(12 * 3600)
     box.sync()
-    box.delete(reference_number=REFERENCE)
+    box.office.void(reference_number=REFERENCE)
     box.clock.advance(12 * 3600)
     box.sync()
     copy.refresh(INTEGRATION_ID, WINDOW)
