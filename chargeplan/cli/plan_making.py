@@ -33,6 +33,7 @@ class PlanWords(msgspec.Struct, frozen=True):
     charges: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
     shard: str | None = None
+    missed: bool = False
     full_refresh: bool = False
     offline: bool = False
 
@@ -80,6 +81,9 @@ _PLAN_OPTIONS = [
         metavar="I/N",
         help="Only the I-th of N parts of all properties, for N runners side by side: each property is in exactly one.",
     ),
+    click.option(
+        "--missed", is_flag=True, help="Post what was missed in months billed before, as `missed: post` does."
+    ),
     click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again."),
     click.option("--offline", is_flag=True, help="Use the last snapshot; no request."),
 ]
@@ -108,6 +112,7 @@ def request_of(
         tuple(allowed),
         shard=_shard(words.shard),
         listing_all=listing_all,
+        posting_missed=words.missed,
         days_from_clock=days_from_clock(clock.today(config.timezone), as_of, window, config.lead_days),
         accounting=accounting,
     )
@@ -132,6 +137,7 @@ def origin_of(world: wiring.World, project: Project, request: PlanRequest, plann
             request.charges,
             request.properties,
             msgspec.UNSET if request.shard is None else str(request.shard),
+            True if request.posting_missed else msgspec.UNSET,
         ),
         inputs=project.digests,
         properties=planned.properties,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chargeplan.cli import wiring
 from chargeplan.core.approval import Approval, Evidence
-from chargeplan.core.change import Change
+from chargeplan.core.change import Change, PropertyDigest
 from chargeplan.core.config import Approver, Project
 from chargeplan.core.guard import Allowed
 from chargeplan.core.shard import read_shard
@@ -75,6 +75,11 @@ class SavedPlanFile:
         """What it posts."""
         return self._plan.change_set.to_post()
 
+    @property
+    def properties(self) -> tuple[PropertyDigest, ...]:
+        """The properties that it covers."""
+        return self._plan.header.origin.properties
+
     def request(self, allowed: tuple[Allowed, ...]) -> PlanRequest:
         """What finds its changes again."""
         header, options = self._plan.header, self._plan.header.origin.options
@@ -86,6 +91,7 @@ class SavedPlanFile:
             properties=options.properties,
             allowed=allowed,
             shard=read_shard(options.shard) if isinstance(options.shard, str) else None,
+            posting_missed=options.missed is True,
         )
 
     def refuse_stale(self, journal_id: str, *, used: bool) -> None:

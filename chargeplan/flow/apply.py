@@ -11,6 +11,7 @@ import msgspec
 from chargeplan.core.approval import Evidence
 from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Project
+from chargeplan.core.coverage import coverage
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.outcome import (
     Ending,
@@ -177,6 +178,7 @@ class _Run:
             "window": [target.request.window.first.isoformat(), target.request.window.last.isoformat()],
             "allowances": [msgspec.to_builtins(each) for each in target.request.allowed],
             "approval": self.how.approval,
+            **coverage(self.project.plans, target.properties, target.request.charges),
             **({"approvals": _signed(target.approvals)} if target.approvals else {}),
         }
 

@@ -25,7 +25,8 @@ class PlanRequest(msgspec.Struct, frozen=True):
     A plan that lists everything lists what is unchanged or skipped too. ``only`` are the ids of the properties to look at,
     where that is known beforehand (None: all that the filters leave); other than ``properties`` they need no plan.
     ``days_from_clock`` is how far its dates lie from the clock's.
-    ``accounting`` asks for the month's account too, of a plan that lists everything.
+    ``accounting`` asks for the month's account too, of a plan that lists everything; ``posting_missed`` takes every plan
+    as if it said `missed: post`.
     """
 
     as_of: date
@@ -41,6 +42,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     only: frozenset[str] | None = None
     days_from_clock: int = 0
     accounting: bool = False
+    posting_missed: bool = False
 
 
 def default_window(as_of: date, config: Config) -> Days:

@@ -154,11 +154,14 @@ class PropertyPlanner:
         )
 
     def _plans(self, task: PropertyTask) -> tuple[Plan, ...]:
-        return tuple(
+        plans = tuple(
             plan
             for plan in self.project.plans
             if plan.integration_id == task.integration.id and plan.name in task.plans
         )
+        if self.request.posting_missed:
+            return tuple(msgspec.structs.replace(plan, posts_missed=True) for plan in plans)
+        return plans
 
     def _read(self, task: PropertyTask) -> Days:
         return reading_window(self.request.window, self.lookback, self._plans(task))

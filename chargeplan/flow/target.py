@@ -9,7 +9,7 @@ import msgspec
 
 from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.approval import Evidence
-from chargeplan.core.change import Change, GuardResult
+from chargeplan.core.change import Change, GuardResult, PropertyDigest
 from chargeplan.core.config import Project
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError, GuardRefusedError, InputError
@@ -41,6 +41,11 @@ class SavedPlan(Protocol):
     @property
     def changes(self) -> tuple[Change, ...]:
         """What it posts."""
+        ...
+
+    @property
+    def properties(self) -> tuple[PropertyDigest, ...]:
+        """The properties that it covers."""
         ...
 
     def request(self, allowed: tuple[Allowed, ...]) -> PlanRequest:
@@ -83,6 +88,8 @@ class Reviewer(Protocol):
 class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be posted: a plan's id and digest, its changes, and the request that finds them again.
 
+    ``properties`` are those that it covers.
+
     ``approvals`` are those of other people, where the configuration asks for them. ``unknown`` are the lines that a plan made
     just now does not post because their outcome is not known.
     """
@@ -91,6 +98,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     changes: tuple[Change, ...]
     request: PlanRequest
+    properties: tuple[PropertyDigest, ...] = ()
     unknown: tuple[Change, ...] = ()
     approvals: tuple[Evidence, ...] = ()
     is_saved: bool = False
@@ -112,6 +120,7 @@ def saved_target(ports: Ports, project: Project, saved: SavedPlan, allowed: tupl
         digest=saved.digest,
         changes=saved.changes,
         request=saved.request(allowed),
+        properties=saved.properties,
         # What was used before was approved before; nobody has to approve again that a stopped run goes on.
         approvals=() if used else saved.approvals(),
         is_saved=True,
@@ -144,6 +153,7 @@ def new_target(
         digest=reviewer.approve(planned) if changes else "",
         changes=changes,
         request=request,
+        properties=planned.properties,
         unknown=tuple(change for change in change_set.changes if change.action == "unknown"),
     )
 

@@ -16,13 +16,17 @@ FORMAT_VERSION: Final = "1.0"
 
 
 class PlanOptions(msgspec.Struct, frozen=True):
-    """The filters that the plan was made with; empty: everything. ``shard`` is written ``I/N``."""
+    """The filters that the plan was made with; empty: everything.
+
+    ``shard`` is written ``I/N``; ``missed`` is true where missed lines were to be posted.
+    """
 
     plans: tuple[str, ...] = ()
     charges: tuple[str, ...] = ()
     properties: tuple[str, ...] = ()
     # Unset, not empty: a plan without shards keeps the digest that it had before there were any.
     shard: str | msgspec.UnsetType = msgspec.UNSET
+    missed: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Allowance(msgspec.Struct, frozen=True):
