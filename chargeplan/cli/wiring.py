@@ -124,14 +124,27 @@ def project(options: Common) -> tuple[Project, tuple[Diagnostic, ...]]:
         InputError: with every problem of every file.
     """
     loaded: Loaded = load_project(find_config(options), vendor)
+    return _good(loaded, "The plans have"), loaded.diagnostics
+
+
+def project_of(config: Path, complaint: str) -> Project:
+    """The project of another configuration; where it has errors, the ``complaint`` begins their sentence.
+
+    Raises:
+        InputError: with every problem of every file.
+    """
+    return _good(load_project(config, vendor), complaint)
+
+
+def _good(loaded: Loaded, complaint: str) -> Project:
     if loaded.project is None:
         count = sum(each.is_error for each in loaded.diagnostics)
         raise InputError(
-            f"The plans have {count} error{'s' if count != 1 else ''}.",
+            f"{complaint} {count} error{'s' if count != 1 else ''}.",
             loaded.diagnostics,
             hint="Correct them; nothing was sent.",
         )
-    return loaded.project, loaded.diagnostics
+    return loaded.project
 
 
 def environment(options: Common, config: Config) -> Environment:

@@ -31,6 +31,8 @@ ACTIONS: tuple[Action, ...] = (
     "unchanged",
 )
 POSTED_BY_APPLY: frozenset[str] = frozenset({"create", "correct"})
+BILLED: frozenset[str] = POSTED_BY_APPLY | {"in_flight", "unknown", "unchanged"}
+"""What is, or may be, on a ledger, or will be: its amount counts."""
 
 
 class Synced(msgspec.Struct, frozen=True):
@@ -86,6 +88,11 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     account_id: str = ""
     account: str = ""
     route: RouteName | None = None
+
+    @property
+    def billed(self) -> int:
+        """The cents that are, or will be, on the ledgers: its own where it is billed, and what stands there already."""
+        return self.stands + ((self.amount or 0) if self.action in BILLED else 0)
 
 
 class Total(msgspec.Struct, frozen=True, gc=False):

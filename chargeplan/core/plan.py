@@ -273,6 +273,11 @@ class LateFee(msgspec.Struct, frozen=True):
 # --- charges and plans -------------------------------------------------------------------------------------------
 
 
+def title_of(charge_id: str) -> str:
+    """The id of a charge as a text names it."""
+    return charge_id.replace("-", " ").title()
+
+
 class Charge(msgspec.Struct, frozen=True):
     """One named rule of a plan, with the plan's defaults filled in.
 
@@ -307,7 +312,7 @@ class Charge(msgspec.Struct, frozen=True):
     @property
     def title(self) -> str:
         """The id with blanks for hyphens and capital initials (plan-language.md, *Templates*)."""
-        return self.id.replace("-", " ").title()
+        return title_of(self.id)
 
     @property
     def codes(self) -> dict[str, Place]:

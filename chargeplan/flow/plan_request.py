@@ -27,6 +27,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     ``days_from_clock`` is how far its dates lie from the clock's.
     ``accounting`` asks for the month's account too, of a plan that lists everything; ``posting_missed`` takes every plan
     as if it said `missed: post`.
+    ``reads_through`` is where the reading for a long window ends (None: with it): nobody has entered what comes later.
     """
 
     as_of: date
@@ -43,6 +44,12 @@ class PlanRequest(msgspec.Struct, frozen=True):
     days_from_clock: int = 0
     accounting: bool = False
     posting_missed: bool = False
+    reads_through: date | None = None
+
+    @property
+    def read_window(self) -> Days:
+        """The dates for which the ledgers are read."""
+        return Days(self.window.first, min(self.window.last, self.reads_through or self.window.last))
 
 
 def default_window(as_of: date, config: Config) -> Days:

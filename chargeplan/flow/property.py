@@ -164,7 +164,7 @@ class PropertyPlanner:
         return plans
 
     def _read(self, task: PropertyTask) -> Days:
-        return reading_window(self.request.window, self.lookback, self._plans(task))
+        return reading_window(self.request.read_window, self.lookback, self._plans(task))
 
     def _values(self, task: PropertyTask, read: Days) -> PropertyValues:
         observed = self.snapshot.property(task.integration.id, task.property.id, read)

@@ -49,11 +49,16 @@ class Scope:
                         code=f"unknown_{what}",
                     )
 
+    def read(self, integration_id: str) -> list[Plan]:
+        """Bring an integration up to date; returns the plans that it is read for."""
+        plans = [plan for plan in self.project.plans if plan.integration_id == integration_id]
+        self._observe(self.project.config.integration_of(integration_id), plans)
+        return plans
+
     def tasks(self, integration_id: str) -> list[PropertyTask]:
         """What there is to plan of an integration, which is brought up to date first."""
-        plans = [plan for plan in self.project.plans if plan.integration_id == integration_id]
+        plans = self.read(integration_id)
         integration = self.project.config.integration_of(integration_id)
-        self._observe(integration, plans)
         listed = self.snapshot.properties(integration_id)
         chosen = {plan.name: self._properties_of(plan, listed) for plan in plans}
         covered = [
@@ -66,15 +71,18 @@ class Scope:
 
     def check_found(self) -> None:
         """A property that no plan covers is a mistake, once all integrations were looked at."""
-        for name in self.request.properties:
-            if name not in self._matched_properties:
-                known = sorted({*self.project.config.properties, *self._known_properties})
-                raise ChargeplanError(
-                    f"No plan covers a property `{name}`.",
-                    hint=did_you_mean(name, known, otherwise="Name a property by alias, name or id")
-                    or "Name a property by alias, name or id.",
-                    code="unknown_property",
-                )
+        for name in self.not_found():
+            known = sorted({*self.project.config.properties, *self._known_properties})
+            raise ChargeplanError(
+                f"No plan covers a property `{name}`.",
+                hint=did_you_mean(name, known, otherwise="Name a property by alias, name or id")
+                or "Name a property by alias, name or id.",
+                code="unknown_property",
+            )
+
+    def not_found(self) -> list[str]:
+        """The properties asked for that no plan covers, once all integrations were looked at."""
+        return [name for name in self.request.properties if name not in self._matched_properties]
 
     def _observe(self, configured: IntegrationConfig, plans: Sequence[Plan]) -> None:
         integration_id = configured.id
@@ -85,7 +93,7 @@ class Scope:
                 code="vendor_not_postable",
             )
         requests = records = 0
-        window = self.request.window
+        window = self.request.read_window
         if not self.request.offline:
             self.progress(f"reading {integration_id}")
             cost = self.snapshot.refresh(

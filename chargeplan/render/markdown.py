@@ -19,13 +19,14 @@ from chargeplan.render.screen import allow_option, guard_value, is_needed, money
 from chargeplan.render.summary import Summary, last_line, summarize
 from chargeplan.render.words import ACTIONS, SIGNS, line_name, why, why_skipped
 
-LIMIT: Final = 60_000
+# With a diff of 20,000 before it.
+LIMIT: Final = 40_000
 # What the lines that say what was left out may take.
 _RESERVE: Final = 400
 _CUT_NOTE: Final = 60
 
 
-class _Table(msgspec.Struct, frozen=True):
+class Table(msgspec.Struct, frozen=True):
     """A folded table; its rows are written only as far as they fit."""
 
     title: str
@@ -49,7 +50,7 @@ def plan_markdown(
     room = limit - _RESERVE - len(head)
     body = ""
     for each in _details(change_set, summary):
-        section = _folded(each, room - len(body))
+        section = folded(each, room - len(body))
         if not section:
             body += "\n_More was left out: see `chargeplan show`._\n"
             break
@@ -118,30 +119,30 @@ def _totals(summary: Summary) -> list[str]:
 # --- below the fold ------------------------------------------------------------------------------------------------
 
 
-def _folded(table: _Table, room: int) -> str:
+def folded(table: Table, room: int) -> str:
     """A folded table of as many rows as fit; empty where not even one does."""
     start = f"\n<details><summary>{table.title} ({table.count:,})</summary>\n\n"
     start += f"| {' | '.join(table.heading)} |\n|{'---|' * len(table.heading)}\n"
     end = "\n</details>\n"
     left = room - len(start) - len(end) - _CUT_NOTE
     taken: list[str] = []
-    for row in table.rows:
-        left -= len(row) + 1
+    for line in table.rows:
+        left -= len(line) + 1
         if left < 0:
             break
-        taken.append(row)
+        taken.append(line)
     if not taken:
         return ""
     cut = f"\n\n_{table.count - len(taken):,} more are left out._" if len(taken) < table.count else ""
     return start + "\n".join(taken) + cut + "\n" + end
 
 
-def _details(change_set: ChangeSet, summary: Summary) -> list[_Table]:
+def _details(change_set: ChangeSet, summary: Summary) -> list[Table]:
     """The tables that have rows, what a reviewer must see first."""
     warnings = [each for each in change_set.diagnostics if not each.is_error]
     tables = [
         _held_table(change_set),
-        _Table("Warnings", ("Where", "What", "To do"), len(warnings), map(_warning, warnings)),
+        Table("Warnings", ("Where", "What", "To do"), len(warnings), map(_warning, warnings)),
         _money_table(change_set, summary),
         _line_table(change_set),
         _skip_table(summary),
@@ -149,31 +150,32 @@ def _details(change_set: ChangeSet, summary: Summary) -> list[_Table]:
     return [each for each in tables if each.count]
 
 
-def _held_table(change_set: ChangeSet) -> _Table:
+def _held_table(change_set: ChangeSet) -> Table:
     held = [change for change in change_set.changes if change.action == "hold"]
     rows = (_held(change_set, each) for each in held)
-    return _Table("Held", ("Unit", "Charge", "Date", "Amount", "Line", "Why"), len(held), rows)
+    return Table("Held", ("Unit", "Charge", "Date", "Amount", "Line", "Why"), len(held), rows)
 
 
-def _money_table(change_set: ChangeSet, summary: Summary) -> _Table:
+def _money_table(change_set: ChangeSet, summary: Summary) -> Table:
     heading = ("Property", "Code", "Lines", "To post", "Posted", "Previous period")
     money = money_rows(change_set, summary)
-    return _Table("Totals by property and charge code", heading, len(money), map(_money, money))
+    return Table("Totals by property and charge code", heading, len(money), map(_money, money))
 
 
-def _line_table(change_set: ChangeSet) -> _Table:
+def _line_table(change_set: ChangeSet) -> Table:
     listed = [change for change in change_set.changes if change.action not in {"unchanged", "hold"}]
     heading = ("", "Property", "Unit", "Charge", "Date", "Amount", "Text")
-    return _Table("Lines", heading, len(listed), (_change(change_set, each) for each in listed))
+    return Table("Lines", heading, len(listed), (_change(change_set, each) for each in listed))
 
 
-def _skip_table(summary: Summary) -> _Table:
+def _skip_table(summary: Summary) -> Table:
     skips = sorted(summary.skips.items(), key=lambda item: (-item[1], item[0]))
-    rows = (_row(reason, f"{count:,}", why_skipped(reason)) for reason, count in skips)
-    return _Table("Skipped, by reason", ("Reason", "Times", "Meaning"), len(skips), rows)
+    rows = (row(reason, f"{count:,}", why_skipped(reason)) for reason, count in skips)
+    return Table("Skipped, by reason", ("Reason", "Times", "Meaning"), len(skips), rows)
 
 
-def _row(*cells: str) -> str:
+def row(*cells: str) -> str:
+    """A row of a table, its cells escaped and short."""
     return f"| {' | '.join(escape(_short(cell)) for cell in cells)} |"
 
 
@@ -189,21 +191,21 @@ def _held(change_set: ChangeSet, change: Change) -> str:
     unit = f"{_where(change_set, change)} {change.unit_number}"
     reason = "; ".join(filter(None, (why("hold", change.reason), change.detail)))
     day = change.transaction_date.isoformat()
-    return _row(unit, f"{change.plan}/{change.charge}", day, _amount(change), line_name(change), reason)
+    return row(unit, f"{change.plan}/{change.charge}", day, _amount(change), line_name(change), reason)
 
 
 def _warning(each: Diagnostic) -> str:
-    return _row(str(each.place or ""), each.summary, each.detail)
+    return row(str(each.place or ""), each.summary, each.detail)
 
 
-def _money(row: tuple[str, str, int, int, int, int]) -> str:
-    name, code, count, *cents = row
-    return _row(name, code, f"{count:,}", *map(format_money, cents))
+def _money(money: tuple[str, str, int, int, int, int]) -> str:
+    name, code, count, *cents = money
+    return row(name, code, f"{count:,}", *map(format_money, cents))
 
 
 def _change(change_set: ChangeSet, change: Change) -> str:
     text = "; ".join(filter(None, (change.description, why(change.action, change.reason), change.detail)))
-    return _row(
+    return row(
         SIGNS[change.action],
         _where(change_set, change),
         f"{change.unit_number}/{change.item}" if change.item else change.unit_number,

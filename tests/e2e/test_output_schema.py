@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
 
 import click
@@ -15,7 +16,7 @@ from chargeplan.sandbox.faults import Fault
 from chargeplan.sandbox.server import serve
 from chargeplan.sandbox.state import Sandbox
 from tests.e2e import village
-from tests.e2e.house import AS_OF, BATCH, INTEGRATION, OAK, ROOT, House
+from tests.e2e.house import AS_OF, BATCH, INTEGRATION, OAK, ROOT, SMALL, House
 
 SCHEMA = json.loads((ROOT / "schemas" / "output.schema.json").read_text())
 PLAN_TEST = """\
@@ -81,6 +82,10 @@ def before_posting(month):
         (tests / f"{name}.yaml").write_text(PLAN_TEST.format(amount=amount))
     month.run("test", codes=(1,))
     month.run("doctor")
+    base = month.house.folder.parent / "before"
+    shutil.copytree(month.house.folder, base, ignore=shutil.ignore_patterns(".chargeplan"))
+    (base / "plans" / "oak.yaml").write_text(SMALL.replace("25.00", "20.00").replace("21[0-2]", "210"))
+    month.run("diff", str(base), "--as-of", AS_OF)
     month.run("compare", "--from", "2027-06", "--through", "2027-08", "--as-of", AS_OF, "--all")
     month.run("help", "operating")
     month.run("help")
