@@ -88,7 +88,7 @@ def properties(today):
             found[model].append((record.property_id, record.value))
     return [
         ObservedProperty(
-            each,
+            property=each,
             **{
                 field: tuple(value for place, value in found[model] if place == each.id)
                 for model, field in FIELDS.items()
@@ -109,7 +109,20 @@ def planned(loaded, today):
         ]
         first = add_months(window.first, -2)
         expanded = [
-            PlannedProperty(plan, expand(Setting(plan, integration, names, observed, today, window, first)))
+            PlannedProperty(
+                plan,
+                expand(
+                    Setting(
+                        plan=plan,
+                        integration=integration,
+                        names=names,
+                        observed=observed,
+                        as_of=today,
+                        window=window,
+                        lookback=first,
+                    )
+                ),
+            )
             for plan in here
         ]
         yield observed, compare(expanded, observed, Evidence(observed, (), integration), integration, window)
@@ -146,7 +159,13 @@ def test_late_fees_come_once_rent_is_late(examples):
     july = default_window(date(2027, 7, 31), examples.config)
     integration = next(iter(examples.config.integrations.values()))
     setting = Setting(
-        plan, integration, names_of(oak.property, "oak-street"), oak, date(2027, 8, 2), july, date(2027, 5, 1)
+        plan=plan,
+        integration=integration,
+        names=names_of(oak.property, "oak-street"),
+        observed=oak,
+        as_of=date(2027, 8, 2),
+        window=july,
+        lookback=date(2027, 5, 1),
     )
     households = expand(setting, frozenset({"late-fee"})).households
     lines = [line for each in households for bill in each.bills for line in bill.lines]
@@ -162,7 +181,15 @@ def test_shared_bills_sum_to_the_bill(examples):
                 continue
             integration = next(iter(examples.config.integrations.values()))
             window = default_window(date(2027, 8, 2), examples.config)
-            setting = Setting(plan, integration, names, observed, date(2027, 8, 2), window, window.first)
+            setting = Setting(
+                plan=plan,
+                integration=integration,
+                names=names,
+                observed=observed,
+                as_of=date(2027, 8, 2),
+                window=window,
+                lookback=window.first,
+            )
             for each in expand(setting).allocations:
                 assert each.bill == each.common_area + each.vacant + each.charged
 

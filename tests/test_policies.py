@@ -53,7 +53,7 @@ CITY_WATER = (
         "{tiers: [{through: 2000, rate: 0}, {through: 10000, rate: 0.00613}, {rate: 0.00765}], per: table.meters.used, plus: 20.00}",
     )
 )
-PETS = tuple(Resident(name, "oak-id", pets=count) for name, count in (("ann", 2), ("bob", 1)))
+PETS = tuple(Resident(id=name, property_id="oak-id", pets=count) for name, count in (("ann", 2), ("bob", 1)))
 
 
 def once(day: str) -> str:

@@ -42,7 +42,7 @@ from chargeplan.render.screen import plan_screen
 _LOCK_TIMEOUT = 30.0
 
 
-class ApplyWords(msgspec.Struct, frozen=True):
+class ApplyWords(msgspec.Struct, frozen=True, kw_only=True):
     """The options of `apply` beside those of `plan`."""
 
     auto_approve: bool

@@ -33,7 +33,7 @@ KEY_VARIABLE = "CHARGEPLAN_APPROVER_KEY"
 _LONGEST_REASON = 500
 
 
-class ApproveWords(msgspec.Struct, frozen=True):
+class ApproveWords(msgspec.Struct, frozen=True, kw_only=True):
     """The options of `approve`."""
 
     name: str | None

@@ -110,7 +110,7 @@ def _age(moment: str | None) -> str:
 def _codes(world: wiring.World, common: Common) -> Finding:
     """Whether the plans' charge codes are among those that were read last; Propexo is not asked for it."""
     today = world.clock.today(world.config.timezone)
-    request = PlanRequest(today, default_window(today, world.config), offline=True)
+    request = PlanRequest(as_of=today, window=default_window(today, world.config), offline=True)
     try:
         project, _ = wiring.project(common)
         planned = planned_of(world, project, request)

@@ -41,7 +41,7 @@ from chargeplan.render.terms import Step, all_steps
 _EVERY_CHARGE = ""
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked for: a reference, or whose line of what."""
 
     reference: str | None = None
@@ -88,7 +88,9 @@ def explain(*, common: Common, period: str | None, as_of: str | None, offline: b
         recorded = tuple(world.journal.find(asked.reference)) if asked.reference else ()
         window = read_window(period, None, None) or _month_of(recorded, project, today)
         request = _request(asked, today, window, offline=offline)
-        answering, found = _found(world, project, request, asked, recorded, warnings)
+        answering, found = _found(
+            world=world, project=project, request=request, asked=asked, recorded=recorded, warnings=warnings
+        )
         if answering.change_set.errored:
             errors = [each for each in answering.change_set.diagnostics if each.is_error]
             if not common.quiet:
@@ -130,8 +132,8 @@ def _month_of(recorded: Sequence[Posting], project: Project, today: date) -> Day
 
 def _request(asked: Asked, today: date, window: Days, *, offline: bool) -> PlanRequest:
     return PlanRequest(
-        today,
-        window,
+        as_of=today,
+        window=window,
         plans=(asked.plan,) if asked.plan else (),
         charges=(asked.charge,) if asked.charge else (),
         properties=(asked.property,) if asked.property else (),
@@ -144,6 +146,7 @@ def _found(
     world: wiring.World,
     project: Project,
     request: PlanRequest,
+    *,
     asked: Asked,
     recorded: Sequence[Posting],
     warnings: Sequence[Diagnostic],
@@ -254,7 +257,13 @@ class _Answering:
             return
         yield Told(postings=postings)
         last = postings[-1]
-        asked = Asked(None, last.plan, last.charge, last.resident_id, last.unit_number)
+        asked = Asked(
+            reference=None,
+            plan=last.plan,
+            charge=last.charge,
+            resident=last.resident_id,
+            unit=last.unit_number,
+        )
         yield from self._by_facts(asked)
 
     def _by_facts(self, asked: Asked) -> Iterator[Told]:

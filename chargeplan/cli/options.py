@@ -21,7 +21,7 @@ from chargeplan.core.errors import ChargeplanError
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Common(msgspec.Struct, frozen=True):
+class Common(msgspec.Struct, frozen=True, kw_only=True):
     """What the common options say: which configuration and environment, and how to talk."""
 
     config: str | None

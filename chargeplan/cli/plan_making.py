@@ -22,7 +22,7 @@ from chargeplan.planfile.header import Origin, PlanOptions
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class PlanWords(msgspec.Struct, frozen=True):
+class PlanWords(msgspec.Struct, frozen=True, kw_only=True):
     """The options of `plan` as a user gave them."""
 
     period: str | None = None
@@ -102,14 +102,14 @@ def request_of(
     as_of = read_date(words.as_of, "--as-of") or clock.today(config.timezone)
     window = read_window(words.period, words.first, words.through) or default_window(as_of, config)
     return PlanRequest(
-        as_of,
-        window,
-        words.plans,
-        words.charges,
-        words.properties,
-        words.full_refresh,
-        words.offline,
-        tuple(allowed),
+        as_of=as_of,
+        window=window,
+        plans=words.plans,
+        charges=words.charges,
+        properties=words.properties,
+        full_refresh=words.full_refresh,
+        offline=words.offline,
+        allowed=tuple(allowed),
         shard=_shard(words.shard),
         listing_all=listing_all,
         posting_missed=words.missed,

@@ -63,7 +63,15 @@ def plan(
         origin = origin_of(world, project, request, planned)
         header = _header(world, project.config, planned.change_set, origin)
         if html is not None:
-            _write_report(html, world, project, request, planned.change_set, header, everything=everything)
+            _write_report(
+                path=html,
+                world=world,
+                project=project,
+                request=request,
+                change_set=planned.change_set,
+                header=header,
+                everything=everything,
+            )
     change_set = planned.change_set
     if out is not None and not change_set.errored:
         write_plan(out, header, change_set)
@@ -95,10 +103,10 @@ def _write_report(
     path: Path,
     world: wiring.World,
     project: Project,
+    *,
     request: PlanRequest,
     change_set: ChangeSet,
     header: Header,
-    *,
     everything: bool,
 ) -> None:
     from chargeplan.cli.explaining import arithmetic  # noqa: PLC0415 - only where it is used

@@ -235,7 +235,7 @@ def journal_rebuild(*, common: Common, as_of: str | None) -> int:
     with wiring.journal_of(project.config, wiring.environment(common, project.config), create=True):
         pass
     with wiring.world(common, project.config, today=today) as world:
-        request = PlanRequest(today, default_window(today, project.config))
+        request = PlanRequest(as_of=today, window=default_window(today, project.config))
         postings = list(found_postings(world, project, request))
         count = world.journal.rebuild(postings, reason="journal rebuild")
     return _say(

@@ -41,7 +41,9 @@ def status(*, common: Common, as_of: str | None, everything: bool, brief: bool) 
     with wiring.world(common, config, today=today) as world:
         lists = msgspec.structs.asdict(open_now(world, today))
         gone = removed(world)
-        waits = _waiting(common, world, PlanRequest(today, default_window(today, config), offline=True))
+        waits = _waiting(
+            common, world, PlanRequest(as_of=today, window=default_window(today, config), offline=True)
+        )
     for problem in gone.unread:
         common.say(f"What was removed upstream is not known. {problem}")
     lists["removed_upstream"] = gone.postings
@@ -86,7 +88,7 @@ def reconcile(*, common: Common, as_of: str | None) -> int:
     with wiring.world(common, config, today=today) as world:
         world.connect()
         moved = settle_by_evidence(world)
-        waits = _waiting(common, world, PlanRequest(today, default_window(today, config)))
+        waits = _waiting(common, world, PlanRequest(as_of=today, window=default_window(today, config)))
         lists = {
             **msgspec.structs.asdict(open_now(world, today)),
             "removed_upstream": removed(world).postings,

@@ -101,7 +101,7 @@ def _integration(test: PlanTest, plan: Plan) -> IntegrationConfig:
     """The plan's integration; one that the configuration does not describe is an ordinary one."""
     found = test.config.integration(plan.integration_id)
     return found or IntegrationConfig(
-        plan.integration_id, plan.integration_id, plan.place, vendor(DEFAULT_VENDOR)
+        alias=plan.integration_id, id=plan.integration_id, place=plan.place, system=vendor(DEFAULT_VENDOR)
     )
 
 
@@ -131,7 +131,10 @@ def _skips(test: PlanTest, found: Comparison) -> list[Difference]:
     pairs = _paired([each.values for each in test.skips], facts)
     return [
         Difference(
-            "skip", each.place, each.values, _instead(each.values, facts, ("charge", "unit", "resident"))
+            kind="skip",
+            place=each.place,
+            expected=each.values,
+            got=_instead(each.values, facts, ("charge", "unit", "resident")),
         )
         for i, each in enumerate(test.skips)
         if i not in pairs
@@ -149,7 +152,14 @@ def _with_reason(each: Difference, found: Comparison) -> Difference:
         asked = {key: each.expected[key] for key in ("charge", "unit", "resident") if key in each.expected}
         hit = next((values for values in facts if len(asked) > 1 and _fits(asked, values)), None)
         if hit is not None:
-            return Difference(each.kind, each.place, each.expected, None, became, str(hit.get("reason", "")))
+            return Difference(
+                kind=each.kind,
+                place=each.place,
+                expected=each.expected,
+                got=None,
+                became=became,
+                reason=str(hit.get("reason", "")),
+            )
     return each
 
 
@@ -166,13 +176,20 @@ def _differences(
             continue
         alike = max(left, key=lambda j: _likeness(each.values, facts[j]), default=None)
         if alike is None or _likeness(each.values, facts[alike]) < 0:
-            found.append(Difference(kind, each.place, each.values, None))
+            found.append(Difference(kind=kind, place=each.place, expected=each.values, got=None))
             continue
         left.remove(alike)
-        found.append(Difference(kind, each.place, each.values, _shown(facts[alike], each.values)))
+        found.append(
+            Difference(
+                kind=kind, place=each.place, expected=each.values, got=_shown(facts[alike], each.values)
+            )
+        )
     shown = [key for key in _SHOWN if key != "plan" or len(test.plans) > 1]
     shown += ["reason"] if kind == "hold" else []
-    return found + [Difference(kind, changes[j].place, None, _shown(facts[j], shown)) for j in left]
+    return found + [
+        Difference(kind=kind, place=changes[j].place, expected=None, got=_shown(facts[j], shown))
+        for j in left
+    ]
 
 
 def _likeness(expected: _Values, got: _Values) -> int:

@@ -181,6 +181,7 @@ class World:
         options: Common,
         config: Config,
         where: Environment,
+        *,
         stack: ExitStack,
         today: date | None,
         workers: Workers | None = None,
@@ -313,7 +314,7 @@ def world(
         workers = None if project is None or count == 0 else _started(options, project, count)
         if workers is not None:
             stack.callback(workers.close)
-        yield World(options, config, where, stack, today, workers)
+        yield World(options=options, config=config, where=where, stack=stack, today=today, workers=workers)
 
 
 def _lines_of(path: Path) -> list[str]:

@@ -34,7 +34,7 @@ _NAME: Final = 60
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is approved: one plan, saved once, for one place. ``amount`` is the sum in cents, credits negative.
 
     ``planned_by`` is who made it, as the plan file says; ``journal_id`` the identity of the journal it was made with.
@@ -129,7 +129,15 @@ def needed(approvals: Approvals, changes: Iterable[Change]) -> GuardResult | Non
         f"{_approvals(approvals.required)} needed above {format_money(approvals.above)}, by {by}, and not by who planned: "
         "save the plan with --out, and let them `chargeplan approve` the file"
     )
-    return GuardResult(GUARD, False, "cents", total, approvals.above, "", message)
+    return GuardResult(
+        guard=GUARD,
+        refused=False,
+        unit="cents",
+        value=total,
+        limit=approvals.above,
+        subject="",
+        message=message,
+    )
 
 
 def _approvals(count: int) -> str:

@@ -46,7 +46,7 @@ class Allowed(msgspec.Struct, frozen=True):
     reason: str
 
 
-class PropertyFacts(msgspec.Struct, frozen=True):
+class PropertyFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What guards need to know of a property beside its changes.
 
     ``previous`` is, by the names of the codes of its recurring charges, what stood on the ledgers in the period before and what
@@ -91,6 +91,7 @@ def guard_plan(
     guards: Guards,
     changes: Sequence[Change],
     skips: Sequence[Skip],
+    *,
     properties: Mapping[str, PropertyFacts],
     allowed: Iterable[Allowed] = (),
     approvals: Approvals = NO_APPROVALS,
@@ -140,14 +141,30 @@ def _cents(change: Change) -> int:
 def _count(guards: Guards, posting: Sequence[Change]) -> Iterator[GuardResult]:
     if guards.max_charges is not None and len(posting) > guards.max_charges:
         message = f"{len(posting):,} charges would be posted; the limit is {guards.max_charges:,}"
-        yield GuardResult("max_charges", True, "count", len(posting), guards.max_charges, "", message)
+        yield GuardResult(
+            guard="max_charges",
+            refused=True,
+            unit="count",
+            value=len(posting),
+            limit=guards.max_charges,
+            subject="",
+            message=message,
+        )
 
 
 def _total(guards: Guards, posting: Sequence[Change]) -> Iterator[GuardResult]:
     total = sum(_cents(change) for change in posting)
     if guards.max_total is not None and total > guards.max_total:
         message = f"{format_money(total)} would be posted; the limit is {format_money(guards.max_total)}"
-        yield GuardResult("max_total", True, "cents", total, guards.max_total, "", message)
+        yield GuardResult(
+            guard="max_total",
+            refused=True,
+            unit="cents",
+            value=total,
+            limit=guards.max_total,
+            subject="",
+            message=message,
+        )
 
 
 def _charge(guards: Guards, posting: Sequence[Change]) -> Iterator[GuardResult]:
@@ -160,7 +177,13 @@ def _charge(guards: Guards, posting: Sequence[Change]) -> Iterator[GuardResult]:
             f"the limit is {format_money(guards.max_charge)}"
         )
         yield GuardResult(
-            "max_charge", True, "cents", _cents(largest), guards.max_charge, largest.reference, message
+            guard="max_charge",
+            refused=True,
+            unit="cents",
+            value=_cents(largest),
+            limit=guards.max_charge,
+            subject=largest.reference,
+            message=message,
         )
 
 
@@ -173,7 +196,15 @@ def _resident(guards: Guards, posting: Sequence[Change]) -> Iterator[GuardResult
     resident, most = max(sums.items(), key=lambda pair: pair[1])
     if most > guards.max_per_resident:
         message = f"resident {resident} would be charged {format_money(most)}; the limit is {format_money(guards.max_per_resident)}"
-        yield GuardResult("max_per_resident", True, "cents", most, guards.max_per_resident, resident, message)
+        yield GuardResult(
+            guard="max_per_resident",
+            refused=True,
+            unit="cents",
+            value=most,
+            limit=guards.max_per_resident,
+            subject=resident,
+            message=message,
+        )
 
 
 def _change(
@@ -187,7 +218,15 @@ def _change(
             continue
         if facts.before == 0:
             message = f"{facts.name} has no period before to compare with"
-            yield GuardResult("max_change", True, "percent", None, guards.max_change, facts.name, message)
+            yield GuardResult(
+                guard="max_change",
+                refused=True,
+                unit="percent",
+                value=None,
+                limit=guards.max_change,
+                subject=facts.name,
+                message=message,
+            )
             continue
         yield from _changed(guards.max_change, facts.name, facts.before, facts.now)
         for code, previous in facts.previous.items():
@@ -204,7 +243,15 @@ def _changed(limit: int, subject: str, before: int, now: int) -> Iterator[GuardR
             f"{subject} goes from {format_money(before)} to {format_money(now)}, "
             f"{percent} percent; the limit is {limit}"
         )
-        yield GuardResult("max_change", True, "percent", percent, limit, subject.rstrip(","), message)
+        yield GuardResult(
+            guard="max_change",
+            refused=True,
+            unit="percent",
+            value=percent,
+            limit=limit,
+            subject=subject.rstrip(","),
+            message=message,
+        )
 
 
 def _missing(guards: Guards, properties: Mapping[str, PropertyFacts]) -> Iterator[GuardResult]:
@@ -220,14 +267,30 @@ def _missing(guards: Guards, properties: Mapping[str, PropertyFacts]) -> Iterato
                     f"{subject}: {previous.unexplained} of {previous.households} households that were billed in the period before "
                     f"have no line now and no reason that was to be expected, {percent} percent; the limit is {limit}"
                 )
-                yield GuardResult("max_missing", True, "percent", percent, limit, subject, message)
+                yield GuardResult(
+                    guard="max_missing",
+                    refused=True,
+                    unit="percent",
+                    value=percent,
+                    limit=limit,
+                    subject=subject,
+                    message=message,
+                )
 
 
 def _far(guards: Guards, far: int) -> Iterator[GuardResult]:
     limit = guards.far_window
     if limit is not None and far > limit:
         message = f"the plan's dates lie {far} days from today's; the limit is {limit}"
-        yield GuardResult("far_window", True, "count", far, limit, "", message)
+        yield GuardResult(
+            guard="far_window",
+            refused=True,
+            unit="count",
+            value=far,
+            limit=limit,
+            subject="",
+            message=message,
+        )
 
 
 def days_from_clock(clock: date, as_of: date, window: Days, lead_days: int) -> int:
@@ -263,7 +326,13 @@ def _coverage(
         if percent < guards.min_coverage:
             message = f"{facts.name}: {len(units_billed)} of {meant} households would be charged, {percent} percent; at least {guards.min_coverage} are expected"
             yield GuardResult(
-                "min_coverage", True, "percent", percent, guards.min_coverage, facts.name, message
+                guard="min_coverage",
+                refused=True,
+                unit="percent",
+                value=percent,
+                limit=guards.min_coverage,
+                subject=facts.name,
+                message=message,
             )
 
 
@@ -271,4 +340,12 @@ def _vanished(properties: Mapping[str, PropertyFacts]) -> Iterator[GuardResult]:
     for facts in properties.values():
         if facts.residents_gone:
             message = f"{facts.name} had residents and shows none now: the sync may be broken"
-            yield GuardResult("everyone_vanished", True, "none", None, None, facts.name, message)
+            yield GuardResult(
+                guard="everyone_vanished",
+                refused=True,
+                unit="none",
+                value=None,
+                limit=None,
+                subject=facts.name,
+                message=message,
+            )

@@ -37,7 +37,7 @@ class Override(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Approved(msgspec.Struct, frozen=True):
+class Approved(msgspec.Struct, frozen=True, kw_only=True):
     """A person's approval of a plan: moments as RFC 3339 text, the fingerprint of their key, and their signature in base64."""
 
     approver: str
@@ -48,7 +48,7 @@ class Approved(msgspec.Struct, frozen=True):
     signature: str
 
 
-class Control(msgspec.Struct, frozen=True):
+class Control(msgspec.Struct, frozen=True, kw_only=True):
     """One applied plan: who applied it when, how it was approved, and its control totals as the journal stands now.
 
     ``accepted`` are the lines that Propexo wrote; ``visible`` those of them that stand on the ledgers, ``by_word`` those of
@@ -84,7 +84,7 @@ class Control(msgspec.Struct, frozen=True):
         return self.planned == self.accepted == self.visible
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """What a person decided outside a plan, and why; ``subject`` is the line, lock or plan that it is about."""
 
     at: str
@@ -256,12 +256,12 @@ def approved(facts: Mapping[str, Any]) -> Iterator[Approved]:
     for each in facts.get("approvals", ()):
         given = each["approval"]
         yield Approved(
-            given["approver"],
-            given["approved_at"],
-            given["expires_at"],
-            given["reason"],
-            each["key"],
-            each["signature"],
+            approver=given["approver"],
+            at=given["approved_at"],
+            expires_at=given["expires_at"],
+            reason=given["reason"],
+            key=each["key"],
+            signature=each["signature"],
         )
 
 
@@ -281,7 +281,13 @@ def _decision(event: Event) -> Decision | None:
         return None
     count, amount = data.get("count") or 0, data.get("amount") or 0
     return Decision(
-        str(event["at"]), str(event["actor"]), what, subject, count, amount, data.get("reason") or ""
+        at=str(event["at"]),
+        actor=str(event["actor"]),
+        what=what,
+        subject=subject,
+        count=count,
+        amount=amount,
+        reason=data.get("reason") or "",
     )
 
 

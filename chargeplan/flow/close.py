@@ -14,7 +14,7 @@ from chargeplan.flow.planning import plan_now
 from chargeplan.flow.ports import Ports
 
 
-class Closed(msgspec.Struct, frozen=True):
+class Closed(msgspec.Struct, frozen=True, kw_only=True):
     """The account of a month. ``problems`` are the errors of its plan, which keep it from being complete."""
 
     month: Days

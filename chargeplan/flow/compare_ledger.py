@@ -20,7 +20,7 @@ from chargeplan.flow.property import PropertyTask
 from chargeplan.flow.scope import Scope
 
 
-class Compared(msgspec.Struct, frozen=True):
+class Compared(msgspec.Struct, frozen=True, kw_only=True):
     """What plans and ledgers have for a window, over all properties; equal lines only where they were asked for."""
 
     window: Days

@@ -19,7 +19,7 @@ _MARGIN = timedelta(days=45)
 _LATE_MONTHS = 6
 
 
-class PlanRequest(msgspec.Struct, frozen=True):
+class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What to plan: dates, filters (empty: all; ``shard``: None for all), how to read, and whether to list everything.
 
     A plan that lists everything lists what is unchanged or skipped too. ``only`` are the ids of the properties to look at,

@@ -175,13 +175,13 @@ class _Run:
         changes, skips = tuple(self.changes), tuple(self.skips)
         config = self.project.config
         guards = guard_plan(
-            config.guards,
-            changes,
-            skips,
-            self.facts,
-            self.request.allowed,
-            config.approvals,
-            self.request.days_from_clock,
+            guards=config.guards,
+            changes=changes,
+            skips=skips,
+            properties=self.facts,
+            allowed=self.request.allowed,
+            approvals=config.approvals,
+            far=self.request.days_from_clock,
         )
         change_set = ChangeSet(
             plan_id=plan_id,

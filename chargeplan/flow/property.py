@@ -58,7 +58,7 @@ class PropertyTask(msgspec.Struct, frozen=True):
     plans: tuple[str, ...]
 
 
-class PropertyPlan(msgspec.Struct):
+class PropertyPlan(msgspec.Struct, kw_only=True):
     """What planning a property came to; plain values, so that it can be sent to another process.
 
     ``unchanged`` (by charge code) and ``skipped`` (by reason) are counted without being listed. ``before`` is what stood on the

@@ -13,7 +13,7 @@ GENESIS: Final = "0" * 64
 _SECRET: Final = frozenset({"token", "password", "passwd", "secret", "authorization", "api_key", "apikey"})
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A row of the record; ``data`` is canonical JSON text."""
 
     seq: int
@@ -62,7 +62,16 @@ def sealed(
 ) -> Event:
     """The event that follows ``before``, the number and hash of the last one."""
     seq, prev_hash = before
-    event = Event(seq + 1, at, kind, actor, host, canonical(data), prev_hash, "")
+    event = Event(
+        seq=seq + 1,
+        at=at,
+        kind=kind,
+        actor=actor,
+        host=host,
+        data=canonical(data),
+        prev_hash=prev_hash,
+        hash="",
+    )
     return msgspec.structs.replace(event, hash=digest(event))
 
 

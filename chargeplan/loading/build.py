@@ -151,7 +151,9 @@ class _PlanBuilder:
             f"The integration `{name}` is not in {self.config.file}; it is taken as a Propexo id.",
             "Add it under `integrations`, so that its system's limits are known.",
         )
-        return IntegrationConfig(name, name, spot.node.place, self.systems(DEFAULT_VENDOR))
+        return IntegrationConfig(
+            alias=name, id=name, place=spot.node.place, system=self.systems(DEFAULT_VENDOR)
+        )
 
     def _properties(self, integration: IntegrationConfig | None) -> dict[str, Place] | None:
         """The names as written, with their places, or None for ``all``."""

@@ -44,7 +44,7 @@ DEFAULT_DESCRIPTION = "{{ charge.title }} {{ period.label }}"
 DEFAULT_NOTES = "{{ plan }}/{{ charge.id }}"
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     """What a charge is read in: the plan's file, selector, tables and charges.
 
     ``system`` is the integration's, where that is known. ``broken`` are the tables that could not be loaded. ``several`` is whether the plan has more than one property.

@@ -49,7 +49,15 @@ def late_fee(spot: Spot, noted: Noted) -> LateFee | None:
     if grace is None or initial is None:
         return None
     again = Repeat(daily, 1, "days") if daily is not None else repeat
-    return LateFee(charges, codes, grace, initial, again, cap, minimum)
+    return LateFee(
+        charges=charges,
+        codes=codes,
+        grace_days=grace,
+        initial=initial,
+        repeat=again,
+        cap=cap,
+        minimum_balance=minimum,
+    )
 
 
 def _repeat(spot: Spot, noted: Noted) -> Repeat | None:

@@ -130,7 +130,9 @@ def load_tests(config_path: Path, config: Config, systems: Systems, paths: Seque
         root = None if data is None else read_bytes(data, name, problems)
         if root is None:
             continue
-        test, diagnostics = _TestBuilder(root, name, config_path, config, systems, files).build()
+        test, diagnostics = _TestBuilder(
+            root=root, file=name, config_path=config_path, config=config, systems=systems, files=files
+        ).build()
         told.update(dict.fromkeys(diagnostics))
         tests += [test] if test else []
     nowhere = Place("", 0)
@@ -159,7 +161,7 @@ class _TestBuilder:
     """Reads one test file."""
 
     def __init__(
-        self, root: Mapping, file: str, config_path: Path, config: Config, systems: Systems, files: Files
+        self, root: Mapping, file: str, config_path: Path, *, config: Config, systems: Systems, files: Files
     ) -> None:
         self.problems = files.problems
         self.file, self.config_path, self.config, self.files = file, config_path, config, files
@@ -278,14 +280,14 @@ class _Given:
             code for plan in plans for code in _codes(plan)
         }
         return ObservedProperty(
-            _property(where),
-            tuple(self.units),
-            tuple(self.leases),
-            tuple(self.residents.values()),
-            tuple(ChargeCode(each, where.id, each) for each in sorted(codes)),
-            tuple(self.fees),
-            tuple(self.charges),
-            tuple(self.payments),
+            property=_property(where),
+            units=tuple(self.units),
+            leases=tuple(self.leases),
+            residents=tuple(self.residents.values()),
+            charge_codes=tuple(ChargeCode(each, where.id, each) for each in sorted(codes)),
+            fees=tuple(self.fees),
+            charges=tuple(self.charges),
+            payments=tuple(self.payments),
             accounts=tuple(ChargeCode(each, where.id, each) for each in sorted(accounts)),
         )
 
@@ -301,9 +303,9 @@ class _Given:
         plan = fields.optional("floor_plan", text, None)
         self.units.append(
             Unit(
-                _unit_id(number),
-                "",
-                number,
+                id=_unit_id(number),
+                property_id="",
+                number=number,
                 building_name=fields.optional("building", text, None),
                 floor_plan_id=plan,
                 floor_plan_name=plan,
@@ -314,7 +316,8 @@ class _Given:
         )
         fees = fields.optional("fees", _fees, {})
         self.fees += [
-            Fee(f"{number}/{name}", "", name, cents, unit_id=_unit_id(number)) for name, cents in fees.items()
+            Fee(id=f"{number}/{name}", property_id="", name=name, amount=cents, unit_id=_unit_id(number))
+            for name, cents in fees.items()
         ]
         return True
 
@@ -336,20 +339,20 @@ class _Given:
         moved_in = fields.optional("move_in", _date_or_never, None if planned else start)
         self.leases.append(
             Lease(
-                fields.optional("id", text, f"lease-{len(self.leases) + 1}"),
-                "",
-                _unit_id(unit),
-                unit,
-                fields.optional("status", choice(*_STATUSES), "ACTIVE"),
-                start,
-                fields.optional("end", date, None),
-                fields.optional("rent", money_or_zero, None),
-                fields.optional("market_rent", money_or_zero, None),
-                None if moved_in == _NEVER else moved_in,
-                planned,
-                fields.optional("move_out", date, None),
-                fields.optional("scheduled_move_out", date, None),
-                _with_kinds(people),
+                id=fields.optional("id", text, f"lease-{len(self.leases) + 1}"),
+                property_id="",
+                unit_id=_unit_id(unit),
+                unit_number=unit,
+                status=fields.optional("status", choice(*_STATUSES), "ACTIVE"),
+                start=start,
+                end=fields.optional("end", date, None),
+                rent=fields.optional("rent", money_or_zero, None),
+                market_rent=fields.optional("market_rent", money_or_zero, None),
+                realized_move_in=None if moved_in == _NEVER else moved_in,
+                scheduled_move_in=planned,
+                realized_move_out=fields.optional("move_out", date, None),
+                scheduled_move_out=fields.optional("scheduled_move_out", date, None),
+                residents=_with_kinds(people),
             )
         )
         return True
@@ -360,19 +363,19 @@ class _Given:
             resident_id = text(spot)
             if resident_id is None:
                 return None
-            self.residents.setdefault(resident_id, Resident(resident_id, ""))
+            self.residents.setdefault(resident_id, Resident(id=resident_id, property_id=""))
             return LeaseResident(resident_id, None)
         fields = Fields.open(spot, RESIDENT_KEYS, "a resident's id, or a mapping")
         resident_id = fields.required("id", text) if fields else None
         if fields is None or resident_id is None:
             return None
         self.residents[resident_id] = Resident(
-            resident_id,
-            "",
-            fields.optional("first_name", text, None),
-            fields.optional("last_name", text, None),
-            fields.optional("pets", integer(0, 99), 0),
-            fields.optional("vehicles", integer(0, 99), 0),
+            id=resident_id,
+            property_id="",
+            first_name=fields.optional("first_name", text, None),
+            last_name=fields.optional("last_name", text, None),
+            pets=fields.optional("pets", integer(0, 99), 0),
+            vehicles=fields.optional("vehicles", integer(0, 99), 0),
         )
         kind = fields.optional("kind", choice(*_KINDS), None)
         return LeaseResident(
@@ -403,11 +406,11 @@ class _Given:
         still = amount - sum(cents for *_, cents in numbered) if numbered else None
         self.charges.append(
             SyncedCharge(
-                charge_id,
-                resident,
-                code,
-                amount,
-                day,
+                id=charge_id,
+                resident_id=resident,
+                charge_code_id=code,
+                amount=amount,
+                transaction_date=day,
                 reference=fields.optional("reference", text, None),
                 description=fields.optional("description", text, None),
                 due_date=fields.optional("due", date, None),

@@ -26,7 +26,7 @@ _FIELDS_NOT_FOR_LATE_FEES = frozenset(
 )
 
 
-class Shape(msgspec.Struct, frozen=True):
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """A charge as far as it was read, perhaps as an override shapes it: the values of `Charge` by field.
 
     ``several`` is whether the plan has more than one property.
@@ -55,7 +55,7 @@ def check_rules(
 ) -> None:
     """Report every pair of keys that contradict each other, first of the charge, then of what overrides make of it."""
     before = fields.problems.error_count
-    shape = Shape(fields, values, roster, tables, several)
+    shape = Shape(fields=fields, values=values, roster=roster, tables=tables, several=several)
     for rule in (*_KEY_RULES, *_VALUE_RULES):
         rule(shape)
     overrides = values.get("overrides", ())

@@ -118,7 +118,18 @@ def _load(
         return None
     common = set.intersection(*map(set, headers.values()))
     columns = tuple(column for column in next(iter(headers.values())) if column in common)
-    return _with_rows(Table(source.shown, key, columns, {}, item, headers, by_period), rows)
+    return _with_rows(
+        Table(
+            file=source.shown,
+            key=key,
+            columns=columns,
+            rows={},
+            item=item,
+            headers=headers,
+            by_period=by_period,
+        ),
+        rows,
+    )
 
 
 def _with_rows(table: Table, rows: Iterable[Row]) -> Table:

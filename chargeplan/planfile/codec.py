@@ -48,7 +48,7 @@ _LONGEST_FOOTER: Final = 64 * 1024
 _CHUNK: Final = 1024 * 1024
 
 
-class Review(msgspec.Struct, frozen=True):
+class Review(msgspec.Struct, frozen=True, kw_only=True):
     """What a reviewer sees beside the listed changes.
 
     ``totals`` has every action that occurs, and ``skip``; ``skips`` counts by reason; ``unchanged`` is cents by property id

@@ -50,7 +50,7 @@ class Origin(msgspec.Struct, frozen=True):
     properties: tuple[PropertyDigest, ...] = ()
 
 
-class Header(msgspec.Struct, frozen=True):
+class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The first line of a plan file. Moments are RFC 3339 in UTC; it holds no token.
 
     ``planned_by`` is the person who made it, as the machine knew them; empty in plan files of earlier versions.

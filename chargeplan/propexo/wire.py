@@ -36,7 +36,7 @@ Value = (
 )
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A row as a value, with what the local copy needs beside it.
 
     ``links`` are a resident's leases with what the resident's row says of each: for leases that list nobody themselves.
@@ -207,12 +207,12 @@ def record(kind: str, row: object) -> Record:
     value = read(reader)
     links = tuple(_links(reader)) if kind == "residents" else ()
     return Record(
-        value.id,
-        reader.text("integration_id") or "",
-        _owner(reader, value),
-        reader.text("updated_at") or "",
-        value,
-        links,
+        id=value.id,
+        integration_id=reader.text("integration_id") or "",
+        property_id=_owner(reader, value),
+        updated_at=reader.text("updated_at") or "",
+        value=value,
+        links=links,
     )
 
 
@@ -514,7 +514,7 @@ class _AllocationRow(msgspec.Struct):
     resident_payment_id: str | None = None
 
 
-class _ChargeRow(msgspec.Struct):
+class _ChargeRow(msgspec.Struct, kw_only=True):
     """A charge as Propexo sends nearly every one: with the types that its specification names."""
 
     id: str
@@ -550,25 +550,31 @@ def _charge_record(row: object) -> Record | None:
     reference, description = _told(found.reference_number or None, found.description)
     by_account = found.integration_vendor in _BY_ACCOUNT
     value = observed.SyncedCharge(
-        found.id,
-        found.resident_id or None,
-        (found.financial_account_id if by_account else found.charge_code_id) or None,
-        found.amount_in_cents,
-        transaction_date,
-        reference,
-        description,
-        found.lease_id or None,
-        found.unit_id or None,
-        due_date,
-        found.amount_open_in_cents,
-        found.last_seen or None,
-        tuple(
+        id=found.id,
+        resident_id=found.resident_id or None,
+        charge_code_id=(found.financial_account_id if by_account else found.charge_code_id) or None,
+        amount=found.amount_in_cents,
+        transaction_date=transaction_date,
+        reference=reference,
+        description=description,
+        lease_id=found.lease_id or None,
+        unit_id=found.unit_id or None,
+        due_date=due_date,
+        open_amount=found.amount_open_in_cents,
+        last_seen=found.last_seen or None,
+        allocations=tuple(
             observed.Allocation(each.amount_in_cents, each.resident_payment_id or None)
             for each in found.allocations or ()
         ),
-        _month(found.post_month),
+        post_month=_month(found.post_month),
     )
-    return Record(found.id, found.integration_id or "", found.property_id, found.updated_at or "", value)
+    return Record(
+        id=found.id,
+        integration_id=found.integration_id or "",
+        property_id=found.property_id,
+        updated_at=found.updated_at or "",
+        value=value,
+    )
 
 
 def _amounts(row: _ChargeRow) -> Iterator[int | None]:

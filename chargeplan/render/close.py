@@ -22,7 +22,7 @@ CSV_KEYS: Final = (
 _COLUMNS: Final = ("due", "posted_by_us", "adopted", "corrected", "on_ledgers_ours", "on_ledgers_foreign")
 
 
-class Page(msgspec.Struct, frozen=True):
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """What every form of the account shows."""
 
     month: Days

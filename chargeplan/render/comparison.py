@@ -54,7 +54,7 @@ CSV_KEYS: Final = (
 )  # fmt: skip
 
 
-class Comparison(msgspec.Struct, frozen=True):
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """What is shown: the window, totals by property and code, the lines, and the properties' names."""
 
     environment: str

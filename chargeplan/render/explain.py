@@ -50,7 +50,7 @@ _NEXT: Final = {
 }
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, frozen=True, kw_only=True):
     """One answer: a line of the plan, a household without one, or (neither) what only the journal knows.
 
     ``events`` are the journal's own, each with at, kind, actor and data.

@@ -51,7 +51,7 @@ class Panel(msgspec.Struct, frozen=True):
     chart: Markup
 
 
-class Held(msgspec.Struct, frozen=True):
+class Held(msgspec.Struct, frozen=True, kw_only=True):
     """The holds of one reason: what it means, how many there are, what they come to, and the first of them."""
 
     reason: str
@@ -207,12 +207,14 @@ def _held(change_set: ChangeSet, names: Names) -> Iterator[Held]:
             by_reason.setdefault(change.reason or "unknown", []).append(change)
     for reason, changes in by_reason.items():
         yield Held(
-            reason,
-            why("hold", reason),
-            len(changes),
-            sum(change.amount or 0 for change in changes),
-            sum(change.amount is None for change in changes),
-            tuple((_cell(names, change), line_name(change), change.detail) for change in changes[:_HELD]),
+            reason=reason,
+            meaning=why("hold", reason),
+            count=len(changes),
+            amount=sum(change.amount or 0 for change in changes),
+            without_amount=sum(change.amount is None for change in changes),
+            lines=tuple(
+                (_cell(names, change), line_name(change), change.detail) for change in changes[:_HELD]
+            ),
         )
 
 

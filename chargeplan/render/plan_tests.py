@@ -21,7 +21,7 @@ _INDENT: Final = "  "
 _PLAIN: Final = frozenset(":#,{}[]\"'&*!|>%@`-?")
 
 
-class Difference(msgspec.Struct, frozen=True):
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
     """What was expected and what came instead, either of them possibly nothing.
 
     ``kind`` is ``line``, ``hold`` or ``skip``; ``place`` is that of the expectation, else of the charge that gave the line.

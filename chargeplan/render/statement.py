@@ -70,7 +70,7 @@ CSV_KEYS: Final = (
 _UNTOLD: Final = frozenset({"locks_taken", "lock_broken", "lock_unlocked"})
 
 
-class _Line(msgspec.Struct, frozen=True):
+class _Line(msgspec.Struct, frozen=True, kw_only=True):
     """One event in the table, or several of a kind in a row: what happened, to what it came, and why."""
 
     at: str
@@ -152,7 +152,9 @@ def _lines(statement: Statement) -> Iterator[_Line]:
             continue
         together = (each, *rest)
         count, amount = sum(line.count or 0 for line in together), sum(line.amount or 0 for line in together)
-        yield _Line(each.at, said, actor, plan_id, count, amount, reason)
+        yield _Line(
+            at=each.at, said=said, actor=actor, plan_id=plan_id, count=count, amount=amount, reason=reason
+        )
 
 
 def statement_records(statement: Statement) -> Iterator[dict[str, str]]:
@@ -177,13 +179,13 @@ def _line(event: Mapping[str, Any]) -> _Line:
     # What a plan comes to is among the facts that were noted of it.
     facts = data["facts"] if kind == "consumed" else event
     return _Line(
-        str(event["at"]),
-        f"{said}: {str(state).replace('_', ' ')}" if state else said,
-        str(event["actor"]),
-        str(event.get("plan_id") or ""),
-        facts.get("count"),
-        facts.get("amount"),
-        "; ".join(filter(None, (_signed(facts) if kind == "consumed" else "", _reason(data)))),
+        at=str(event["at"]),
+        said=f"{said}: {str(state).replace('_', ' ')}" if state else said,
+        actor=str(event["actor"]),
+        plan_id=str(event.get("plan_id") or ""),
+        count=facts.get("count"),
+        amount=facts.get("amount"),
+        reason="; ".join(filter(None, (_signed(facts) if kind == "consumed" else "", _reason(data)))),
     )
 
 

@@ -139,12 +139,12 @@ class Api:
         integration = validate.check_integration(sandbox.store, integration_id, form.vendor)
         today = str(sandbox.clock.now().date())
         facts = resolve_items(
-            sandbox.store,
-            form,
-            integration_id,
-            items,
-            lambda position: ["charges", position] if form.batch else [],
-            today,
+            store=sandbox.store,
+            form=form,
+            integration_id=integration_id,
+            items=items,
+            prefix=lambda position: ["charges", position] if form.batch else [],
+            today=today,
         )
         fault: Fault | None = request.scope.get(FAULT)
         if fault is None and not integration["can_authenticate"]:

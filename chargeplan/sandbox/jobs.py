@@ -70,7 +70,16 @@ class Jobs:
             if gives_id and entries and not waits:
                 record_id = f"cllease{number:018d}" if behaviour.wrong_ids else entries[0].id
                 read_back(self._store, self._clock, entries, whole_day=system.reads_day)
-            self._insert(job_id, number, form, parameters, record_id, settings, behaviour, fault)
+            self._insert(
+                job_id=job_id,
+                number=number,
+                form=form,
+                parameters=parameters,
+                record_id=record_id,
+                settings=settings,
+                behaviour=behaviour,
+                fault=fault,
+            )
         return job_id
 
     def status(self, job_id: str) -> JobStatus | None:
@@ -134,6 +143,7 @@ class Jobs:
         job_id: str,
         number: int,
         form: Form,
+        *,
         parameters: dict[str, Any],
         record_id: str | None,
         settings: Settings,

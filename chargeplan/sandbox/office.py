@@ -129,7 +129,9 @@ class Office:
                     left -= paid
             number = self._store.reserve("entry")
             day, now = str(transaction_date), self._sandbox.clock.stamp()
-            body = payment(number, payer, day, amount_in_cents, parts, now)
+            body = payment(
+                number=number, payer=payer, day=day, amount_in_cents=amount_in_cents, parts=parts, now=now
+            )
             self._sandbox.put("resident-payments", body)
             for part in body["allocations"]:
                 self._settle(part)

@@ -30,7 +30,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def payment(
-    number: int, payer: Payer, day: str, amount_in_cents: int, parts: Sequence[Part], now: str
+    number: int, payer: Payer, day: str, *, amount_in_cents: int, parts: Sequence[Part], now: str
 ) -> dict[str, Any]:
     """A payment's record.
 

@@ -33,6 +33,7 @@ def resolve_items(
     store: Store,
     form: Form,
     integration_id: str,
+    *,
     items: list[dict[str, Any]],
     prefix: Callable[[int], Path],
     today: str,
@@ -49,7 +50,10 @@ def resolve_items(
         issues = list(_foreign(store, form, items, known, prefix))
     if issues:
         raise zod(issues)
-    return [_fact(store, form, integration_id, item, known, today) for item in items]
+    return [
+        _fact(store=store, form=form, integration_id=integration_id, item=item, known=known, today=today)
+        for item in items
+    ]
 
 
 def _known(store: Store, name: str, integration_id: str, items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -109,7 +113,7 @@ def _units(store: Store, resident: dict[str, Any]) -> set[str | None]:
 
 
 def _fact(
-    store: Store, form: Form, integration_id: str, item: dict[str, Any], known: Records, today: str
+    store: Store, form: Form, integration_id: str, *, item: dict[str, Any], known: Records, today: str
 ) -> dict[str, Any]:
     """What the ledger will know. A system that is told of no lease files a charge under the resident's latest."""
     if "lease_id" in known:

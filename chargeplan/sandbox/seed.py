@@ -129,7 +129,14 @@ class Seeder:
             resident_id=entry.resident_id, integration_id=entry.integration_id, property_id=entry.property_id,
             lease_id=entry.lease_id, unit_id=entry.unit_id,
         )  # fmt: skip
-        return payment(entry.seq, payer, day, entry.amount_in_cents, [part], self._now)
+        return payment(
+            number=entry.seq,
+            payer=payer,
+            day=day,
+            amount_in_cents=entry.amount_in_cents,
+            parts=[part],
+            now=self._now,
+        )
 
     def _settle(self, allocations: dict[str, list[dict[str, Any]]]) -> None:
         """Write into the charges what was paid of them."""

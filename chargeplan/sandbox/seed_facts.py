@@ -27,7 +27,7 @@ DOCUMENTED_RESIDENT_ID = "resident-12345"
 """The primary resident of Oak Street's unit 204."""
 
 
-class FloorPlan(msgspec.Struct, frozen=True):
+class FloorPlan(msgspec.Struct, frozen=True, kw_only=True):
     """What units of one plan have in common; the rent is the market's, in cents."""
 
     code: str
@@ -38,7 +38,7 @@ class FloorPlan(msgspec.Struct, frozen=True):
     rent_in_cents: int
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, kw_only=True):
     """A property of the seed."""
 
     id: str
@@ -69,12 +69,12 @@ OAK_STREET = Place(
     address="400 Oak Street", zip="78702", floors=4, per_floor=30,
     buildings=(("North", "1"), ("Garden", "2"), ("South", "3")),
     plans=(
-        FloorPlan("S1", "Studio", "0", "1", 480, 98_500),
-        FloorPlan("1BR-A", "1BR Classic", "1", "1", 690, 119_500),
-        FloorPlan("1BR-B", "1BR Corner", "1", "1", 745, 125_000),
-        FloorPlan("2BR-A", "2BR Classic", "2", "2", 980, 154_500),
-        FloorPlan("2BR-B", "2BR Deluxe", "2", "2", 1_080, 168_000),
-        FloorPlan("3BR-A", "3BR Townhome", "3", "2.5", 1_340, 209_500),
+        FloorPlan(code="S1", name="Studio", bedrooms="0", bathrooms="1", square_feet=480, rent_in_cents=98_500),
+        FloorPlan(code="1BR-A", name="1BR Classic", bedrooms="1", bathrooms="1", square_feet=690, rent_in_cents=119_500),
+        FloorPlan(code="1BR-B", name="1BR Corner", bedrooms="1", bathrooms="1", square_feet=745, rent_in_cents=125_000),
+        FloorPlan(code="2BR-A", name="2BR Classic", bedrooms="2", bathrooms="2", square_feet=980, rent_in_cents=154_500),
+        FloorPlan(code="2BR-B", name="2BR Deluxe", bedrooms="2", bathrooms="2", square_feet=1_080, rent_in_cents=168_000),
+        FloorPlan(code="3BR-A", name="3BR Townhome", bedrooms="3", bathrooms="2.5", square_feet=1_340, rent_in_cents=209_500),
     ),
 )  # fmt: skip
 
@@ -83,15 +83,19 @@ MAPLE_COURT = Place(
     address="12 Maple Court", zip="78705", floors=2, per_floor=12,
     buildings=(("Maple East", "E"), ("Maple West", "W")),
     plans=(
-        FloorPlan("2BED", "2 Bed / 2 Bath", "2", "2", 860, 149_800),
-        FloorPlan("3BED", "3 Bed / 3 Bath", "3", "3", 1_120, 209_700),
-        FloorPlan("4BED", "4 Bed / 4 Bath", "4", "4", 1_410, 267_600),
+        FloorPlan(code="2BED", name="2 Bed / 2 Bath", bedrooms="2", bathrooms="2", square_feet=860, rent_in_cents=149_800),
+        FloorPlan(code="3BED", name="3 Bed / 3 Bath", bedrooms="3", bathrooms="3", square_feet=1_120, rent_in_cents=209_700),
+        FloorPlan(code="4BED", name="4 Bed / 4 Bath", bedrooms="4", bathrooms="4", square_feet=1_410, rent_in_cents=267_600),
     ),
 )  # fmt: skip
 
 _SMALL_PLANS = (
-    FloorPlan("1BR", "1BR Classic", "1", "1", 690, 119_500),
-    FloorPlan("2BR", "2BR Classic", "2", "2", 980, 154_500),
+    FloorPlan(
+        code="1BR", name="1BR Classic", bedrooms="1", bathrooms="1", square_feet=690, rent_in_cents=119_500
+    ),
+    FloorPlan(
+        code="2BR", name="2BR Classic", bedrooms="2", bathrooms="2", square_feet=980, rent_in_cents=154_500
+    ),
 )
 _ROWS = (("Birch Row", "B"), ("Cedar Row", "C"))
 """Properties of the systems other than ResMan: name and what their ids begin with."""

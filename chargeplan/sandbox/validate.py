@@ -116,11 +116,11 @@ def _item(form: Form, item: Any, path: Path, settings: Settings, issues: Issues)
     _known_keys(item, tuple(key.name for key in form.keys), path, issues)
     for key in form.keys:
         if key.required or item.get(key.name) is not None:
-            _value(form, key, item, path, settings, issues)
+            _value(form=form, key=key, item=item, path=path, settings=settings, issues=issues)
 
 
 def _value(
-    form: Form, key: Key, item: dict[str, Any], path: Path, settings: Settings, issues: Issues
+    form: Form, key: Key, item: dict[str, Any], *, path: Path, settings: Settings, issues: Issues
 ) -> None:
     match key.kind:
         case "cents":

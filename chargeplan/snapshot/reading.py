@@ -24,7 +24,7 @@ _ONE_SYNC = timedelta(hours=1)
 """No sync takes so long: what was last seen longer than this before it ended, it did not see (as in ``core.matching``)."""
 
 
-class Progress(msgspec.Struct, frozen=True):
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far one list of one integration was read.
 
     ``watermark`` is the latest ``updated_at`` seen; ``read_at`` when it was last read, ``whole_at`` when whole, ``covered`` the transaction dates that the

@@ -98,7 +98,14 @@ def measured(house: House) -> Run:
     by_clock = Counter(each["at"][:16] for each in state.requests())
     slowed = sum(max(0, count - int(slow_from) + 1) for count in by_clock.values()) if minutes else 0
     lasted = (times[-1] - posts[0]).total_seconds()
-    return Run(len(house.ours()), len(posts), len(requests), lasted, minutes, slowed)
+    return Run(
+        lines=len(house.ours()),
+        posts=len(posts),
+        requests=len(requests),
+        seconds=lasted,
+        minutes=minutes,
+        slowed=slowed,
+    )
 
 
 def check(house: House, posted: dict[str, int]) -> None:

@@ -41,7 +41,17 @@ def lines(size: int, name: str, property_id: str) -> list[Posting]:
 
 def write(journal: SqlJournal, token: int, name: str, size: int, property_id: str) -> None:
     """One batch's way."""
-    batch = Batch(name, "plan", "i1", property_id, "intended", None, 0, 0, "")
+    batch = Batch(
+        batch_id=name,
+        plan_id="plan",
+        integration_id="i1",
+        property_id=property_id,
+        state="intended",
+        job_id=None,
+        count=0,
+        amount=0,
+        created_at="",
+    )
     journal.intend("plan", batch, lines(size, name, property_id), lock_token=token)
     journal.record(name, "queued", job_id=name)
     journal.record(name, "accepted")

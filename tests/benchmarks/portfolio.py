@@ -95,14 +95,29 @@ class Portfolio:
     def integration(self, integration_id: str) -> observed.Integration:
         """The one integration."""
         self.requests += 1
-        return observed.Integration(integration_id, "Bench", "RESMAN", True, False, SYNC)
+        return observed.Integration(
+            id=integration_id,
+            name="Bench",
+            vendor="RESMAN",
+            active=True,
+            archived=False,
+            last_completed_sync=SYNC,
+        )
 
     def rows(self, kind: str, params: Mapping[str, str]) -> Iterator[Sequence[Record]]:
         """The pages of a list."""
         assert params is not None
         page: list[Record] = []
         for prop, value in self._values(kind):
-            page.append(Record(value.id, INTEGRATION, f"prop-{prop:05}", SYNC, value))
+            page.append(
+                Record(
+                    id=value.id,
+                    integration_id=INTEGRATION,
+                    property_id=f"prop-{prop:05}",
+                    updated_at=SYNC,
+                    value=value,
+                )
+            )
             if len(page) == _PAGE:
                 yield page
                 page = []
@@ -126,18 +141,20 @@ class Portfolio:
 
     def _units(self, prop: int) -> Iterator[Value]:
         for unit in range(UNITS):
-            yield observed.Unit(f"unit-{prop:05}-{unit:03}", f"prop-{prop:05}", f"{unit + 101}")
+            yield observed.Unit(
+                id=f"unit-{prop:05}-{unit:03}", property_id=f"prop-{prop:05}", number=f"{unit + 101}"
+            )
 
     def _leases(self, prop: int) -> Iterator[Value]:
         for unit in range(UNITS):
             yield observed.Lease(
-                f"lease-{prop:05}-{unit:03}",
-                f"prop-{prop:05}",
-                f"unit-{prop:05}-{unit:03}",
-                f"{unit + 101}",
-                "ACTIVE",
-                date(2026, 1, 1),
-                date(2028, 12, 31),
+                id=f"lease-{prop:05}-{unit:03}",
+                property_id=f"prop-{prop:05}",
+                unit_id=f"unit-{prop:05}-{unit:03}",
+                unit_number=f"{unit + 101}",
+                status="ACTIVE",
+                start=date(2026, 1, 1),
+                end=date(2028, 12, 31),
                 rent=rent_of(prop, unit),
                 realized_move_in=date(2026, 1, 1),
                 residents=(observed.LeaseResident(f"res-{prop:05}-{unit:03}", "PRIMARY"),),
@@ -145,7 +162,12 @@ class Portfolio:
 
     def _residents(self, prop: int) -> Iterator[Value]:
         for unit in range(UNITS):
-            yield observed.Resident(f"res-{prop:05}-{unit:03}", f"prop-{prop:05}", "Jo", f"Doe {unit}")
+            yield observed.Resident(
+                id=f"res-{prop:05}-{unit:03}",
+                property_id=f"prop-{prop:05}",
+                first_name="Jo",
+                last_name=f"Doe {unit}",
+            )
 
     def _codes(self, prop: int) -> Iterator[Value]:
         for name, _ in CHARGES:
@@ -154,11 +176,11 @@ class Portfolio:
     def _charges(self, prop: int) -> Iterator[Value]:
         for number, posting in enumerate(self.postings(prop)):
             yield observed.SyncedCharge(
-                f"charge-{posting.reference}",
-                posting.resident_id,
-                posting.charge_code_id,
-                posting.amount,
-                posting.transaction_date,
+                id=f"charge-{posting.reference}",
+                resident_id=posting.resident_id,
+                charge_code_id=posting.charge_code_id,
+                amount=posting.amount,
+                transaction_date=posting.transaction_date,
                 reference=posting.reference,
                 description=posting.description,
                 lease_id=posting.lease_id,
@@ -230,7 +252,14 @@ def _posting(prop: int, unit: int, name: str, cents: int, first: date) -> Postin
     resident, place = f"res-{prop:05}-{unit:03}", f"unit-{prop:05}-{unit:03}"
     last = add_months(first, 1)
     last = last.replace(day=1).fromordinal(last.toordinal() - 1)
-    reference = Key(INTEGRATION, "monthly", name, place, resident, first.isoformat()).reference
+    reference = Key(
+        integration_id=INTEGRATION,
+        plan="monthly",
+        charge=name,
+        unit_id=place,
+        resident_id=resident,
+        period=first.isoformat(),
+    ).reference
     title = name.replace("-", " ").title()
     return Posting(
         reference=reference,

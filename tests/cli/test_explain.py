@@ -68,7 +68,15 @@ def setting_of(project, plan, observed, today, window):
     names = names_of(observed.property, project.config.property_alias(observed.property.id))
     if not any(map(names.match, plan.properties or ())):
         return None
-    return Setting(plan, integration, names, observed, today, window, add_months(window.first, -2))
+    return Setting(
+        plan=plan,
+        integration=integration,
+        names=names,
+        observed=observed,
+        as_of=today,
+        window=window,
+        lookback=add_months(window.first, -2),
+    )
 
 
 @pytest.fixture(scope="module")

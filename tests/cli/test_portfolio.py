@@ -71,11 +71,13 @@ def test_a_unit_that_nobody_has_is_told_as_such(portfolio):
 def test_a_report_reckons_its_lines_as_one_of_all_lines_does(portfolio, monkeypatch):
     """The households that nothing happens to are left out of a report's expansion, unless all lines are asked for."""
     monkeypatch.chdir(portfolio)
-    common = Common(None, None, "never", quiet=True, as_json=False, log_level="error", log_format="text")
+    common = Common(
+        config=None, env=None, color="never", quiet=True, as_json=False, log_level="error", log_format="text"
+    )
     project, _ = wiring.project(common)
     found = {}
     for listing_all in (False, True):
-        request = PlanRequest(date(2027, 8, 2), AUGUST, offline=True, listing_all=listing_all)
+        request = PlanRequest(as_of=date(2027, 8, 2), window=AUGUST, offline=True, listing_all=listing_all)
         with wiring.world(common, project.config) as world:
             change_set = planned_of(world, project, request).change_set
             found[listing_all] = arithmetic(world, project, request, change_set)

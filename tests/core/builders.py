@@ -45,10 +45,10 @@ from chargeplan.core.steady import Recorded, steady_lines
 
 PLACE = Place("plans/oak.yaml", 7)
 TABLE = "plans/table.csv"
-MONTHLY = Schedule("month", 1, day=1)
+MONTHLY = Schedule(unit="month", count=1, day=1)
 RENT = FromPath(Path("lease", "rent"))
 AUGUST = ("2027-08-01", "2027-08-31")
-INTEGRATION = IntegrationConfig("main", "int-1", PLACE, posts_credits=True)
+INTEGRATION = IntegrationConfig(alias="main", id="int-1", place=PLACE, posts_credits=True)
 
 
 def d(text: str) -> date:
@@ -109,8 +109,8 @@ def schedule(
     named = {"month": ("month", 1), "quarter": ("month", 3), "year": ("month", 12), "week": ("week", 1)}
     unit, count = named.get(every) or (every.split()[1].rstrip("s"), int(every.split(maxsplit=1)[0]))
     return Schedule(
-        unit,
-        count,
+        unit=unit,
+        count=count,
         first=when(first),
         through=when(through),
         anchor=when(anchor),
@@ -152,7 +152,7 @@ def plan(*charges: Charge, **rest: Any) -> Plan:
 
 
 def unit(number: str = "101", **rest: Any) -> Unit:
-    return Unit(f"unit-{number}", "oak-id", number, **rest)
+    return Unit(id=f"unit-{number}", property_id="oak-id", number=number, **rest)
 
 
 def on_lease(*people: str | LeaseResident) -> tuple[LeaseResident, ...]:
@@ -186,13 +186,13 @@ def lease(
     **dates: str,
 ) -> Lease:
     return Lease(
-        name,
-        "oak-id",
-        f"unit-{unit}",
-        unit,
-        status,
-        d(start) if start else None,
-        d(end) if end else None,
+        id=name,
+        property_id="oak-id",
+        unit_id=f"unit-{unit}",
+        unit_number=unit,
+        status=status,
+        start=d(start) if start else None,
+        end=d(end) if end else None,
         rent=cents(rent) if rent else None,
         residents=on_lease(*(people or ("ann",))),
         **{_DATES[key]: d(value) for key, value in dates.items()},
@@ -205,12 +205,12 @@ def observed(*leases: Lease, **rest: Any) -> ObservedProperty:
     people = sorted({each.resident_id for one in leases for each in one.residents})
     values: dict[str, Any] = {
         "units": tuple(unit(number) for number in numbers),
-        "residents": tuple(Resident(each, "oak-id") for each in people),
+        "residents": tuple(Resident(id=each, property_id="oak-id") for each in people),
         "charge_codes": tuple(
             ChargeCode(f"code-{name.lower()}", "oak-id", name) for name in ("Rent", "Pet", "Water", "Late")
         ),
     }
-    return ObservedProperty(Property("oak-id", "Oak Street"), leases=leases, **(values | rest))
+    return ObservedProperty(property=Property("oak-id", "Oak Street"), leases=leases, **(values | rest))
 
 
 def roster(key: str, *rows: Mapping[str, str | None], item: str | None = None) -> Table:
@@ -218,15 +218,15 @@ def roster(key: str, *rows: Mapping[str, str | None], item: str | None = None) -
     found: dict[str, tuple[Row, ...]] = {}
     for n, cells in enumerate(rows):
         row = Row(
-            str(cells[key]),
-            cells.get("property"),
-            cells.get(item) if item else None,
-            dict(cells),
-            TABLE,
-            n + 2,
+            key=str(cells[key]),
+            property=cells.get("property"),
+            item=cells.get(item) if item else None,
+            cells=dict(cells),
+            file=TABLE,
+            line=n + 2,
         )
         found[row.key] = (*found.get(row.key, ()), row)
-    return Table(TABLE, key, tuple(rows[0]) if rows else (key,), found, item)  # type: ignore[arg-type]
+    return Table(file=TABLE, key=key, columns=tuple(rows[0]) if rows else (key,), rows=found, item=item)  # type: ignore[arg-type]
 
 
 def setting(of: Plan, seen: ObservedProperty, window: tuple[str, str] = AUGUST, **rest: Any) -> Setting:

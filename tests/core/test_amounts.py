@@ -39,9 +39,9 @@ from tests.core.builders import (
 ACTUAL = Proration("actual")
 FLAT = unit("101", square_feet=850, bedrooms="2", market_rent=130000, floor_plan_id="fp-1")
 PEOPLE = (
-    Resident("ann", "oak-id", pets=1, vehicles=2),
-    Resident("bob", "oak-id", pets=1),
-    Resident("gil", "oak-id", pets=5),
+    Resident(id="ann", property_id="oak-id", pets=1, vehicles=2),
+    Resident(id="bob", property_id="oak-id", pets=1),
+    Resident(id="gil", property_id="oak-id", pets=5),
 )
 
 
@@ -51,7 +51,7 @@ def world() -> Any:
 
 
 def fee(name: str, cents: int, **rest: str) -> Fee:
-    return Fee(f"fee-{name}-{cents}", "oak-id", name, cents, **rest)
+    return Fee(id=f"fee-{name}-{cents}", property_id="oak-id", name=name, amount=cents, **rest)
 
 
 # --- paths and rates ---------------------------------------------------------------------------------------------

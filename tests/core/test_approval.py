@@ -24,7 +24,16 @@ from chargeplan.core.guard import guard_plan, read_allowance
 from tests.render.samples import change
 
 NOW = datetime(2027, 8, 2, 9, 0, tzinfo=UTC)
-PLAN = Subject("plan-1", "sha256:aa", "production", "api.propexo.com", "journal-1", "kim", 12, 6_000_000)
+PLAN = Subject(
+    plan_id="plan-1",
+    digest="sha256:aa",
+    environment="production",
+    api_host="api.propexo.com",
+    journal_id="journal-1",
+    planned_by="kim",
+    count=12,
+    amount=6_000_000,
+)
 ADA, BEN, KIM = Approver("Ada", "k1"), Approver("Ben", "k2", ("b-smith",)), Approver("kim", "k3")
 RULE = Approvals(required=2, above=5_000_000, valid_for_hours=72, approvers=(ADA, BEN, KIM))
 EARLIER = NOW - timedelta(hours=1)
@@ -168,7 +177,14 @@ def test_a_rule_without_an_amount_is_for_every_plan_that_posts():
 def test_needed_approvals_refuse_no_plan_and_no_option_allows_them():
     with pytest.raises(ValueError, match="`approvals` is no guard"):
         read_allowance("approvals", "why")
-    (result,) = guard_plan(Guards(), [change("create", 1, amount=6_000_000)], [], {}, (), RULE)
+    (result,) = guard_plan(
+        guards=Guards(),
+        changes=[change("create", 1, amount=6_000_000)],
+        skips=[],
+        properties={},
+        allowed=(),
+        approvals=RULE,
+    )
     assert (result.guard, result.refused) == ("approvals", False)
     assert result.message == (
         "2 approvals are needed above $50,000.00, by Ada, Ben or kim, and not by who planned: save the plan with --out, "

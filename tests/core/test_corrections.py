@@ -225,7 +225,7 @@ def test_selection_and_the_plan_itself_correct_nothing() -> None:
     for changed in (
         adjusting(who=Selector(units=("9*",))),
         adjusting(enabled=False),
-        adjusting(overrides=(Override({}, PLACE, waive=True),)),
+        adjusting(overrides=(Override(changes={}, place=PLACE, waive=True),)),
     ):
         world.plans = [changed]
         assert {each for each, _, _ in world.changes()} <= {"unchanged"}

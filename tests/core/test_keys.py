@@ -11,7 +11,15 @@ from chargeplan.core.key import Key, is_reference
 from chargeplan.core.plan import Proration, Split
 from tests.core.builders import World, charge, lease, lines, once, plan, rent_plan, schedule, usd
 
-KEY = Key("resman-integration-98765", "oak-street", "pet-rent", "unit-204", "resident-12345", "2027-08-01", 0)
+KEY = Key(
+    integration_id="resman-integration-98765",
+    plan="oak-street",
+    charge="pet-rent",
+    unit_id="unit-204",
+    resident_id="resident-12345",
+    period="2027-08-01",
+    part=0,
+)
 
 
 def test_the_reference_of_the_contract() -> None:
@@ -19,7 +27,15 @@ def test_the_reference_of_the_contract() -> None:
 
 
 def test_the_reference_is_80_bits_in_crockfords_base_32() -> None:
-    key = Key("i", "p", 'sl/"ä"', "u", "r", "2027-08-01", 100)
+    key = Key(
+        integration_id="i",
+        plan="p",
+        charge='sl/"ä"',
+        unit_id="u",
+        resident_id="r",
+        period="2027-08-01",
+        part=100,
+    )
     text = json.dumps(
         ["i", "p", 'sl/"ä"', "u", "r", "2027-08-01", 100], ensure_ascii=False, separators=(",", ":")
     )

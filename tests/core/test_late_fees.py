@@ -21,7 +21,15 @@ def fee(
     initial: Any = INITIAL_FEE, daily: Any = None, cap: Cap | None = None, minimum: int = 0, **rest: Any
 ) -> LateFee:
     again = Repeat(daily, 1, "days") if daily is not None else rest.pop("repeat", None)
-    return LateFee(rest.pop("charges", ()), rest.pop("codes", ("Rent",)), 5, initial, again, cap, minimum)
+    return LateFee(
+        charges=rest.pop("charges", ()),
+        codes=rest.pop("codes", ("Rent",)),
+        grace_days=5,
+        initial=initial,
+        repeat=again,
+        cap=cap,
+        minimum_balance=minimum,
+    )
 
 
 def due(amount: int | None = 100000, **rest: Any) -> SyncedCharge:
@@ -29,7 +37,7 @@ def due(amount: int | None = 100000, **rest: Any) -> SyncedCharge:
         "resident_id": "ann", "charge_code_id": "code-rent", "transaction_date": d("2027-08-01"),
         "reference": "R-1", "open_amount": amount,
     }  # fmt: skip
-    return SyncedCharge("charge-1", amount=amount, **(values | rest))
+    return SyncedCharge(id="charge-1", amount=amount, **(values | rest))
 
 
 def late(

@@ -103,7 +103,11 @@ def test_who_has_no_line_and_no_reason_is_unexplained() -> None:
 
 def refused(guards: Guards, previous: Previous, *, far: int = 0) -> list[tuple[str, str, int | None]]:
     facts = PropertyFacts(
-        "Oak Street", previous.amount, previous.now, residents_gone=False, previous={"Pets": previous}
+        name="Oak Street",
+        before=previous.amount,
+        now=previous.now,
+        residents_gone=False,
+        previous={"Pets": previous},
     )
     posting = changes_of(World(rent_plan(), ANN))
     found = guard_plan(guards, posting, (), {"oak-id": facts}, far=far)
@@ -113,7 +117,9 @@ def refused(guards: Guards, previous: Previous, *, far: int = 0) -> list[tuple[s
 def test_a_slipped_decimal_of_one_code_is_refused() -> None:
     """35.00 for 36 pets becomes 350.00: ten times as much, though the property's total hardly moves."""
     pets = Previous(count=36, amount=126000, now=1260000, households=36, unexplained=0, counts={})
-    facts = PropertyFacts("Oak Street", 15000000, 16134000, residents_gone=False, previous={"Pets": pets})
+    facts = PropertyFacts(
+        name="Oak Street", before=15000000, now=16134000, residents_gone=False, previous={"Pets": pets}
+    )
     found = guard_plan(Guards(max_change=25), changes_of(World(rent_plan(), ANN)), (), {"oak-id": facts})
     assert [(each.subject, each.value) for each in found] == [("Oak Street, Pets", 900)]
 
@@ -144,7 +150,7 @@ def test_how_far_the_dates_lie_from_the_clock(as_of: str, window: Any, lead: int
 
 
 def test_a_window_far_from_the_clock_is_refused() -> None:
-    same = Previous(1, 100000, 100000, 1, 0, {})
+    same = Previous(count=1, amount=100000, now=100000, households=1, unexplained=0, counts={})
     assert refused(Guards(far_window=45), same, far=45) == []
     assert refused(Guards(far_window=45), same, far=46) == [("far_window", "", 46)]
 

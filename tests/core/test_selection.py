@@ -65,7 +65,10 @@ def test_selectors(who: Selector, selected: bool) -> None:
     seen = observed(
         lease("ann", "bob"),
         units=(FLAT,),
-        residents=(Resident("ann", "oak-id"), Resident("bob", "oak-id", pets=2)),
+        residents=(
+            Resident(id="ann", property_id="oak-id"),
+            Resident(id="bob", property_id="oak-id", pets=2),
+        ),
     )
     found = billed(rent_plan(who=who), seen=seen)
     assert found == ([("2027-08-01", "$1,000.00")] if selected else [])
@@ -77,7 +80,11 @@ def test_selectors(who: Selector, selected: bool) -> None:
 
 def test_with_all_residents_each_must_have_it_themselves() -> None:
     seen = observed(
-        lease("ann", "bob"), residents=(Resident("ann", "oak-id"), Resident("bob", "oak-id", pets=2))
+        lease("ann", "bob"),
+        residents=(
+            Resident(id="ann", property_id="oak-id"),
+            Resident(id="bob", property_id="oak-id", pets=2),
+        ),
     )
     of = rent_plan(
         "pet",
@@ -177,7 +184,13 @@ def override(
     through: str | None = None,
     **rest: Any,
 ) -> Override:
-    return Override(changes or {}, rest.pop("place", PLACE), first=when(first), through=when(through), **rest)
+    return Override(
+        changes=changes or {},
+        place=rest.pop("place", PLACE),
+        first=when(first),
+        through=when(through),
+        **rest,
+    )
 
 
 def test_the_later_override_wins_and_leaves_its_reason() -> None:

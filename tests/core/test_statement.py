@@ -185,6 +185,13 @@ def test_the_people_who_approved_are_told_with_key_and_signature() -> None:
     entry = {"approval": given, "key": "SHA256:k", "signature": "c2ln"}
     (control,) = whole(applied(1, 100, approvals=[entry])).controls
     assert control.approvals == (
-        Approved("pat", "2027-08-02T09:00:00Z", "2027-08-05T09:00:00Z", "looked", "SHA256:k", "c2ln"),
+        Approved(
+            approver="pat",
+            at="2027-08-02T09:00:00Z",
+            expires_at="2027-08-05T09:00:00Z",
+            reason="looked",
+            key="SHA256:k",
+            signature="c2ln",
+        ),
     )
     assert whole(applied(1, 100)).controls[0].approvals == ()

@@ -227,7 +227,14 @@ BLOG_LEASE = Source(
 
 def fee(grace: int, initial: Fixed | Percent, daily: Fixed | None = None, cap: Any = None) -> LateFee:
     again = None if daily is None else Repeat(daily, 1, "days")
-    return LateFee((), ("Rent",), grace, initial, again, None if cap is None else Cap("lesser", (cap,)))
+    return LateFee(
+        charges=(),
+        codes=("Rent",),
+        grace_days=grace,
+        initial=initial,
+        repeat=again,
+        cap=None if cap is None else Cap("lesser", (cap,)),
+    )
 
 
 # Given: rent due on March 1, the fee, the last day looked at. The result is each day's fee, in order.
@@ -266,7 +273,7 @@ def test_late_fees(example: Example) -> None:
         return round_half_away(cents(rent) * rule.percent / 100)
 
     due = SyncedCharge(
-        "charge-1",
+        id="charge-1",
         resident_id="ann",
         charge_code_id="code-rent",
         reference="R-1",

@@ -40,7 +40,12 @@ def make(path: Path) -> Path:
                 (model, key)
                 for model, key, place, text in rows
                 if model in _OF_HOUSEHOLDS
-                and not (place == OAK and _stays(model, key, json.loads(text), leases, people, units))
+                and not (
+                    place == OAK
+                    and _stays(
+                        model=model, key=key, body=json.loads(text), leases=leases, people=people, units=units
+                    )
+                )
             ]
             connection.executemany(f"DELETE FROM {table} WHERE model = ? AND id = ?", gone)
         connection.execute(

@@ -16,7 +16,7 @@ from tests.journal.builders import intend, states
 
 def test_an_integration_that_was_never_read_settles_nothing_and_stops_nothing(tmp_path):
     """A plan of one integration looks at the open lines of all that are configured."""
-    integration = IntegrationConfig("other", "i1", Place("chargeplan.yaml", 1))
+    integration = IntegrationConfig(alias="other", id="i1", place=Place("chargeplan.yaml", 1))
     copy = SqliteSnapshot(
         tmp_path / "copy.db", lambda: pytest.fail("nothing is to be read"), identity="api.test"
     )

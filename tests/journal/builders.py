@@ -25,7 +25,17 @@ def posting(reference: str = "CP1", **changes: Any) -> Posting:
 
 
 def batch(batch_id: str = "b1", property_id: str = "p1") -> Batch:
-    return Batch(batch_id, "plan1", "i1", property_id, "intended", None, 0, 0, "")
+    return Batch(
+        batch_id=batch_id,
+        plan_id="plan1",
+        integration_id="i1",
+        property_id=property_id,
+        state="intended",
+        job_id=None,
+        count=0,
+        amount=0,
+        created_at="",
+    )
 
 
 def intend(journal: SqlJournal, *references: str, batch_id: str = "b1", property_id: str = "p1") -> None:

@@ -40,18 +40,21 @@ def test_the_contracts_example(tmp_path):
     file = "chargeplan.yaml"
     assert (read.root, read.file, read.environment) == (str(tmp_path), file, "sandbox")
     assert read.environments == {
-        "sandbox": Environment("sandbox", "embedded", Place(file, 5, 3)),
+        "sandbox": Environment(name="sandbox", api="embedded", place=Place(file, 5, 3)),
         "production": Environment(
-            "production",
-            "https://api.propexo.com",
-            Place(file, 7, 3),
-            "PROPEXO_TOKEN",
-            ".chargeplan/production.db",
+            name="production",
+            api="https://api.propexo.com",
+            place=Place(file, 7, 3),
+            token_env="PROPEXO_TOKEN",
+            journal=".chargeplan/production.db",
         ),
     }
     assert read.integrations == {
         "resman-main": IntegrationConfig(
-            "resman-main", "resman-integration-98765", Place(file, 13, 3), vendor("RESMAN")
+            alias="resman-main",
+            id="resman-integration-98765",
+            place=Place(file, 13, 3),
+            system=vendor("RESMAN"),
         )
     }
     assert read.properties == {

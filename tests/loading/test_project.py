@@ -187,20 +187,20 @@ def test_amounts(tmp_path):
 
 def test_when(tmp_path):
     charges, _ = whole_language(tmp_path)
-    assert charges["rent"].schedule == Schedule("month", 1, day=1)
-    assert charges["fee"].schedule == Schedule("month", 3, day="last")
+    assert charges["rent"].schedule == Schedule(unit="month", count=1, day=1)
+    assert charges["fee"].schedule == Schedule(unit="month", count=3, day="last")
     assert charges["deposit"].once == Once(RelativeDate("move_in", 2, "weeks", "move_in + 2 weeks"))
     assert charges["water"].once == Once(dt.date(2027, 7, 1), (dt.date(2027, 6, 1), dt.date(2027, 6, 30)))
     assert charges["month-to-month"].schedule == Schedule(
-        "week",
-        2,
-        None,
-        4,
-        RelativeDate("lease.end", 1, "days", "lease.end + 1 day"),
-        dt.date(2030, 1, 1),
-        6,
-        True,
-        dt.date(2027, 1, 1),
+        unit="week",
+        count=2,
+        day=None,
+        weekday=4,
+        first=RelativeDate("lease.end", 1, "days", "lease.end + 1 day"),
+        through=dt.date(2030, 1, 1),
+        times=6,
+        arrears=True,
+        anchor=dt.date(2027, 1, 1),
     )
     assert charges["fee"].prorate == Proration("actual", True, False, "first")
     assert charges["rent"].steps == (
@@ -220,20 +220,20 @@ def test_when(tmp_path):
 def test_who(tmp_path):
     charges, plan = whole_language(tmp_path)
     assert charges["month-to-month"].who == Selector(
-        ("ACTIVE", "EVICTED"),
-        "primary",
-        ("1*", "204", "305"),
-        ("North*",),
-        ("2BR*",),
-        ("pets",),
-        (),
-        ("r-9",),
+        lease_status=("ACTIVE", "EVICTED"),
+        resident="primary",
+        units=("1*", "204", "305"),
+        buildings=("North*",),
+        floor_plans=("2BR*",),
+        has=("pets",),
+        except_units=(),
+        except_residents=("r-9",),
     )
     assert charges["deposit"].split == Split()
     assert [override.units for override in charges["rent"].overrides] == [("204",), ("010",)]
     first, second = charges["fee"].overrides
     assert first.changes == {
-        "schedule": Schedule("month", 1, day=5),
+        "schedule": Schedule(unit="month", count=1, day=5),
         "enabled": False,
         "adjusts_drift": False,
     }
@@ -272,7 +272,7 @@ def test_settings(tmp_path):
     assert plan.owns == ("Rent", "0815")
     rent, trash = plan.charges
     assert (rent.prorate.method, rent.adjusts_drift, rent.who.resident) == ("thirty", True, "all")
-    assert (rent.schedule, trash.schedule) == (Schedule("month", 1, day=1), None)
+    assert (rent.schedule, trash.schedule) == (Schedule(unit="month", count=1, day=1), None)
     assert trash.once == Once(dt.date(2027, 1, 1))
 
 

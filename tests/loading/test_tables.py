@@ -51,8 +51,22 @@ def test_items_tell_rows_of_one_key_apart(tmp_path):
         load(tmp_path, ITEMS, r__csv="resident_id,space,rate,property\nr1,A,1.00,oak\nr1,B,2.00,oak\n")
     ).roster
     assert table.rows["r1"] == (
-        Row("r1", "oak", "A", {"resident_id": "r1", "space": "A", "rate": "1.00", "property": "oak"}, R, 2),
-        Row("r1", "oak", "B", {"resident_id": "r1", "space": "B", "rate": "2.00", "property": "oak"}, R, 3),
+        Row(
+            key="r1",
+            property="oak",
+            item="A",
+            cells={"resident_id": "r1", "space": "A", "rate": "1.00", "property": "oak"},
+            file=R,
+            line=2,
+        ),
+        Row(
+            key="r1",
+            property="oak",
+            item="B",
+            cells={"resident_id": "r1", "space": "B", "rate": "2.00", "property": "oak"},
+            file=R,
+            line=3,
+        ),
     )
 
 

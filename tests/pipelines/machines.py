@@ -140,7 +140,9 @@ class GitHub:
         document = self.workflow(workflow, event)
         jobs: dict[str, Job] = {}
         for name, job in document["jobs"].items():
-            jobs[name] = self.job(name, job, event, payload, inputs, jobs)
+            jobs[name] = self.job(
+                name=name, job=job, event=event, payload=payload, inputs=inputs, before=jobs
+            )
         return jobs
 
     def workflow(self, workflow: str, event: str) -> Any:
@@ -227,7 +229,14 @@ class GitHub:
                 self.repository.check_out(commit, machine.workspace / words.get("path", ""))
                 return {}
             case local:
-                return self._composite(machine, machine.workspace / local, words, contexts, base, job)
+                return self._composite(
+                    machine=machine,
+                    action=machine.workspace / local,
+                    words=words,
+                    outer=contexts,
+                    base=base,
+                    job=job,
+                )
 
     def _composite(
         self, machine: Machine, action: Path, words: Any, outer: Any, base: Any, job: Job

@@ -33,7 +33,16 @@ from chargeplan.planfile.codec import read_plan
 from chargeplan.planfile.keys import is_signed, read_private
 from tests.planfile.test_seal import save
 
-PLAN = Subject("plan-1", "sha256:aa", "production", "api.propexo.com", "journal-1", "kim", 12, 6_000_000)
+PLAN = Subject(
+    plan_id="plan-1",
+    digest="sha256:aa",
+    environment="production",
+    api_host="api.propexo.com",
+    journal_id="journal-1",
+    planned_by="kim",
+    count=12,
+    amount=6_000_000,
+)
 APPROVAL = Approval(
     PLAN,
     "Ada",

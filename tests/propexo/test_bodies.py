@@ -117,7 +117,9 @@ CREDITS = {
 
 
 def _configured(name, **chosen):
-    return IntegrationConfig("main", "i1", PLACE, vendor(name), transaction_batch_id="t1", **chosen)
+    return IntegrationConfig(
+        alias="main", id="i1", place=PLACE, system=vendor(name), transaction_batch_id="t1", **chosen
+    )
 
 
 def _sent(integration, amount=2500):
@@ -193,7 +195,11 @@ def test_a_day_stays_the_day_although_noon_is_the_day_before_in_utc():
 
 
 def test_what_can_not_be_posted_to_is_refused_by_name():
-    unposted = {name for name in VENDORS if IntegrationConfig("a", "i1", PLACE, vendor(name)).not_postable}
+    unposted = {
+        name
+        for name in VENDORS
+        if IntegrationConfig(alias="a", id="i1", place=PLACE, system=vendor(name)).not_postable
+    }
     assert unposted == {"MRI", "REALPAGE", "REALPAGE_RPX"}
     assert not _configured("REALPAGE_RPX").not_postable
     with pytest.raises(ChargeplanError, match="can't post to NEW"):

@@ -59,7 +59,13 @@ def change_set(*changes: Change, **more: Any) -> ChangeSet:
 
 def skip(number: int = 1, reason: str = "lease_pending") -> Skip:
     return Skip(
-        "oak-street", "rent", "prop-1", f"lease-{number}", f"resident-{number}", f"{300 + number}", reason
+        plan="oak-street",
+        charge="rent",
+        property_id="prop-1",
+        lease_id=f"lease-{number}",
+        resident_id=f"resident-{number}",
+        unit_number=f"{300 + number}",
+        reason=reason,
     )
 
 
@@ -88,9 +94,9 @@ def full() -> ChangeSet:
         *changes,
         skips=(skip(1), skip(2), skip(3, "not_selected")),
         guards=(
-            GuardResult("max_charges", False, "count", 3, 5000),
-            GuardResult("max_total", True, "cents", 65_000_000, 60_000_000, message="Too much."),
-            GuardResult("max_change", False, "percent", 40, 25, "Oak Street", "", "max_change=50", "new pets"),
+            GuardResult(guard="max_charges", refused=False, unit="count", value=3, limit=5000),
+            GuardResult(guard="max_total", refused=True, unit="cents", value=65_000_000, limit=60_000_000, message="Too much."),
+            GuardResult(guard="max_change", refused=False, unit="percent", value=40, limit=25, subject="Oak Street", message="", allowed="max_change=50", reason="new pets"),
         ),
         diagnostics=(
             warning(
@@ -103,14 +109,14 @@ def full() -> ChangeSet:
         observed=(ObservedMark("resman-1", "2027-08-02T04:10:00Z", 7, 1210),),
         allocations=(
             AllocationReport(
-                "oak-street", "water", "prop-1", AUGUST, 100, 15, 40, 45,
-                (UnitShare("101", "lease-1", 45), UnitShare("102", None, 40)),
+                plan="oak-street", charge="water", property_id="prop-1", service=AUGUST, bill=100, common_area=15, vacant=40, charged=45,
+                units=(UnitShare("101", "lease-1", 45), UnitShare("102", None, 40)),
             ),
         ),
         previous={
             "prop-1": {
-                "Pet Rent": Previous(5, 17500, 21000, 5, 0, {"new": {"moved_in": 1}}),
-                "Rent": Previous(3, 360000, 480000, 3, 1, {"gone": {"moved_out": 1, "not_on_roster": 1}, "changed": {"amount": 2}}),
+                "Pet Rent": Previous(count=5, amount=17500, now=21000, households=5, unexplained=0, counts={"new": {"moved_in": 1}}),
+                "Rent": Previous(count=3, amount=360000, now=480000, households=3, unexplained=1, counts={"gone": {"moved_out": 1, "not_on_roster": 1}, "changed": {"amount": 2}}),
             }
         },
     )  # fmt: skip

@@ -256,8 +256,11 @@ def test_leading_periods_without_money_are_left_out_and_one_always_stays() -> No
 def test_a_plan_file_of_an_earlier_version_has_the_last_period_only() -> None:
     found = change_set(
         previous={
-            "prop-1": {"Rent": Previous(1, 100, 0, 1, 0, {})},
-            "prop-2": {"Rent": Previous(1, 20, 0, 1, 0, {}), "Pet Rent": Previous(1, 3, 0, 1, 0, {})},
+            "prop-1": {"Rent": Previous(count=1, amount=100, now=0, households=1, unexplained=0, counts={})},
+            "prop-2": {
+                "Rent": Previous(count=1, amount=20, now=0, households=1, unexplained=0, counts={}),
+                "Pet Rent": Previous(count=1, amount=3, now=0, households=1, unexplained=0, counts={}),
+            },
         }
     )
     july = Days(date(2027, 7, 1), date(2027, 7, 31))

@@ -47,7 +47,14 @@ class Source:
 
     def integration(self, integration_id):
         self.requests += 1
-        return Integration(integration_id, "Main", "RESMAN", True, False, self.sync)
+        return Integration(
+            id=integration_id,
+            name="Main",
+            vendor="RESMAN",
+            active=True,
+            archived=False,
+            last_completed_sync=self.sync,
+        )
 
     def rows(self, kind, params):
         self.requests += 1
@@ -91,7 +98,15 @@ def _charge(name, day=5, month=12, updated="2026-12-01T00:00:00.000Z", **more):
 
 
 def _source(**more):
-    lease = observed.Lease("l1", "p1", "u1", "101", "ACTIVE", date(2026, 1, 1), None)
+    lease = observed.Lease(
+        id="l1",
+        property_id="p1",
+        unit_id="u1",
+        unit_number="101",
+        status="ACTIVE",
+        start=date(2026, 1, 1),
+        end=None,
+    )
     people = [("r1", "SECONDARY"), ("r2", "PRIMARY")]
     return Source(
         lists={
@@ -99,16 +114,26 @@ def _source(**more):
                 Row("p1", "p1", observed.Property("p1", "Zed")),
                 Row("p2", "p2", observed.Property("p2", "Alpha")),
             ],
-            "units": [Row("u1", "p1", observed.Unit("u1", "p1", "101"))],
+            "units": [Row("u1", "p1", observed.Unit(id="u1", property_id="p1", number="101"))],
             "leases": [Row("l1", "p1", lease)],
             "residents": [
-                Row(each, "p1", observed.Resident(each, "p1"), links=(("l1", LeaseResident(each, kind)),))
+                Row(
+                    each,
+                    "p1",
+                    observed.Resident(id=each, property_id="p1"),
+                    links=(("l1", LeaseResident(each, kind)),),
+                )
                 for each, kind in people
             ],
             "charge-codes": [Row("c1", "p1", observed.ChargeCode("c1", "p1", "PET"))],
             "fees": [
-                Row("f1", "p1", observed.Fee("f1", "p1", "Pet", 2500)),
-                Row("f2", "p9", observed.Fee("f2", "p9", "Pet", 1), integration_id="i2"),
+                Row("f1", "p1", observed.Fee(id="f1", property_id="p1", name="Pet", amount=2500)),
+                Row(
+                    "f2",
+                    "p9",
+                    observed.Fee(id="f2", property_id="p9", name="Pet", amount=1),
+                    integration_id="i2",
+                ),
             ],
             "resident-charges": [
                 _charge(
