@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from chargeplan.core.observed import ChargeCode, Lease, Resident
+from chargeplan.core.observed import ChargeCode, Lease, LeaseResident, Resident
 from chargeplan.core.terms import what_is_missing
 from tests.core.builders import INTEGRATION, d, expanded, lease, observed, unit
 from tests.loading.helpers import HEAD, load, told
@@ -292,7 +292,94 @@ PERCENTAGES = [
     ),
 ]
 
-POLICIES = [*AMOUNTS, *PERCENTAGES]
+TURNOVER = [
+    lease("ann", name="l1", end="2027-08-10", moved_out="2027-08-10"),
+    lease("bob", name="l2", start="2027-08-11", moved_in="2027-08-11"),
+]
+SUBLETTERS = (
+    LeaseResident("ann", "PRIMARY"),
+    LeaseResident("bob", "SECONDARY", None, d("2027-08-15")),
+    LeaseResident("cy", "SECONDARY", d("2027-08-16"), None),
+)
+BILL = {"bill.csv": "unit,amount,used\n101,83.12,94\n"}
+
+
+def july_bill(amount: str, *rest: str) -> str:
+    return "charges:\n" + charge(
+        "bill",
+        amount,
+        "service: {from: 2027-08-01, through: 2027-08-31}",
+        "roster: bill.csv",
+        *rest,
+        when=once("2027-08-31"),
+    )
+
+
+UNITS = [
+    Policy(
+        "a unit's bill of 83.12 at a turnover, by days",
+        july_bill("{from: roster.amount}"),
+        "2027-08-31 bill 26.81 ann\n2027-08-31 bill 56.31 bob",
+        files=BILL,
+        homes=TURNOVER,
+    ),  # 83.12 x 10/31 = 26.8129
+    Policy(
+        "the same bill, whole to each",
+        july_bill("{from: roster.amount}", "turnover: each"),
+        "2027-08-31 bill 83.12 ann\n2027-08-31 bill 83.12 bob",
+        files=BILL,
+        homes=TURNOVER,
+    ),
+    Policy(
+        "a unit's meter of 94 x 0.12 at a turnover",
+        july_bill("{rate: 0.12, per: roster.used}"),
+        "2027-08-31 bill 3.64 ann\n2027-08-31 bill 7.64 bob",
+        files=BILL,
+        homes=TURNOVER,
+    ),  # 11.28 x 10/31 = 3.6387
+    Policy(
+        "the same meter, each for their own days",
+        july_bill("{rate: 0.12, per: roster.used}", "prorate: actual"),
+        "2027-08-31 bill 3.64 ann\n2027-08-31 bill 7.64 bob",
+        files=BILL,
+        homes=TURNOVER,
+    ),
+    Policy(
+        "out and in on one day: its day is billed to both, the bill once",
+        july_bill("{from: roster.amount}", "prorate: actual"),
+        "2027-08-31 bill 28.57 ann\n2027-08-31 bill 54.55 bob",  # 11 and 21 days of 32: 28.5725 and 54.5475
+        files=BILL,
+        homes=[lease("ann", name="l1", end="2027-08-11", moved_out="2027-08-11"), TURNOVER[1]],
+    ),
+    Policy(
+        "a unit's credit at a turnover",
+        july_bill("{from: roster.amount}"),
+        "2027-08-31 bill -26.81 ann\n2027-08-31 bill -56.31 bob",
+        files={"bill.csv": "unit,amount\n101,-83.12\n"},
+        homes=TURNOVER,
+    ),
+    Policy(
+        "three roommates, one out on the 15th, one in on the 16th",
+        "charges:\n" + RENT + "    split: equal\n",
+        "2027-08-01 rent 1,000.00 ann\n2027-08-01 rent 483.87 bob\n2027-08-01 rent 516.13 cy",  # 15.5, 7.5 and 8 of 31 days
+        homes=[lease(*SUBLETTERS, rent="2,000.00")],
+    ),
+    Policy(
+        "a roommate who comes on the 21st pays for eleven days",
+        "charges:\n" + RENT + "    split: equal\n",
+        "2027-08-01 rent 822.58 ann\n2027-08-01 rent 177.42 cy",  # 11/2 of 31 days: 177.419
+        homes=[lease(SUBLETTERS[0], LeaseResident("cy", "SECONDARY", d("2027-08-21"), None))],
+    ),
+    Policy(
+        "shares of 60 and 40 while both are there",
+        "charges:\n" + RENT + "    split: {by: roster.share}\n    roster: s.csv\n",
+        "2027-08-01 rent 858.06 ann\n2027-08-01 rent 141.94 cy",  # 11 days x 40/100 = 4.4 of 31: 141.935
+        files={"s.csv": "resident_id,share\nann,60\ncy,40\n"},
+        homes=[lease(SUBLETTERS[0], LeaseResident("cy", "SECONDARY", d("2027-08-21"), None))],
+    ),
+]
+
+POLICIES = [*AMOUNTS, *PERCENTAGES, *UNITS]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=[each.source for each in POLICIES])
@@ -310,7 +397,7 @@ def billed(plan: Any, policy: Policy) -> list[str]:
     first, last = (d(day) for day in policy.window)
     expansion = expanded(plan, seen=seen, window=policy.window, integration=INTEGRATION)
     assert [each.summary for each in expansion.diagnostics if each.is_error] == []
-    several = len({each.residents[0].resident_id for each in policy.homes}) > 1
+    several = len(policy.homes) > 1 or any(each.split for each in plan.charges)
     return sorted(
         f"{line.natural_date} {line.charge} {words(line)}" + (f" {line.key.resident_id}" if several else "")
         for household in expansion.households

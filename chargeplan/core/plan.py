@@ -295,6 +295,7 @@ class Charge(msgspec.Struct, frozen=True):
     schedule: Schedule | None = None
     once: Once | None = None
     late_fee: LateFee | None = None
+    turnover: Literal["share", "each"] = "share"
     prorate: Proration = Proration()
     who: Selector = Selector()
     roster: Table | None = None

@@ -6,6 +6,7 @@ From a charge, a subject and days to priced days, each with the term that keeps 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
@@ -13,7 +14,7 @@ import msgspec
 
 from chargeplan.core.amounts import Adjusted, Allocate, PercentOfCharges, charges_of, form_of
 from chargeplan.core.base import Reader
-from chargeplan.core.dates import Days
+from chargeplan.core.dates import ONE_DAY, Days
 from chargeplan.core.facts import Held, LeftOut
 from chargeplan.core.money import round_half_away, share_out
 from chargeplan.core.observed import Lease
@@ -41,6 +42,7 @@ from chargeplan.core.terms import (
     Whole,
 )
 from chargeplan.core.timeline import Segment, segments
+from chargeplan.core.turnover import is_shared, part_of_unit
 
 BilledBy = Callable[[Charge, str, int, Subject, Days, "Days | None"], "ChargeBilled | Held | LeftOut"]
 """What the charge of that id bills to a household (by position) for the time of a charge's period, and what counts of it for the days billed."""
@@ -69,7 +71,10 @@ class Reckoner(msgspec.Struct, frozen=True):
             stub = self._stub(charge, subject, period, billable, parts)
             if stub is not None:
                 return [Priced(billed, stub)]
-        return costed(charge, period.days, billed, parts)
+        priced = costed(charge, period.days, billed, parts)
+        if len(priced) == 1 and is_shared(charge, self.site):
+            return [part_of_unit(self.site, charge, subject, period.days, priced[0])]
+        return priced
 
     def base(self, charge: Charge, subject: Subject, lease: Lease, period: Period, billed: Days) -> Base:
         """The amount for a whole period before steps and proration."""
@@ -142,11 +147,24 @@ class Reckoner(msgspec.Struct, frozen=True):
         """The household's priced days, divided among the residents who have an occupied day among them."""
         parts: dict[str, list[Priced]] = {each.resident_id: [] for each in subject.household.members()}
         for one in priced:
-            present = _present(subject, one.days)
-            weights = [self._weight(charge, each) for each in present]
-            for resident_id, term in zip(present, _divided(one, weights), strict=True):
+            weights = self._weights(charge, subject, one.days)
+            for resident_id, term in zip(weights, _divided(one, list(weights.values())), strict=True):
                 parts[resident_id].append(Priced(one.days, term))
         yield from parts.items()
+
+    def _weights(self, charge: Charge, subject: Subject, days: Days) -> dict[str, Fraction]:
+        """What part of the days belongs to each: a day to those who live there on it, equally or by their weights."""
+        lived = _lived(subject, days)
+        own = {each: self._weight(charge, each) for each in lived}
+        weights = dict.fromkeys(lived, Fraction(0))
+        begins = {days.first} | {part.first for part in lived.values()}
+        begins |= {part.last + ONE_DAY for part in lived.values() if part.last < days.last}
+        for first, following in itertools.pairwise([*sorted(begins), days.last + ONE_DAY]):
+            there = [each for each, part in lived.items() if first in part]
+            together = sum((own[each] for each in there), Fraction(0))
+            for each in there if together else ():
+                weights[each] += Fraction((following - first).days * own[each]) / together
+        return weights
 
     def _weight(self, charge: Charge, resident_id: str) -> Fraction:
         assert charge.split is not None
@@ -170,8 +188,8 @@ def _divided(priced: Priced, weights: Sequence[Fraction]) -> list[Term]:
     ]
 
 
-def _present(subject: Subject, days: Days) -> list[str]:
-    """Those who live there on one of the days, in the order of the lease in force; never nobody."""
+def _lived(subject: Subject, days: Days) -> dict[str, Days]:
+    """Who lives there on which of the days, in the order of the lease in force; all of them on all where nobody does."""
     household = subject.household
     listed = [each.resident_id for each in household.lease_on(days.first).residents]
     members = sorted(
@@ -179,8 +197,8 @@ def _present(subject: Subject, days: Days) -> list[str]:
         key=lambda each: listed.index(each) if each in listed else len(listed),
     )
     lived = {each: household.occupied_by(each) for each in members}
-    present = [each for each in members if (own := lived[each]) and own.common(days)]
-    return present or members
+    present = {each: common for each, own in lived.items() if own and (common := own.common(days))}
+    return present or dict.fromkeys(members, days)
 
 
 # --- days → cents -----------------------------------------------------------------------------------------------------

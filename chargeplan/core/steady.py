@@ -32,6 +32,7 @@ from chargeplan.core.recurrence import grid_of
 from chargeplan.core.select import override_fits, selects_every_unit
 from chargeplan.core.subject import Subject
 from chargeplan.core.terms import Amount, Literal, Priced, Whole
+from chargeplan.core.turnover import is_shared
 from chargeplan.core.variants import Variant
 from chargeplan.core.whom import roster_rows, selects_person, selects_unit
 
@@ -140,7 +141,7 @@ def steady_lines(expander: Expander, recorded: Recorded) -> Steady:
     homes: dict[tuple[str, ...], list[_Home]] = {}
     for charge in expander.plan.charges:
         code = expander.site.code_of(charge, None)
-        if code is None or not _is_plain(charge, expander.plan):
+        if code is None or is_shared(charge, expander.site) or not _is_plain(charge, expander.plan):
             continue
         listed = charge.who.lease_status
         if listed not in homes:

@@ -235,6 +235,16 @@ class PercentOfCharge(msgspec.Struct, frozen=True):
     cents: int
 
 
+class PartOfUnit(msgspec.Struct, frozen=True):
+    """A household's part of an amount that is its unit's: its ``days`` of the days ``together`` of the unit's ``homes``."""
+
+    of: Whole | Prorated
+    days: int
+    together: int
+    homes: int
+    cents: int
+
+
 class Weight(msgspec.Struct, frozen=True):
     """What a unit weighs in one way: the measure that was read, and the factor that it counts where there are factors."""
 
@@ -302,7 +312,7 @@ class Part(msgspec.Struct, frozen=True):
     cents: int | None
 
 
-Undivided = Whole | Prorated | Rest | StubRest | PercentOfCharge | Share | Fee | Missing
+Undivided = Whole | Prorated | PartOfUnit | Rest | StubRest | PercentOfCharge | Share | Fee | Missing
 Term = Undivided | Part
 
 

@@ -18,11 +18,21 @@ from chargeplan.loading.timing import MONTHLY_METHODS, is_monthly, is_one_month
 
 TIMING = ("schedule", "once", "late_fee")
 NOT_FOR_LATE_FEES = (
-    "amount", "schedule", "once", "service", "prorate", "split", "steps", "mid_period", "after_lease_end",
+    "amount", "schedule", "once", "service", "turnover", "prorate", "split", "steps", "mid_period", "after_lease_end",
 )  # fmt: skip
 """A late fee has its own amounts and days."""
 _FIELDS_NOT_FOR_LATE_FEES = frozenset(
-    {"amount", "schedule", "once", "prorate", "split", "steps", "split_mid_period", "after_lease_end"}
+    {
+        "amount",
+        "schedule",
+        "once",
+        "turnover",
+        "prorate",
+        "split",
+        "steps",
+        "split_mid_period",
+        "after_lease_end",
+    }
 )
 
 

@@ -25,6 +25,7 @@ from chargeplan.core.terms import (
     Literal,
     Missing,
     Part,
+    PartOfUnit,
     PercentOfBilled,
     PercentOfCharge,
     PercentOfRead,
@@ -78,6 +79,10 @@ def _steps(term: Term | Difference) -> Iterator[Step]:  # noqa: C901 - a row for
             yield Step(
                 f"{_TIMES} {_counted(term)} ({span(term.days)}, {term.method})", str(term.exact), term.cents
             )
+        case PartOfUnit():
+            yield from _steps(term.of)
+            what = f"the unit's, for {term.days} of the {term.together} days of its {term.homes} households"
+            yield _whole(what, term.cents)
         case Rest():
             yield from _steps(term.whole)
             yield _whole(f"less the lines before, {format_money(term.others)}", term.cents)

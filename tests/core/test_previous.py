@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
+from chargeplan.core.amounts import FromPath, Path
 from chargeplan.core.change import Change, Previous
 from chargeplan.core.config import Guards
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.guard import PropertyFacts, days_from_clock, guard_plan
 from chargeplan.core.household import households
-from chargeplan.core.plan import FromPath, Path
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.previous import PropertyLedger
 from chargeplan.core.unused import unused_rows

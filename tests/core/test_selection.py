@@ -316,4 +316,5 @@ def test_only_residents_with_an_occupied_day_among_the_lines_days_share() -> Non
 def test_who_joins_with_the_renewal_shares_too() -> None:
     renewed = (lease("ann", end="2027-08-15"), lease("ann", "bob", name="lease-2", start="2027-08-16"))
     found = lines(rent_plan(split=Split()), *renewed)
-    assert [(each.key.resident_id, each.amount) for each in found] == [("ann", 50000), ("bob", 50000)]
+    # bob lives there on 16 of 31 days, and pays the half of them: 1,000.00 x 8/31
+    assert [(each.key.resident_id, each.amount) for each in found] == [("ann", 74194), ("bob", 25806)]

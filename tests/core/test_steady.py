@@ -52,7 +52,7 @@ def test_an_ordinary_month_needs_no_bills_at_all() -> None:
 def test_a_household_that_is_not_meant_has_its_reason() -> None:
     spaces = roster("unit", {"unit": "102", "fee": "55.00"})
     of = plan(
-        charge("parking", FromPath(Path("roster", "fee")), roster=spaces),
+        charge("parking", FromPath(Path("roster", "fee")), roster=spaces, turnover="each"),
         charge("north", usd("10.00"), who=Selector(units=("2*",))),
     )
     world = World(of, lease(), lease("cy", name="lease-2", unit="102"))
