@@ -6,7 +6,7 @@ plan-language.md, *What already exists, and what follows*: presence proves, abse
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from functools import cached_property
 from typing import Literal
@@ -45,7 +45,7 @@ class Evidence:
     and credits of these that are no posting's, by date and id; ``marks`` the residents, leases and units that
     they stand on, with those of ``relocated`` postings: whose household has one is looked at closely. ``counted`` says of
     relocated postings for which bill (by its key) they count.
-    ``billed`` has, by the plan and charge of a key, the days that applied plans covered. ``whole`` reads the
+    ``departed`` are units that belong to another property now. ``billed`` has, by the plan and charge of a key, the days that applied plans covered. ``whole`` reads the
     postings of which ``postings`` has briefs, should one be looked into. ``unrecorded`` are references of our form that synced
     charges carry and the journal does not know. ``unsettled`` are the postings that are no briefs, ``by_charge`` all of them by the plan
     and charge (with its item) of their keys. ``by_reference`` has the first of the synced charges that carry a reference, and
@@ -64,9 +64,16 @@ class Evidence:
         owned: frozenset[str] = frozenset(),
         decisions: Decisions | None = None,
         billed: Mapping[tuple[str, str], Sequence[Days]] | None = None,
+        departed: Collection[str] = (),
         whole: Callable[[], Iterable[Posting]] = tuple,
     ) -> None:
-        self.postings: dict[str, Posting | Brief] = {each.reference: each for each in postings}
+        everything: dict[str, Posting | Brief] = {each.reference: each for each in postings}
+        gone = {ref for ref, each in everything.items() if each.unit_id in departed} if departed else set()
+        # Units that are another property's now have their lines with them; what they left here is accounted for.
+        self.postings = (
+            {ref: each for ref, each in everything.items() if ref not in gone} if gone else everything
+        )
+        self._settled_elsewhere = {everything[ref].charge_id for ref in gone}
         self.unsettled = [each for each in self.postings.values() if isinstance(each, Posting)]
         self.decisions, self.billed = decisions or Decisions(), billed or {}
         self._read_whole = whole
@@ -76,10 +83,10 @@ class Evidence:
             self.postings.values(), observed.charges, self.by_reference, integration
         )
         self.removed = removed_upstream(observed)
-        unknown = self.by_reference.keys() - self.postings.keys()
+        unknown = self.by_reference.keys() - everything.keys()
         self.unrecorded = frozenset(each for each in unknown if is_reference(each))
         self.by_charge = _by_charge(self.postings.values())
-        self.strangers = self._strangers(observed.charges, owned)
+        self.strangers = self._strangers(observed.charges, owned, everything)
         self.relocated = self._relocated()
         self.counted: Mapping[str, Key] = {}
         self.marks = frozenset(filter(None, self._marks()))
@@ -109,8 +116,9 @@ class Evidence:
         }
         return claims | {charge.id: self.postings[reference] for reference, charge in self.matched.items()}
 
-    def _strangers(self, charges: Iterable[SyncedCharge], owned: frozenset[str]) -> tuple[SyncedCharge, ...]:
-        known = self.postings
+    def _strangers(
+        self, charges: Iterable[SyncedCharge], owned: frozenset[str], known: Collection[str]
+    ) -> tuple[SyncedCharge, ...]:
         candidates = [
             each
             for each in charges
@@ -118,7 +126,13 @@ class Evidence:
         ]
         if not candidates:
             return ()
-        foreign = [each for each in candidates if each.id not in self.removed and each.id not in self._claims]
+        foreign = [
+            each
+            for each in candidates
+            if each.id not in self.removed
+            and each.id not in self._claims
+            and each.id not in self._settled_elsewhere
+        ]
         return tuple(sorted(foreign, key=lambda each: (each.transaction_date or date.min, each.id)))
 
     def _relocated(self) -> Mapping[tuple[str, str, str], Sequence[tuple[Posting | Brief, SyncedCharge]]]:

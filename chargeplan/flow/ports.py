@@ -128,6 +128,12 @@ class Snapshot(Protocol):
         """All that is known of one property; charges are those dated within ``window``."""
         ...
 
+    def units_elsewhere(
+        self, integration_id: str, property_id: str, unit_ids: Sequence[str]
+    ) -> frozenset[str]:
+        """Those of the units that belong to another property."""
+        ...
+
     def charges_of(self, integration_id: str, references: Sequence[str]) -> Mapping[str, str]:
         """The synced charge (its id) of each of the references that the copy has, of any date."""
         ...
@@ -155,6 +161,12 @@ class Journal(Protocol):
 
     def briefs(self, integration_id: str, property_id: str, since: date | None) -> Sequence[Posting | Brief]:
         """The same, but of those seen on the ledger what `Brief` has: many times faster."""
+        ...
+
+    def postings_of_units(
+        self, integration_id: str, property_id: str, unit_ids: Sequence[str], since: date | None
+    ) -> Sequence[Posting]:
+        """The latest postings of the units that were recorded while they belonged to another property."""
         ...
 
     def decisions(self, integration_id: str, property_id: str) -> Sequence[Decision]:

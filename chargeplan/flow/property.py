@@ -203,14 +203,19 @@ class PropertyPlanner:
     ) -> tuple[tuple[PlannedProperty, ...], Comparison, Evidence]:
         """The plans of a property compared with what is observed, and recorded from ``since`` on."""
         known_by = (values.integration.id, values.names.id)
+        units = {each.id for each in values.observed.units}
+        joined = self.journal.postings_of_units(*known_by, sorted(units), since)
+        recorded = [*self.journal.briefs(*known_by, since), *joined]
+        strange = {each.unit_id for each in recorded} - units
         evidence = Evidence(
             values.observed,
-            self.journal.briefs(*known_by, since),
+            recorded,
             values.integration,
             owned=owned_codes(values.plans, values.observed.charge_codes),
             decisions=standing(self.journal.decisions(*known_by)),
             billed=self._billed(values.integration.id).get(values.names.id, {}),
-            whole=lambda: self.journal.postings(*known_by, since),
+            departed=self.snapshot.units_elsewhere(*known_by, sorted(strange)) if strange else (),
+            whole=lambda: [*self.journal.postings(*known_by, since), *joined],
         )
         planned, comparison = plan_property(values, evidence, listing_all=self.request.listing_all)
         return planned, comparison, evidence

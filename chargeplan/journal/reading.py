@@ -19,7 +19,14 @@ from chargeplan.journal.access import Access
 from chargeplan.journal.billed import Billed, billed_days
 from chargeplan.journal.events import Event, canonical
 from chargeplan.journal.failures import problem
-from chargeplan.journal.rows import chunks, latest_briefs, latest_postings, latest_where, postings_where
+from chargeplan.journal.rows import (
+    chunks,
+    latest_briefs,
+    latest_of_units,
+    latest_postings,
+    latest_where,
+    postings_where,
+)
 from chargeplan.journal.transitions import worst
 
 _postings: Final = schema.postings
@@ -45,6 +52,25 @@ class Reading(Access):
             return self._database.read(
                 lambda connection: latest_briefs(connection, integration_id, property_id, since)
             )
+
+    def postings_of_units(
+        self, integration_id: str, property_id: str, unit_ids: Sequence[str], since: date | None
+    ) -> Sequence[Posting]:
+        """The latest postings of the units that were recorded while they belonged to another property."""
+        with self._sensible():
+            return [
+                posting
+                for chunk in chunks(unit_ids)
+                for posting in self._database.read(
+                    partial(
+                        latest_of_units,
+                        integration_id=integration_id,
+                        property_id=property_id,
+                        unit_ids=chunk,
+                        since=since,
+                    )
+                )
+            ]
 
     def open_postings(self) -> Sequence[Posting]:
         """Postings whose outcome is still open, oldest first."""

@@ -12,7 +12,19 @@ from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, FunctionElement, Select, Text, cast, func, not_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FunctionElement,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    not_,
+    or_,
+    select,
+)
 
 from chargeplan.core.dates import DatesByText
 from chargeplan.core.posting import LIVE, OPEN, Brief, Posting
@@ -59,6 +71,24 @@ def latest_briefs(
     return _latest(found)
 
 
+def latest_of_units(
+    connection: Connection, integration_id: str, property_id: str, unit_ids: Sequence[str], since: date | None
+) -> list[Posting]:
+    """The latest postings of the units that were recorded under another property than this one.
+
+    Below and above its id, and not beside it: so the index says at once that there are none, as nearly always.
+
+    Raises:
+        ValueError: a row makes no sense.
+    """
+    found: list[Posting] = []
+    for others in (_table.c.property_id < property_id, _table.c.property_id > property_id):
+        units = and_(_table.c.integration_id == integration_id, _table.c.unit_id.in_(unit_ids), others)
+        query = _recent(select(*_WHOLE).where(units), since)
+        found += _postings(_rows(connection, query))
+    return _latest(found)
+
+
 def latest_where(connection: Connection, condition: ColumnElement[bool]) -> list[Posting]:
     """The live posting of each reference for which the condition is true, or its newest; oldest first.
 
@@ -97,6 +127,10 @@ def _of_property(
     query: Select[*tuple[Any, ...]], integration_id: str, property_id: str, since: date | None
 ) -> Select[*tuple[Any, ...]]:
     query = query.where(_table.c.integration_id == integration_id, _table.c.property_id == property_id)
+    return _recent(query, since)
+
+
+def _recent(query: Select[*tuple[Any, ...]], since: date | None) -> Select[*tuple[Any, ...]]:
     if since is None:
         return query
     day = since.isoformat()

@@ -198,6 +198,21 @@ class SqliteSnapshot:
         )
         return frozenset(row[0] for row in self._rows(query, (integration_id, unit)))
 
+    def units_elsewhere(
+        self, integration_id: str, property_id: str, unit_ids: Sequence[str]
+    ) -> frozenset[str]:
+        """Those of the units that belong to another property of the integration."""
+        found: set[str] = set()
+        for start in range(0, len(unit_ids), _MOST_NAMES):
+            names = tuple(unit_ids[start : start + _MOST_NAMES])
+            places = ", ".join("?" * len(names))
+            rows = self._rows(
+                f"SELECT id FROM record WHERE kind = 'units' AND integration_id = ? AND property_id <> ? AND id IN ({places})",  # noqa: S608 - places only
+                (integration_id, property_id, *names),
+            )
+            found |= {row[0] for row in rows}
+        return frozenset(found)
+
     def charges_of(self, integration_id: str, references: Sequence[str]) -> Mapping[str, str]:
         """The synced charge (its id) of each of the references that the copy has, of any date; the first by id where several are."""
         found: dict[str, str] = {}
