@@ -213,7 +213,7 @@ def standing(household: Household, listed: Sequence[str]) -> Standing:
 def _standing_of(household: Household, latest: Lease, listed: Sequence[str]) -> Standing:
     status = latest.status
     if status not in listed:
-        if status in {"EVICTED", "OTHER"}:
+        if status not in {"ACTIVE", "INACTIVE", "PENDING"}:
             return Standing("hold", "lease_status_unclear")
         if status != "INACTIVE" or "ACTIVE" not in listed:
             return Standing("not_selected")

@@ -21,8 +21,8 @@ from chargeplan.core.periods import billable, billed_days
 from chargeplan.core.plan import Charge
 from chargeplan.core.proration import counted_days, prorated
 from chargeplan.core.site import Site
-from chargeplan.core.subject import Subject, measure_at, money_at
-from chargeplan.core.terms import Missing, Share, ShareByDays, Weight
+from chargeplan.core.subject import Subject, measure_at, money_at, source_of
+from chargeplan.core.terms import Amount, Missing, Read, Share, ShareByDays, Weight
 
 
 class _Living(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ class SharedBills:
         counted = [unit for unit in units if unit.id in living or amount.vacant == "owner"]
         bill = self._bill_of(amount, period)
         if bill is None:
-            return Missing(what=f"the bill, {amount.bill}")
+            return Missing(Amount(self._bill_read(amount, period)))
         weights: list[tuple[Weight, ...]] = []
         for unit in counted:
             weighed = self._weights(amount, unit, living.get(unit.id, []), period)
@@ -123,6 +123,13 @@ class SharedBills:
             return amount.bill
         nobody = self._vacant(Unit("", self.site.setting.names.id, ""))
         return money_at(amount.bill, self.site.facts, nobody, nobody.household.leases[0], period)
+
+    def _bill_read(self, amount: Allocate, period: Days) -> Read:
+        """Where a bill that is not there would be read."""
+        assert isinstance(amount.bill, Path)
+        nobody = self._vacant(Unit("", self.site.setting.names.id, ""))
+        lease = nobody.household.leases[0]
+        return Read(source_of(amount.bill, None, self.site.facts, nobody, lease, period), None)
 
     def _vacant(self, unit: Unit) -> Subject:
         """A vacant unit, as far as its own values are asked for."""

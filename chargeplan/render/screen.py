@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 from typing import Final
@@ -132,7 +133,7 @@ def allow_option(guard: GuardResult) -> str:
 
 
 def _holds(paper: Paper, change_set: ChangeSet, *, whole: bool) -> list[str]:
-    """Holds by reason, the reason said once."""
+    """Holds by reason, the reason said once; those that lack the same thing are one entry."""
     by_reason: dict[str, list[Change]] = {}
     for change in change_set.changes:
         if change.action == "hold":
@@ -141,10 +142,17 @@ def _holds(paper: Paper, change_set: ChangeSet, *, whole: bool) -> list[str]:
     for reason, changes in by_reason.items():
         title = f"{reason} ({len(changes):,}): {why('hold', reason)}"
         lines += [paper.ink(line, "warn") for line in paper.prose(title, _INDENT)]
-        shown = changes if whole else changes[:_HOLDS_OF_REASON]
+        causes = Counter(change.detail for change in changes) if reason == "amount_missing" else Counter()
+        shared = [(cause, count) for cause, count in causes.items() if cause and count > 1]
+        for cause, count in shared if whole else shared[:_HOLDS_OF_REASON]:
+            lines += paper.prose(f"{cause} ({count_of(count, 'line')})", _INDENT * 2)
+        named = {cause for cause, _ in shared}
+        single = changes if whole else [change for change in changes if change.detail not in named]
+        shown = single if whole else single[:_HOLDS_OF_REASON]
         lines += _change_table(paper, shown, _INDENT * 2, names=change_set.property_names)
-        if len(shown) < len(changes):
-            lines.append(_INDENT * 2 + more(f"{len(changes) - len(shown):,}"))
+        left = len(single) - len(shown) + (0 if whole else max(0, len(shared) - _HOLDS_OF_REASON))
+        if left:
+            lines.append(_INDENT * 2 + more(f"{left:,}"))
     return lines
 
 

@@ -229,6 +229,7 @@ def test_everyone_on_any_lease_is_a_member_once() -> None:
         ({"status": "INACTIVE", "moves_in": "2027-01-01"}, ("ACTIVE",), "never_moved_in"),
         ({"status": "EVICTED"}, ("ACTIVE",), "lease_status_unclear"),
         ({"status": "OTHER"}, ("ACTIVE",), "lease_status_unclear"),
+        ({"status": "MONTH_TO_MONTH"}, ("ACTIVE",), "lease_status_unclear"),
         ({"status": "EVICTED"}, ("ACTIVE", "EVICTED"), "$1,000.00"),
         ({"status": "ACTIVE"}, ("EVICTED",), "not_selected"),
     ],

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chargeplan.core.amounts import Fixed, FromPath, Path, Percent
+from chargeplan.core.amounts import Fixed, FromPath, Measure, Path, Percent, Rate
 from chargeplan.core.line import Line
 from chargeplan.core.money import round_half_away
 from chargeplan.core.plan import Change, Proration, Selector, Step
@@ -19,6 +19,7 @@ from chargeplan.render.facts import fact_words
 from chargeplan.render.terms import steps_of
 from tests.core.builders import (
     RENT,
+    World,
     charge,
     d,
     expanded,
@@ -222,3 +223,41 @@ def test_units_without_measure_say_which() -> None:
     assert shown(only(lines(of, seen=seen, window=JULY))) == [
         ("unit.square_feet of unit 10: not known", None)
     ]
+
+
+# --- what is missing -------------------------------------------------------------------------------------------------
+
+
+def held(of: Any, *leases: Any, **rest: Any) -> str:
+    (change,) = World(of, *leases, **rest).compare().changes
+    assert (change.action, change.reason) == ("hold", "amount_missing")
+    return change.detail
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        (RENT, "lease.rent of lease-1"),
+        (Percent(Fraction(10), Path("lease", "market_rent")), "lease.market_rent of lease-1"),
+        (Rate(Fraction(5), Measure(Path("unit", "square_feet"))), "unit.square_feet of 101"),
+        (FromPath(Path("fee", "Cable")), "fee.Cable"),
+        (FromPath(Path("table", "amount", "bills")), "plans/table.csv has no row 2027-08"),
+        (FromPath(Path("table", "note", "meters")), "table.meters.note, plans/table.csv:2"),
+        (FromPath(Path("table", "amount", "units")), "plans/table.csv has no row 101"),
+    ],
+)
+def test_what_is_missing_is_named(amount: Any, said: str) -> None:
+    tables = {
+        "bills": roster("period", {"period": "2027-07", "amount": "12.00"}),
+        "meters": roster("unit", {"unit": "101", "note": None}),
+        "units": roster("unit", {"unit": "102", "amount": "1.00"}),
+    }
+    assert held(plan(charge(amount=amount), tables=tables), lease(rent=None)) == said
+
+
+def test_a_bill_that_is_not_there_is_named_for_every_unit() -> None:
+    of = plan(
+        charge("water", water(Path("table", "amount", "bills")), code="Water"),
+        tables={"bills": roster("period", {"period": "2027-07", "amount": "12.00"})},
+    )
+    assert held(of, lease(unit="9"), units=FLATS) == "plans/table.csv has no row 2027-08"
