@@ -110,7 +110,7 @@ def refused(guards: Guards, previous: Previous, *, far: int = 0) -> list[tuple[s
         previous={"Pets": previous},
     )
     posting = changes_of(World(rent_plan(), ANN))
-    found = guard_plan(guards, posting, (), {"oak-id": facts}, far=far)
+    found = guard_plan(guards, posting, (), properties={"oak-id": facts}, far=far)
     return [(each.guard, each.subject, each.value) for each in found if each.refused]
 
 
@@ -120,7 +120,9 @@ def test_a_slipped_decimal_of_one_code_is_refused() -> None:
     facts = PropertyFacts(
         name="Oak Street", before=15000000, now=16134000, residents_gone=False, previous={"Pets": pets}
     )
-    found = guard_plan(Guards(max_change=25), changes_of(World(rent_plan(), ANN)), (), {"oak-id": facts})
+    found = guard_plan(
+        Guards(max_change=25), changes_of(World(rent_plan(), ANN)), (), properties={"oak-id": facts}
+    )
     assert [(each.subject, each.value) for each in found] == [("Oak Street, Pets", 900)]
 
 
