@@ -15,6 +15,7 @@ from chargeplan.core.dates import ONE_DAY
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
 from chargeplan.core.statement import statement_of
+from chargeplan.flow.integrations import move_integration
 from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.flow.rebuilding import found_postings
 from chargeplan.flow.reconcile import seen_otherwise
@@ -244,6 +245,27 @@ def journal_rebuild(*, common: Common, as_of: str | None) -> int:
         f"Took in {count:,} postings that are on the ledgers or in the write log.",
         postings=count,
     )
+
+
+@journal.command("move-integration")
+@click.argument("old")
+@click.argument("new")
+@click.option("--reason", default="set up anew", show_default=True, metavar="TEXT", help="Why; recorded.")
+@common()
+def journal_move_integration(*, common: Common, old: str, new: str, reason: str) -> int:
+    """After an integration was set up anew at Propexo: its lines and their keys go with it, from the id OLD to NEW.
+
+    Properties, units, leases and people are matched by the property system's own ids. NEW is what `chargeplan.yaml` names.
+    """
+    project, _ = wiring.project(common)
+    with wiring.world(common, project.config) as world:
+        done = move_integration(world, project, old, new, reason=reason)
+    text = f"Moved {done.moved:,} lines from {old} to {new}."
+    if done.partly:
+        text += f" {done.partly:,} of them have no match of unit or person there: what is due in their place is held."
+    if done.left:
+        text += f" {done.left:,} stay with {old}, whose properties have no match: `chargeplan resolve REF… --posted` or `--not-posted`."
+    return _say(common, "journal_move_integration", text, old=old, new=new, **msgspec.structs.asdict(done))
 
 
 @journal.command("locks")

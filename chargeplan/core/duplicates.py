@@ -98,14 +98,17 @@ class Duplicates:
     def relocated(self) -> Mapping[str, Key]:
         """For which bill each posting counts whose charge now stands on another's record, where that one has the period."""
         found: dict[str, Key] = {}
-        if not self._evidence.relocated:
+        if not self._evidence.relocated and not self._evidence.moved:
             return found
         for each in self._planned:
             for bills in each.expansion.households:
                 for bill in bills.bills:
                     place = (bill.key.plan, bill.key.charge, bill.key.period)
+                    mine = {(key.unit_id, key.resident_id) for key in (bill.key, *bill.alternates)}
+                    for moved in self._evidence.moved.get(place, ()):
+                        if (moved.unit_id, moved.resident_id) in mine:
+                            found.setdefault(moved.reference, bill.key)
                     for posting, charge in self._evidence.relocated.get(place, ()):
-                        mine = {(key.unit_id, key.resident_id) for key in (bill.key, *bill.alternates)}
                         if (posting.unit_id, posting.resident_id) not in mine and self._is_of(
                             charge, bill, bills
                         ):

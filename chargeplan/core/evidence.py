@@ -89,6 +89,7 @@ class Evidence:
         self.strangers = self._strangers(observed.charges, owned, everything)
         self.relocated = self._relocated()
         self.counted: Mapping[str, Key] = {}
+        self.moved = self._moved()
         self.marks = frozenset(filter(None, self._marks()))
 
     def _own_charges(self, charges: Sequence[SyncedCharge]) -> Sequence[SyncedCharge]:
@@ -150,7 +151,18 @@ class Evidence:
                 found.setdefault(place, []).append((posting, charge))
         return found
 
+    def _moved(self) -> Mapping[tuple[str, str, str], Sequence[Posting]]:
+        """Postings of an integration that was set up anew, by plan, charge and period: their references are of the old one's keys."""
+        found: dict[tuple[str, str, str], list[Posting]] = {}
+        for each in self.unsettled:
+            if each.action == "moved" and each.state not in FREE:
+                found.setdefault((each.key_plan, each.key_charge, each.period), []).append(each)
+        return found
+
     def _marks(self) -> Iterator[str | None]:
+        for postings in self.moved.values():
+            for each in postings:
+                yield from (each.resident_id, each.lease_id, each.unit_id)
         for charge in self.strangers:
             yield from (charge.resident_id, charge.lease_id, charge.unit_id)
         for pairs in self.relocated.values():

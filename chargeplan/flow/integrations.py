@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
 from chargeplan.core.config import Project
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
 from chargeplan.core.posting import Posting
-from chargeplan.flow.ports import Journal
+from chargeplan.flow.ports import Journal, Ports, Remote
 
 
 def refuse_unnamed(journal: Journal, project: Project) -> None:
@@ -40,3 +45,78 @@ def _told(lines: list[Posting]) -> str:
         f" and {len(lines) - 5} more" if len(lines) > 5 else ""
     )
     return f"{len(lines)} line{'s' if len(lines) > 1 else ''} ({amount}: {some}) {'are' if len(lines) > 1 else 'is'}"
+
+
+# What a line's key and place are made of; a system's own id tells which record of the new integration is the old one's.
+_KINDS: Final[Mapping[str, str]] = {
+    "property_id": "properties",
+    "unit_id": "units",
+    "lease_id": "leases",
+    "resident_id": "residents",
+    "charge_code_id": "charge-codes",
+    "charge_id": "resident-charges",
+}
+
+
+class MovedLines(msgspec.Struct, frozen=True):
+    """How many lines went along, how many of them are held for want of a match, and how many stay where they are."""
+
+    moved: int
+    partly: int
+    left: int
+
+
+def move_integration(ports: Ports, project: Project, old: str, new: str, *, reason: str) -> MovedLines:
+    """Lines and keys of an integration that was set up anew go with it.
+
+    A line whose property has no match stays; one whose unit or people have none goes along as far as they are known, and
+    holds what is due in its place until a person says what it is.
+
+    Raises:
+        ChargeplanError: the new one is not named, the old one has no lines, or Propexo or the journal failed.
+    """
+    _check_new(project, old, new)
+    lines = ports.journal.of_integration(old)
+    if not lines:
+        raise ChargeplanError(
+            f"The journal has no lines of the integration {old}. Nothing was moved.",
+            hint="`chargeplan history` tells which integrations it has lines of.",
+            code="unknown_integration",
+        )
+    twins = {key: _twins(ports.remote, kind, old, new) for key, kind in _KINDS.items()}
+    along = [each for each in lines if each.property_id in twins["property_id"]]
+    moves = [_moved(each, new, twins) for each in along]
+    partly = sum(
+        any(getattr(each, key) not in twins[key] for key in ("unit_id", "resident_id")) for each in along
+    )
+    places = sorted({each.property_id for each in lines})
+    with ports.journal.lock(old, places, purpose="move-integration", timeout=0):
+        ports.journal.move_integration(old, new, moves, reason=reason)
+    return MovedLines(moved=len(moves), partly=partly, left=len(lines) - len(moves))
+
+
+def _check_new(project: Project, old: str, new: str) -> None:
+    named = {each.id for each in project.config.integrations.values()}
+    if new not in named or old == new:
+        raise ChargeplanError(
+            f"The configuration does not name the integration {new} beside {old}. Nothing was moved.",
+            hint=f"Put its id under `integrations` in place of the old one. It has: {', '.join(sorted(named)) or 'none'}.",
+            code="integration_unnamed",
+        )
+
+
+def _twins(remote: Remote, kind: str, old: str, new: str) -> Mapping[str, str]:
+    """The new integration's record of each of the old one's that has the same id in the property system."""
+    there: dict[str, list[str]] = {}
+    for known, x_id in remote.own_ids(kind, new):
+        there.setdefault(x_id, []).append(known)
+    return {
+        known: there[x_id][0] for known, x_id in remote.own_ids(kind, old) if len(there.get(x_id, ())) == 1
+    }
+
+
+def _moved(posting: Posting, new: str, twins: Mapping[str, Mapping[str, str]]) -> Posting:
+    ids = {
+        key: twins[key].get(value, value) for key in _KINDS if (value := getattr(posting, key)) is not None
+    }
+    return msgspec.structs.replace(posting, integration_id=new, action="moved", **ids)

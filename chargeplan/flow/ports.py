@@ -76,6 +76,10 @@ class Remote(Protocol):
         """Entries of the write log for charges; ``time_range`` is ``hour``, ``day``, ``week`` or ``month``."""
         ...
 
+    def own_ids(self, kind: str, integration_id: str) -> Iterable[tuple[str, str]]:
+        """Of each record of a kind (as paths name it): its id here, and the property system's own, where it tells one."""
+        ...
+
     def integration(self, integration_id: str) -> Integration:
         """The integration's state.
 
@@ -181,6 +185,14 @@ class Journal(Protocol):
 
     def not_posted(self, since: date) -> Sequence[Posting]:
         """Postings of which evidence or a person said, on that day or later, that they were not posted."""
+        ...
+
+    def of_integration(self, integration_id: str) -> Sequence[Posting]:
+        """Every posting of an integration, oldest first."""
+        ...
+
+    def move_integration(self, old: str, new: str, postings: Sequence[Posting], *, reason: str) -> None:
+        """These postings of the old integration are as given from now on: of the new one, under its ids."""
         ...
 
     def open_postings(self) -> Sequence[Posting]:

@@ -84,6 +84,10 @@ class Reading(Access):
         """Every posting of the reference, oldest first."""
         return self._where(_postings.c.reference == reference)
 
+    def of_integration(self, integration_id: str) -> Sequence[Posting]:
+        """Every posting of an integration, oldest first."""
+        return self._where(_postings.c.integration_id == integration_id)
+
     def latest(self, references: Sequence[str]) -> Mapping[str, Posting]:
         """The live posting of each of the references, or its newest; those that were never sent are left out."""
 

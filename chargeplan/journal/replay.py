@@ -25,6 +25,10 @@ KEYS: Final[dict[str, str]] = {
     "postings": "id",
     "decisions": "seq",
 }
+# What changes of a posting whose integration was set up anew.
+PLACE: Final = (
+    "integration_id", "property_id", "unit_id", "lease_id", "resident_id", "charge_code_id", "charge_id", "action",
+)  # fmt: skip
 CHUNK: Final = 500  # below what a statement may have parameters on either database
 
 
@@ -75,6 +79,11 @@ def _settled(event: Event, facts: Row) -> Iterator[Effect]:
     yield Update("postings", [facts["id"]], {**_moved(event, facts), **charge})
 
 
+def _integration_moved(_: Event, facts: Row) -> Iterator[Effect]:
+    for row in facts["postings"]:
+        yield Update("postings", [row["id"]], {name: row[name] for name in PLACE})
+
+
 def _decided(event: Event, facts: Row) -> Iterator[Effect]:
     yield Insert("decisions", [{**facts, "seq": event.seq}])
 
@@ -96,6 +105,7 @@ _EFFECTS: Final[dict[str, Callable[[Event, Row], Iterator[Effect]]]] = {
     "rebuilt": _inserted,
     "adopted": _inserted,
     "decided": _decided,
+    "integration_moved": _integration_moved,
 }
 # The kinds that the store writes itself; a note may not pass for one of them.
 OWN_KINDS: Final[frozenset[str]] = frozenset(_EFFECTS) | {

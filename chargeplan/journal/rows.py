@@ -60,7 +60,8 @@ def latest_briefs(
     Raises:
         ValueError: a row makes no sense.
     """
-    settled = _table.c.state == "visible"
+    # What was moved to another integration has another reference than its key says: it is looked at whole.
+    settled = and_(_table.c.state == "visible", _table.c.action != "moved")
     text = cast(_as_json[connection.dialect.name](_BRIEF).filter(settled), Text)
     query = select(text, func.count().filter(not_(settled))).select_from(_table)
     briefs, count = connection.execute(_of_property(query, integration_id, property_id, since)).one()

@@ -216,6 +216,22 @@ class Writing(Access):
         facts = dict(data or {})
         self._database.write(lambda connection: self._recorder.append(connection, kind, facts, actor=actor))
 
+    def move_integration(self, old: str, new: str, postings: Sequence[Posting], *, reason: str) -> None:
+        """These postings of the old integration are as given from now on: of the new one, under its ids."""
+        rows = [
+            {"id": each.id, "reference": each.reference}
+            | {name: getattr(each, name) for name in replay.PLACE}
+            for each in postings
+        ]
+
+        def move(connection: Connection) -> None:
+            for start in range(0, len(rows), _LINES_OF_AN_EVENT):
+                part = rows[start : start + _LINES_OF_AN_EVENT]
+                data = {"old": old, "new": new, "count": len(part), "reason": reason, "postings": part}
+                self._recorder.append(connection, "integration_moved", data)
+
+        self._database.write(move)
+
     def rebuild(self, postings: Iterable[Posting], *, reason: str = "", actor: str | None = None) -> int:
         """Insert postings found upstream, those apart that have a live posting; how many were inserted.
 

@@ -144,6 +144,15 @@ class Propexo:
             code="incomplete_list",
         )
 
+    def own_ids(self, kind: str, integration_id: str) -> Iterator[tuple[str, str]]:
+        """Of each record of a kind: its id here, and the property system's own, where it tells one.
+
+        Raises:
+            ChargeplanError: a page can't be had or read.
+        """
+        for page in self.rows(kind, {"integration_id": integration_id}):
+            yield from ((each.id, each.x_id) for each in page if each.x_id)
+
     def integration(self, integration_id: str) -> observed.Integration:
         """The integration's state.
 

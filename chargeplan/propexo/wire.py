@@ -40,7 +40,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """A row as a value, with what the local copy needs beside it.
 
     ``links`` are a resident's leases with what the resident's row says of each: for leases that list nobody themselves.
-    ``updated_at`` is empty where the row has none.
+    ``updated_at`` is empty where the row has none, ``x_id``, the property system's own id, likewise.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: str
     value: Value
     links: tuple[tuple[str, observed.LeaseResident], ...] = ()
+    x_id: str = ""
 
 
 class Line(Protocol):
@@ -213,6 +214,7 @@ def record(kind: str, row: object) -> Record:
         updated_at=reader.text("updated_at") or "",
         value=value,
         links=links,
+        x_id=reader.text("x_id") or "",
     )
 
 
@@ -522,6 +524,7 @@ class _ChargeRow(msgspec.Struct, kw_only=True):
     integration_id: str | None = None
     integration_vendor: str | None = None
     updated_at: str | None = None
+    x_id: str | None = None
     resident_id: str | None = None
     charge_code_id: str | None = None
     financial_account_id: str | None = None
@@ -574,6 +577,7 @@ def _charge_record(row: object) -> Record | None:
         property_id=found.property_id,
         updated_at=found.updated_at or "",
         value=value,
+        x_id=found.x_id or "",
     )
 
 

@@ -157,16 +157,20 @@ class Ledger:
     def rewrite(self, entries: Sequence[Entry], settings: Settings) -> None:
         """Replace entries by what they are now; what is posted is shown by the next sync."""
         with self._store.transaction():
-            setting = ", ".join(f"{name} = ?" for name in _COLUMNS)
-            self._store.change_many(
-                f"UPDATE entries SET {setting} WHERE seq = ?",  # noqa: S608 - names of ours
-                [[*(getattr(entry, name) for name in _COLUMNS), entry.seq] for entry in entries],
-            )
+            self.replace(entries)
             self._publish([entry for entry in entries if entry.state == "posted"], settings)
             self._store.change_many(
                 "DELETE FROM upstream WHERE model = 'resident-charges' AND id = ?",
                 [[entry.id] for entry in entries if entry.state in ("deleted", "rejected")],
             )
+
+    def replace(self, entries: Sequence[Entry]) -> None:
+        """Replace entries, and leave what the next sync shows of them as it is."""
+        setting = ", ".join(f"{name} = ?" for name in _COLUMNS)
+        self._store.change_many(
+            f"UPDATE entries SET {setting} WHERE seq = ?",  # noqa: S608 - names of ours
+            [[*(getattr(entry, name) for name in _COLUMNS), entry.seq] for entry in entries],
+        )
 
     def _chosen(self, choice: Choice, states: Sequence[EntryState]) -> list[Entry]:
         where, values = choice.where()

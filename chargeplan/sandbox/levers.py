@@ -224,6 +224,16 @@ class MoveUnit(_Lever, frozen=True, kw_only=True):
         return sandbox.office.move_unit(**msgspec.structs.asdict(self))
 
 
+class Reconnect(_Lever, frozen=True, kw_only=True):
+    """Set an integration up anew at Propexo: the same property system, with another id for every record."""
+
+    new_id: str
+    integration_id: str = INTEGRATION_ID
+
+    def _pull(self, sandbox: Sandbox) -> Any:
+        sandbox.office.reconnect(**msgspec.structs.asdict(self))
+
+
 # --- records and settings ---------------------------------------------------------------------------------------------
 
 
@@ -385,7 +395,7 @@ def _with_keys_of(source: type[msgspec.Struct], lever: type[_Lever]) -> type[_Le
 LEVERS: Mapping[str, type[_Lever]] = {
     "sync": Sync, "approve": Approve, "reject": Reject,
     "enter": Enter, "edit": Edit, "redate": Redate, "void": Void, "pay": Pay, "merge": Merge, "replace-lease": ReplaceLease,
-    "move-out": MoveOut, "correct-unit": CorrectUnit, "move-unit": MoveUnit,
+    "move-out": MoveOut, "correct-unit": CorrectUnit, "move-unit": MoveUnit, "reconnect": Reconnect,
     "fail": _with_keys_of(Fault, _Fail), "faults": Faults, "jobs": WriteJobs, "clock": Time,
     "put": Put, "alter": Alter, "remove": Remove, "integration": Integration, "property": Property, "settings": _with_keys_of(Settings, _Configure),
     "reset": Reset, "ledger": Books, "files": Files, "requests": Requests,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import calendar
 import copy
+import json
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from chargeplan.sandbox.ledger import Choice, Entry, settle
 from chargeplan.sandbox.payments import Part, Payer, payment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from chargeplan.sandbox.state import Sandbox
 
@@ -319,6 +320,28 @@ class Office:
 
             return self._move("unit_id", unit_id, moved)
 
+    # --- Propexo's customer ---------------------------------------------------------------------------------------
+
+    def reconnect(self, *, integration_id: str, new_id: str) -> None:
+        """The integration is set up anew at Propexo: the same property system under another id, and every record likewise.
+
+        What Propexo showed under the old ids stays readable and is never seen again; the old integration is archived.
+
+        Raises:
+            KeyError: There is no such integration.
+        """
+        with self._store.transaction():
+            rows = self._store.rows("SELECT * FROM upstream WHERE integration_id = ?", (integration_id,))
+            ids = {row["id"]: f"{row['id']}-anew" for row in rows} | {integration_id: new_id}
+            self._store.change("DELETE FROM upstream WHERE integration_id = ?", (integration_id,))
+            for row in rows:
+                self._sandbox.put(row["model"], renamed(json.loads(row["body"]) | {"id": row["id"]}, ids))
+            entries = self._books.of("integration_id", integration_id)
+            anew = [msgspec.convert(renamed(msgspec.to_builtins(each), ids), Entry) for each in entries]
+            self._books.replace(anew)
+            self._sandbox.copy_integration(integration_id, new_id, ids)
+            self._sandbox.alter_integration(integration_id, active=False, is_archived=True)
+
     # --- helpers --------------------------------------------------------------------------------------------------
 
     def _home(self, resident_id: str, lease_id: str | None) -> dict[str, Any]:
@@ -356,6 +379,15 @@ class Office:
             foreign = {f"x_{name}": f"rm-{text}" for name, text in changes.items()}
             self._sandbox.put("resident-payments", {**body, **changes, **foreign})
         return len(moved)
+
+
+def renamed(value: Any, ids: Mapping[str, str]) -> Any:
+    """The value with other ids in place of those named; the property system's own (``x_…``) stay."""
+    if isinstance(value, dict):
+        return {key: part if key.startswith("x_") else renamed(part, ids) for key, part in value.items()}
+    if isinstance(value, list):
+        return [renamed(part, ids) for part in value]
+    return ids.get(value, value) if isinstance(value, str) else value
 
 
 def _joined(part: dict[str, Any], moved_in: str) -> dict[str, Any]:

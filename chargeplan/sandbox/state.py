@@ -10,7 +10,7 @@ from chargeplan.sandbox import faults as scripts
 from chargeplan.sandbox.clock import Clock
 from chargeplan.sandbox.jobs import Jobs
 from chargeplan.sandbox.ledger import Choice, Entry, EntryState, Ledger, PartnerFile
-from chargeplan.sandbox.office import Office
+from chargeplan.sandbox.office import Office, renamed
 from chargeplan.sandbox.seed import Seeder
 from chargeplan.sandbox.seed_facts import INTEGRATION_ID
 from chargeplan.sandbox.settings import Settings, change_settings, load_settings
@@ -18,7 +18,7 @@ from chargeplan.sandbox.store import Store
 from chargeplan.sandbox.sync import Synced, run_sync
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
     from typing import Self
@@ -203,6 +203,30 @@ class Sandbox:
             self.store.change(
                 "UPDATE records SET body = ? WHERE model = 'integrations' AND id = ?", (text, integration_id)
             )
+
+    def copy_integration(self, integration_id: str, new_id: str, ids: Mapping[str, str]) -> None:
+        """Make an integration as another one is, with its properties and schedules, under other ids.
+
+        Raises:
+            KeyError: There is none.
+        """
+        kinds = "('integrations', 'integration-properties', 'job-schedules')"
+        sql = f"SELECT * FROM records WHERE model IN {kinds} AND integration_id = ?"  # noqa: S608 - names of ours
+        rows = self.store.rows(sql, (integration_id,))
+        if not rows:
+            raise KeyError(f"no integration {integration_id}")
+        for row in rows:
+            own = new_id if row["model"] == "integrations" else f"{row['id']}-anew"
+            made = {
+                **dict(row),
+                "id": own,
+                "integration_id": new_id,
+                "property_id": ids.get(row["property_id"], ""),
+            }
+            made["body"] = json.dumps(renamed(json.loads(row["body"]), ids))
+            marks = ", ".join("?" * len(made))
+            sql = f"INSERT INTO records ({', '.join(made)}) VALUES ({marks})"  # noqa: S608 - names of ours
+            self.store.change(sql, list(made.values()))
 
     def enable_property(self, property_id: str, *, enabled: bool) -> None:
         """Switch a property on or off for syncs (``integrations/{id}/properties``)."""

@@ -69,6 +69,7 @@ def month(tmp_path_factory):
         posting(found, folder)
         after_posting(found, folder)
         by_the_sandbox(found)
+        set_up_anew(found)
         yield found
 
 
@@ -193,6 +194,15 @@ def adopted(month):
     assert held
     words = (held[0]["synced"]["id"], "--as", held[0]["reference_number"], "--reason", "the same")
     month.run("adopt", *words, "--as-of", AS_OF, "--period", "2027-08")
+
+
+def set_up_anew(month):
+    """The last thing: under the integration's new id nothing before would be the same."""
+    month.house.state.office.reconnect(integration_id=INTEGRATION, new_id="anew")
+    month.house.state.sync()
+    path = month.house.folder / "chargeplan.yaml"
+    path.write_text(path.read_text().replace(INTEGRATION, "anew"))
+    month.run("journal move-integration", INTEGRATION, "anew")
 
 
 def by_the_sandbox(month):
