@@ -379,7 +379,98 @@ UNITS = [
     ),
 ]
 
-POLICIES = [*AMOUNTS, *PERCENTAGES, *UNITS]
+STUDENT = [
+    lease(start="2027-08-20", end="2028-07-31", moves_in="2027-08-20", rent="1,000.00", status="PENDING")
+]
+NOTICE = [
+    lease(end="2027-08-31", moved_in="2027-01-01", moved_out="2027-08-05", rent="1,500.00", status="INACTIVE")
+]
+
+
+def contract(name: str, amount: str, when: str, *rest: str) -> str:
+    return "charges:\n" + charge(name, amount, "basis: contract", *rest, when=when)
+
+
+CONTRACTS = [
+    Policy(
+        "a student's contract: twelve instalments from 1 August of a lease from the 20th",
+        contract(
+            "rent", "{spread: 12000.00, over: 12}", "    schedule: {every: month, day: 1, from: 2027-08-01}\n"
+        ),
+        "2027-08-01 rent 1,000.00",
+        homes=STUDENT,
+    ),
+    Policy(
+        "ten instalments from June, before the lease begins",
+        contract(
+            "rent", "{spread: 10000.01, over: 10}", "    schedule: {every: month, day: 1, from: 2027-06-01}\n"
+        ),
+        "\n".join(
+            f"{day}-01 rent 1,000.0{day == '2027-06':d}"
+            for day in (
+                "2027-06",
+                "2027-07",
+                "2027-08",
+                "2027-09",
+                "2027-10",
+                "2027-11",
+                "2027-12",
+                "2028-01",
+                "2028-02",
+                "2028-03",
+            )
+        ),
+        window=("2027-05-01", "2028-12-31"),
+        homes=STUDENT,
+    ),
+    Policy(
+        "an admin fee two weeks before the lease",
+        contract("admin", "150.00", once("lease.start - 14 days")),
+        "2027-08-06 admin 150.00",
+        homes=STUDENT,
+    ),
+    Policy(
+        "pending leases, where the plan lists the active ones only",
+        contract("admin", "150.00", once("lease.start - 14 days"), "who: {lease_status: [ACTIVE]}"),
+        "",
+        homes=STUDENT,
+    ),
+    Policy(
+        "damages a month after the move-out",
+        contract("damages", "{from: roster.amount}", once("move_out + 1 month"), "roster: d.csv"),
+        "2027-09-05 damages 312.40",
+        window=("2027-09-01", "2027-09-30"),
+        files={"d.csv": "unit,amount\n101,312.4\n"},
+        homes=NOTICE,
+    ),
+    Policy(
+        "rent through a notice: who moved out on the 5th owes through the 31st",
+        contract("rent", "{from: lease.rent}", MONTHLY, "prorate: actual"),
+        "2027-08-01 rent 1,500.00",
+        homes=NOTICE,
+    ),
+    Policy(
+        "rent through the notice that the roster says, or the move-out if that is later",
+        contract(
+            "rent",
+            "{from: lease.rent}",
+            "    schedule: {every: month, day: 1, through: {latest: [move_out, roster.notice]}}\n",
+            "prorate: actual",
+            "roster: n.csv",
+        ),
+        "2027-08-01 rent 725.81",  # 1,500.00 x 15/31
+        files={"n.csv": "unit,notice\n101,2027-08-15\n"},
+        homes=NOTICE,
+    ),
+    Policy(
+        "a contract's first and last month count its days, not those lived",
+        contract("rent", "{from: lease.rent}", MONTHLY, "prorate: actual"),
+        "2027-08-20 rent 387.10",  # 1,000.00 x 12/31
+        homes=[lease(start="2027-08-20", end="2028-07-31", moved_in="2027-08-25")],
+    ),
+]
+
+POLICIES = [*AMOUNTS, *PERCENTAGES, *UNITS, *CONTRACTS]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=[each.source for each in POLICIES])

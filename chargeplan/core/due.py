@@ -203,7 +203,7 @@ class Expander:
     ) -> Iterator[Bill | LeftOut]:
         """The bills of one variant, and why single subjects or periods have none."""
         charge, household = variant.charge, self.site.everyone[order]
-        where = standing(household, charge.who.lease_status)
+        where = _standing_for(charge, household)
         if where.kind == "skip":
             yield LeftOut(where.reason)
             if where.reason == "never_moved_in" and charge.late_fee is None and charge.enabled:
@@ -316,7 +316,9 @@ class _Account(msgspec.Struct):
     def _why_held(self, charge: Charge, billed: Days) -> str | None:
         if self.where.kind == "hold":
             return self.where.reason
-        others = self.expander.site.overlaps(charge.who.lease_status).get(self.order, ())
+        if charge.basis == "contract":
+            return None
+        others = self.expander.site.overlaps(charge.lease_status).get(self.order, ())
         if any(days.common(billed) for days in others):
             return "overlapping_households"
         if charge.after_lease_end.mode == "hold" and self.subject.household.end_before(
@@ -388,6 +390,14 @@ class _Account(msgspec.Struct):
             yield Fact("override", RowAt(charge.place.file, used.line, used.reason))
         if subject.row is not None and charge.roster is not None:
             yield Fact("roster", RowAt(subject.row.file, subject.row.line))
+
+
+def _standing_for(charge: Charge, household: Household) -> Standing:
+    """The household's standing. What a contract owes does not wait for a move-out to be known."""
+    where = standing(household, charge.lease_status)
+    if charge.basis == "contract" and where.reason == "move_out_unknown":
+        return Standing("billed") if household.primary_id else Standing("hold", "no_primary_resident")
+    return where
 
 
 def _natural_date(bill: Bill) -> date:

@@ -232,6 +232,8 @@ def overlaps(everyone: Sequence[Household], listed: Sequence[str]) -> dict[int, 
     """
     by_unit: dict[str, list[int]] = defaultdict(list)
     for i, household in enumerate(everyone):
+        if all(lease.status == "PENDING" for lease in household.leases):
+            continue
         if household.unit.id and standing(household, listed).kind == "billed" and household.occupied:
             by_unit[household.unit.id].append(i)
     found: dict[int, list[Days]] = defaultdict(list)

@@ -12,8 +12,9 @@ import msgspec
 
 from chargeplan.core.amounts import Spread, form_of
 from chargeplan.core.base import occurrences_of
-from chargeplan.core.dates import LAST_DAY, ONE_DAY, DateExpression, Days
+from chargeplan.core.dates import ALWAYS, FIRST_DAY, LAST_DAY, ONE_DAY, DateExpression, Days
 from chargeplan.core.facts import Fact, LeftOut, Resolved
+from chargeplan.core.household import span
 from chargeplan.core.plan import Charge, Once, Schedule
 from chargeplan.core.recurrence import grid_of, occurrences
 from chargeplan.core.site import Setting
@@ -102,7 +103,12 @@ def counts(charge: Charge, number: int, facts: Facts, subject: Subject) -> bool:
 
 
 def lived(charge: Charge, subject: Subject) -> Days | None:
-    """The occupied days, less the edge days that are not billed and what follows the lease's end where billing stops."""
+    """The days that the charge is owed for, whatever its own dates say: those of the contract, or those lived.
+
+    Of these the edge days that are not billed are left out, and what follows the lease's end where billing stops.
+    """
+    if charge.basis == "contract":
+        return _of_contract(charge, subject)
     occupied = subject.occupied
     if occupied is None:
         return None
@@ -114,6 +120,17 @@ def lived(charge: Charge, subject: Subject) -> Days | None:
     if charge.after_lease_end.mode == "stop" and end is not None:
         last = min(last, end)
     return Days(first, last) if first <= last else None
+
+
+def _of_contract(charge: Charge, subject: Subject) -> Days | None:
+    """What the lease owes, whoever lives there when: its own days where the schedule has no end or number of its own."""
+    schedule, leases = charge.schedule, subject.household.leases
+    if schedule is None:
+        return ALWAYS
+    first = FIRST_DAY if schedule.first is not None else leases[0].start
+    ends = schedule.through is not None and date_at(schedule.through, subject) is not None
+    counted = schedule.times is not None or isinstance(form_of(charge.amount), Spread)
+    return span(first, None if ends or counted else leases[-1].end)
 
 
 def billable(effective: Days, charge: Charge, subject: Subject) -> Days | None:
@@ -136,7 +153,8 @@ def billed_days(charge: Charge, subject: Subject, billable: Days | None, period:
 
 def unbilled_gaps(charge: Charge, subject: Subject) -> tuple[Days, ...]:
     """The days between leases that are not billed: those after a lease's end, where billing stops with it."""
-    return subject.household.gaps if charge.after_lease_end.mode == "stop" else ()
+    stops = charge.after_lease_end.mode == "stop" and charge.basis == "occupancy"
+    return subject.household.gaps if stops else ()
 
 
 def _limits(effective: Days, schedule: Schedule | None, subject: Subject) -> Days | None:

@@ -177,7 +177,10 @@ class AfterLeaseEnd(msgspec.Struct, frozen=True):
 
 
 class Selector(msgspec.Struct, frozen=True):
-    """Who is charged (plan-language.md, *Who*). Patterns are shell patterns; ``None`` selects all."""
+    """Who is charged (plan-language.md, *Who*). Patterns are shell patterns; ``None`` selects all.
+
+    ``lists_statuses`` is whether the plan says itself which ``lease_status`` there may be.
+    """
 
     lease_status: tuple[str, ...] = ("ACTIVE",)
     resident: Literal["primary", "all"] = "primary"
@@ -187,6 +190,7 @@ class Selector(msgspec.Struct, frozen=True):
     has: tuple[str, ...] = ()
     except_units: tuple[str, ...] = ()
     except_residents: tuple[str, ...] = ()
+    lists_statuses: bool = False
 
 
 class Split(msgspec.Struct, frozen=True):
@@ -295,6 +299,7 @@ class Charge(msgspec.Struct, frozen=True):
     schedule: Schedule | None = None
     once: Once | None = None
     late_fee: LateFee | None = None
+    basis: Literal["occupancy", "contract"] = "occupancy"
     turnover: Literal["share", "each"] = "share"
     prorate: Proration = Proration()
     who: Selector = Selector()
@@ -314,6 +319,12 @@ class Charge(msgspec.Struct, frozen=True):
     def title(self) -> str:
         """The id with blanks for hyphens and capital initials (plan-language.md, *Templates*)."""
         return title_of(self.id)
+
+    @property
+    def lease_status(self) -> tuple[str, ...]:
+        """The statuses of leases that it bills: those of its selector; by contract pending ones too, unless that lists some."""
+        by_contract = self.basis == "contract" and not self.who.lists_statuses
+        return (*self.who.lease_status, "PENDING") if by_contract else self.who.lease_status
 
     @property
     def codes(self) -> dict[str, Place]:

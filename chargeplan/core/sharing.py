@@ -108,7 +108,7 @@ class SharedBills:
         """By unit, the households that have an occupied day in the period."""
         by_unit: dict[str, list[_Living]] = {}
         for order, household in enumerate(self.site.everyone):
-            if standing(household, charge.who.lease_status).kind == "skip":
+            if standing(household, charge.lease_status).kind == "skip":
                 continue
             occupied = household.occupied.common(period) if household.occupied else None
             if occupied is not None:

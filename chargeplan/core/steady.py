@@ -143,7 +143,7 @@ def steady_lines(expander: Expander, recorded: Recorded) -> Steady:
         code = expander.site.code_of(charge, None)
         if code is None or is_shared(charge, expander.site) or not _is_plain(charge, expander.plan):
             continue
-        listed = charge.who.lease_status
+        listed = charge.lease_status
         if listed not in homes:
             homes[listed] = list(_homes(expander, recorded, listed))
         _Rule(expander, recorded, charge, code, found).tell(homes[listed])
@@ -162,6 +162,7 @@ def _is_plain(charge: Charge, plan: Plan) -> bool:
     return not (
         shared
         or charge.code.column
+        or charge.basis == "contract"
         or charge.steps
         or charge.split is not None
         or charge.who.resident == "all"

@@ -68,7 +68,7 @@ def _homes(
     for household in site.by_unit[subject.household.unit.id]:
         if household is subject.household:
             yield True, own
-        elif standing(household, charge.who.lease_status).kind != "skip":
+        elif standing(household, charge.lease_status).kind != "skip":
             other = Subject(household, household.key_resident, alone=False, row=subject.row)
             days = billable(site.plan.effective, charge, other)
             if billed := billed_days(charge, other, days, period):

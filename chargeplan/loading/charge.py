@@ -33,7 +33,7 @@ from chargeplan.loading.values import Noted
 from chargeplan.loading.who import patterns, split, where, who
 
 CHARGE_KEYS = (
-    "code", "account", "amount", "schedule", "once", "service", "turnover", "prorate", "who", "roster",
+    "code", "account", "amount", "schedule", "once", "service", "basis", "turnover", "prorate", "who", "roster",
     "split", "steps", "mid_period", "after_lease_end", "overrides", "description", "notes", "on_drift", "enabled", "late_fee",
 )  # fmt: skip
 ROSTER_FIELDS = ("file", "item", "where", "empty")
@@ -206,6 +206,7 @@ class _ChargeReader:
             "schedule": ("schedule", partial(schedule, noted=self.noted)),
             "once": ("once", partial(once, noted=self.noted, service=service)),
             "late_fee": ("late_fee", partial(late_fee, noted=self.noted)),
+            "basis": ("basis", choice("occupancy", "contract")),
             "turnover": ("turnover", choice("share", "each")),
             "prorate": ("prorate", prorate),
             "who": ("who", who),

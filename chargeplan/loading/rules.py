@@ -18,7 +18,7 @@ from chargeplan.loading.timing import MONTHLY_METHODS, is_monthly, is_one_month
 
 TIMING = ("schedule", "once", "late_fee")
 NOT_FOR_LATE_FEES = (
-    "amount", "schedule", "once", "service", "turnover", "prorate", "split", "steps", "mid_period", "after_lease_end",
+    "amount", "schedule", "once", "service", "basis", "turnover", "prorate", "split", "steps", "mid_period", "after_lease_end",
 )  # fmt: skip
 """A late fee has its own amounts and days."""
 _FIELDS_NOT_FOR_LATE_FEES = frozenset(
@@ -26,6 +26,7 @@ _FIELDS_NOT_FOR_LATE_FEES = frozenset(
         "amount",
         "schedule",
         "once",
+        "basis",
         "turnover",
         "prorate",
         "split",
@@ -213,6 +214,11 @@ def _allocate_by_household(shape: Shape) -> None:
         )
 
 
+def _allocate_by_occupancy(shape: Shape) -> None:
+    if shape.values.get("basis") == "contract" and isinstance(shape.values.get("amount"), Allocate):
+        shape.error("basis", "A shared bill goes by who lives there, not by contract.", "Delete `basis`.")
+
+
 def _several_properties(shape: Shape) -> None:
     """A unit's number, or a month's bill, says nothing where there are two properties."""
     if not shape.several:
@@ -243,5 +249,6 @@ _VALUE_RULES: tuple[Callable[[Shape], None], ...] = (
     _no_steps_on_shares,
     _split_among,
     _allocate_by_household,
+    _allocate_by_occupancy,
     _several_properties,
 )

@@ -36,7 +36,14 @@ def who(spot: Spot) -> Selector | None:
     has = fields.optional("has", list_of(choice("pets", "vehicles"), "a list of `pets` and `vehicles`"), ())
     left_out = fields.optional("except", _except, ((), ()))
     return Selector(
-        status, cast("Literal['primary', 'all']", resident), units, buildings, floor_plans, has, *left_out
+        status,
+        cast("Literal['primary', 'all']", resident),
+        units,
+        buildings,
+        floor_plans,
+        has,
+        *left_out,
+        lists_statuses=fields.has("lease_status"),
     )
 
 
