@@ -27,6 +27,7 @@ from chargeplan.core.errors import (
 )
 from chargeplan.core.guard import Allowed, read_allowance
 from chargeplan.core.outcome import unsent
+from chargeplan.core.postage import requests_of, tenths_of_minutes
 from chargeplan.flow import apply as flow
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import Planned
@@ -38,6 +39,7 @@ from chargeplan.render import jsondoc
 from chargeplan.render.faults import error_screen
 from chargeplan.render.results import apply_screen
 from chargeplan.render.screen import plan_screen
+from chargeplan.render.words import count_of
 
 _LOCK_TIMEOUT = 30.0
 
@@ -248,6 +250,11 @@ class _Reviewer:
         """Show the plan."""
         screen = plan_screen(planned.change_set, color=self.common.colored, width=self.common.width)
         self.common.show(screen, to_stderr=self.common.as_json)
+        lines, config = planned.change_set.to_post(), self.project.config
+        requests = requests_of(lines, self.world.integrations, config.posting.batch_size)
+        minutes = tenths_of_minutes(requests, self.world.remote.rate_limit) / 10
+        if lines:
+            self.common.say(f"Posting takes {count_of(requests, 'request')}, {minutes} minutes or more.")
 
     def approve(self, planned: Planned) -> str:
         """Compare the digest with the one given, and ask."""

@@ -16,8 +16,10 @@ from chargeplan.cli.installed import Installed, installed
 from chargeplan.cli.options import Common, common, is_interactive
 from chargeplan.cli.pipelines import APPROVALS, Approval, pipelines, put_wheel
 from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.system import System
 from chargeplan.journal import open_journal
 from chargeplan.loading.schemas import schema_text
+from chargeplan.propexo.vendors import VENDORS
 
 _CONFIG = """\
 # yaml-language-server: $schema=./schemas/config.schema.json
@@ -86,6 +88,11 @@ unit,space,amount
 204,A-02,75.00
 212,B-11,95.00
 """
+
+# The properties of the sandbox's other systems have eight units.
+_SMALL_ROSTER = "unit,space,amount\n" + "".join(
+    f"{floor}0{door},A-{floor}{door},75.00\n" for floor in (1, 2) for door in (1, 2, 3, 4)
+)
 
 _TEST = """\
 # yaml-language-server: $schema=../../schemas/plan-test.schema.json
@@ -240,15 +247,26 @@ def scaffold(
 @click.option(
     "--keep", is_flag=True, help="Work in this folder, which must be empty, and leave the project there."
 )
+@click.option(
+    "--vendor",
+    default="RESMAN",
+    metavar="SYSTEM",
+    help="The property system that is played, such as yardi; default: resman.",
+)
 @common(json=False)
-def demo(*, common: Common, keep: bool) -> int:
+def demo(*, common: Common, keep: bool, vendor: str) -> int:
     """See the whole way once, in a temporary folder: plan, apply, approve, sync, plan again."""
+    system = _played(vendor)
     with _folder(keep=keep) as root:
+        units = "120" if system.name == "RESMAN" else "8"
         click.echo(
-            f"A simulated Propexo with a property of 120 units, in {root}. Nothing leaves this machine.\n"
+            f"A simulated Propexo with a property of {units} units, in {root}. Nothing leaves this machine.\n"
         )
         scaffold(root, ci="none")
+        _bill_through(root, system)
         for title, command in _STEPS:
+            if command[-1] == "approve" and not system.needs_approval:
+                continue
             click.echo(f"── {title}\n$ chargeplan {' '.join(command)}")
             _step(root, command)
         if not keep:
@@ -256,6 +274,42 @@ def demo(*, common: Common, keep: bool) -> int:
                 "The folder is deleted. `chargeplan demo --keep` in an empty folder leaves it; `chargeplan init` starts your own."
             )
     return 0
+
+
+def _played(name: str) -> System:
+    known = {each.name: each for each in VENDORS.values() if not each.reason}
+    found = known.get(name.upper().replace("-", "_").replace(" ", "_"))
+    if found is None:
+        raise ChargeplanError(
+            f"The sandbox plays no property system `{name}`.",
+            hint=f"It plays {', '.join(sorted(each.lower() for each in known))}.",
+            code="usage",
+        )
+    return found
+
+
+def _bill_through(root: Path, system: System) -> None:
+    """Make the project one of another property system than ResMan: its integration and property in the sandbox, its accounts."""
+    if system.name == "RESMAN":
+        return
+    slug = system.name.lower().replace("_", "-")
+    batch = "\n    transaction_batch_id: RPX-2027-A" if system.needs_transaction_batch else ""
+    account = '  account: "4010"               # the financial account beside each code\n'
+    changes = {
+        "resman-main": f"{slug}-main",
+        "resman-integration-98765": f"{slug}-integration-1",
+        "vendor: RESMAN": f"vendor: {system.name}{batch}",
+        "clwi5xiix000008l6ctdgafyh": f"{slug}-property-b",
+        "[oak-street]": "[birch-row]",
+        "  oak-street: {id": "  birch-row: {id",
+        **({"charges:\n  rent:": f"defaults:\n{account}charges:\n  rent:"} if system.needs_account else {}),
+    }
+    (root / "plans/rosters/parking.csv").write_text(_SMALL_ROSTER, encoding="utf-8")
+    for name in ("chargeplan.yaml", "plans/oak-street.yaml"):
+        text = (root / name).read_text(encoding="utf-8")
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        (root / name).write_text(text, encoding="utf-8")
 
 
 _STEPS: list[tuple[str, list[str]]] = [

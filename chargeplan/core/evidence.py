@@ -82,7 +82,7 @@ class Evidence:
         self.matched = match_by_content(
             self.postings.values(), observed.charges, self.by_reference, integration
         )
-        self.removed = removed_upstream(observed)
+        self.removed = removed_upstream(observed, integration)
         unknown = self.by_reference.keys() - everything.keys()
         self.unrecorded = frozenset(each for each in unknown if is_reference(each))
         self.by_charge = _by_charge(self.postings.values())

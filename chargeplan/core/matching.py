@@ -115,12 +115,16 @@ def _within(charge: SyncedCharge, posting: Posting, tolerance: int) -> bool:
     return near_period or abs(day - posting.transaction_date) <= margin
 
 
-def removed_upstream(observed: ObservedProperty) -> frozenset[str]:
+def removed_upstream(observed: ObservedProperty, integration: IntegrationConfig) -> frozenset[str]:
     """Ids of charges that the last sync did not see although it saw their neighbours: same property, dates near by.
+
+    Where a system shows open items only, a charge that it shows no more was paid.
 
     A charge that was last seen no later than an earlier sync's end was missed by the last one; where no earlier sync is
     known, a neighbour must have been seen an hour later than it, which no single sync explains.
     """
+    if integration.system.open_items:
+        return frozenset()
     # Nearly always the last sync saw all of them.
     if len({each.last_seen for each in observed.charges if each.last_seen}) < 2:
         return frozenset()

@@ -136,7 +136,8 @@ def _removed_of(ports: Ports, integration_id: str, property_id: str) -> Iterator
         return
     window = ports.snapshot.covered(integration_id)
     observed = ports.snapshot.property(integration_id, property_id, window)
-    gone = removed_upstream(observed)
+    integration = ports.integrations.get(integration_id)
+    gone = frozenset() if integration is None else removed_upstream(observed, integration)
     references = {charge.reference for charge in observed.charges if charge.id in gone and charge.reference}
     for posting in ports.journal.postings(integration_id, property_id) if gone else ():
         if posting.state == "visible" and (posting.charge_id in gone or posting.reference in references):

@@ -91,7 +91,8 @@ class _PlanBuilder:
         integration = fields.required("integration", self._integration)
         properties = self._properties(integration)
         tables = fields.optional("tables", self._tables, {})
-        system = None if integration is None else integration.system
+        # Of a system that nothing can be posted to, nothing is known that a plan could get wrong.
+        system = None if integration is None or integration.system.reason else integration.system
         reads = self._charges(self._surroundings(properties, tables, system))
         moves = fields.optional(
             "moved", list_of(self._move, "a list of moves, such as `[{from: old, to: new}]`", empty=True), ()

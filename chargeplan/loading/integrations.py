@@ -102,7 +102,7 @@ class _Own:
         return None if word is None else word == "proves"
 
     def transaction_batch(self, spot: Spot) -> str | None:
-        if not self.system.needs_transaction_batch:
+        if not self.system.needs_transaction_batch and not self.system.reason:
             spot.error(f"Charges of {self.system.name} take no transaction batch.", "Delete it.")
             return None
         return text(spot)

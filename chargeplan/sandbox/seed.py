@@ -54,7 +54,8 @@ class Seeder:
             self._integrations()
             for place in seed_facts.PLACES:
                 self._place(place)
-            run_sync(self._store, self._clock, self._settings)
+            # What was paid since was open when it was first seen.
+            run_sync(self._store, self._clock, self._settings, paid_too=True)
 
     def _integrations(self) -> None:
         self._store.set_value("disabled_properties", [])
@@ -401,8 +402,10 @@ def _charges(
     primary = home.people[0]
     pets = sum(not pet.is_service_animal for person in home.people for pet in person.pets)
     cars = sum(len(person.vehicles) for person in home.people)
+    # In a small property there is a space to every unit.
+    spaces = min(cars, 1) if place.vendor == seed_facts.OAK_STREET.vendor else 1
     rent = unit["rent_amount_market_in_cents"] + home.rent_over_market_in_cents
-    for code, cents in (("Rent", rent), ("Pet Rent", 3_500 * pets), ("Parking", 7_500 * min(cars, 1))):
+    for code, cents in (("Rent", rent), ("Pet Rent", 3_500 * pets), ("Parking", 7_500 * spaces)):
         if cents:
             yield {
                 "origin": "seed", "integration_id": place.integration_id, "property_id": place.id,

@@ -64,8 +64,13 @@ def run_sync(
     settings: Settings,
     integration_id: str | None = None,
     models: Sequence[str] = (),
+    *,
+    paid_too: bool = False,
 ) -> Synced:
-    """Bring everything, or one integration's rows, or some models (as named in paths) up to date, at once."""
+    """Bring everything, or one integration's rows, or some models (as named in paths) up to date, at once.
+
+    ``paid_too``: whatever a system hides of what was paid.
+    """
     now = clock.now()
     since = (
         None
@@ -79,6 +84,7 @@ def run_sync(
         "since": since,
         "now": clock.stamp(),
         **_manners(store, settings),
+        **({"open_only": "[]"} if paid_too else {}),
         "two_days_ago": stamp(now - timedelta(days=2)),
     }
     with store.transaction():

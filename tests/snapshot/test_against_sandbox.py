@@ -6,7 +6,9 @@ from datetime import date
 
 import pytest
 
+from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
+from chargeplan.core.diagnostic import Place
 from chargeplan.core.matching import removed_upstream
 from chargeplan.core.posting import Denied, Invalid, Queued, Throttled
 from chargeplan.propexo.client import Propexo
@@ -98,7 +100,7 @@ def test_a_charge_that_came_and_went_between_two_looks_is_not_there(world):
     box.sync()
     copy.refresh(INTEGRATION_ID, WINDOW)
     seen = copy.property(INTEGRATION_ID, OAK_STREET_ID, WINDOW)
-    gone = removed_upstream(seen)
+    gone = removed_upstream(seen, IntegrationConfig("main", INTEGRATION_ID, Place("x", 1)))
     assert [each.reference for each in seen.charges if each.id in gone] == [REFERENCE]
 
 
