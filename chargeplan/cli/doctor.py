@@ -194,7 +194,9 @@ def _report_text(report: IntegrationReport) -> str:
 def _due(world: wiring.World, common: Common) -> Sequence[Change]:
     """The lines due this month, posted or not, as far as they are known without a request."""
     today = world.clock.today(world.config.timezone)
-    request = PlanRequest(today, default_window(today, world.config), offline=True, listing_all=True)
+    request = PlanRequest(
+        as_of=today, window=default_window(today, world.config), offline=True, listing_all=True
+    )
     try:
         project, _ = wiring.project(common)
         changes = planned_of(world, project, request).change_set.changes
