@@ -44,22 +44,53 @@ def results(jobs):
 
 
 def test_a_pull_request_is_answered_with_the_money(project):
+    """The difference in its first three lines, month by month, then the month's plan."""
+    project.edit("plans/oak-street.yaml", "25.00", "30.00")
     jobs = project.github().run(PULL, TARGET, OURS)
     assert results(jobs) == {"plan": "success"}
     (comment,) = project.host.by(BOT)
-    assert comment.startswith("<!-- chargeplan:plan:production -->\n")
-    assert LAST in comment
-    assert LAST in jobs["plan"].summary
+    assert comment.startswith(
+        "<!-- chargeplan:plan:production -->\n### +$60.00 in August 2027: 12 lines changed; +$60.00 in September 2027"
+    )
+    assert "| August 2027 | Oak Street Apartments | Amenity Fee | $300.00 | $360.00 | +$60.00 |  |" in comment
+    assert "12 to post ($360.00)" in comment
+    assert jobs["plan"].summary == comment
     assert project.posted() == []
 
 
 def test_the_same_comment_is_updated(project):
     hub = project.github()
+    project.edit("plans/oak-street.yaml", "25.00", "28.00")
     hub.run(PULL, TARGET, OURS)
-    project.edit("plans/oak-street.yaml", "25.00", "30.00")
+    project.edit("plans/oak-street.yaml", "28.00", "30.00")
     hub.run(PULL, TARGET, OURS)
     (comment,) = project.host.by(BOT)
     assert "12 to post ($360.00)" in comment
+    project.edit("plans/oak-street.yaml", "30.00", "25.00")
+    hub.run(PULL, TARGET, OURS)
+    (comment,) = project.host.by(BOT)
+    assert "### No difference: everybody is billed as before" in comment
+
+
+def test_where_nobody_is_billed_otherwise_there_is_no_comment(project):
+    project.edit("plans/oak-street.yaml", "amount: 25.00", "amount: 25.00  # as agreed")
+    assert project.github().run(PULL, TARGET, OURS)["plan"].result == "success"
+    assert project.host.by(BOT) == []
+
+
+def test_a_change_above_the_limit_is_shown_then_fails(project):
+    project.edit(
+        ".github/workflows/chargeplan-pull-request.yaml",
+        "mode: plan",
+        'mode: plan\n          fail-above: "59.99"',
+    )
+    hub = project.github()
+    hub.workflow(BILLING, "push")
+    project.edit("plans/oak-street.yaml", "25.00", "30.00")
+    plan = hub.run(PULL, TARGET, OURS)["plan"]
+    assert (plan.result, plan.code) == ("failure", 6)
+    assert "more otherwise in one month than `fail-above` allows" in plan.log
+    assert "+$60.00 in August 2027" in project.host.by(BOT)[0]
 
 
 def test_only_our_own_comment_is_updated_wherever_it_stands(project):
@@ -126,12 +157,14 @@ def test_an_unknown_charge_code_is_shown_then_fails(project):
 
 def test_where_no_plan_could_be_made_the_comment_stops_showing_the_old_one(project):
     hub = project.github()
+    project.edit("plans/oak-street.yaml", "25.00", "30.00")
     hub.run(PULL, TARGET, OURS)
+    assert "+$60.00" in project.host.by(BOT)[0]
     hub.secrets["PROPEXO_TOKEN"] = ""
     jobs = hub.run(PULL, TARGET, OURS)
     assert jobs["plan"].result == "failure"
     (comment,) = project.host.by(BOT)
-    assert LAST not in comment
+    assert "+$60.00" not in comment
     assert "nothing can be applied" in comment
     assert "https://github.example/acme/billing/actions/runs/2" in comment
 

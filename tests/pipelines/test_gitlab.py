@@ -28,6 +28,7 @@ def test_a_merge_request_is_answered_in_one_note(project):
     project.edit("plans/oak-street.yaml", "25.00", "30.00")
     lab.run("merge_request_event", **MERGE)
     (note,) = project.host.by(BOT)
+    assert note.splitlines()[1].startswith("### +$60.00 in August 2027: 12 lines changed")
     assert "12 to post ($360.00)" in note
     assert project.posted() == []
 

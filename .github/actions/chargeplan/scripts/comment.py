@@ -1,6 +1,7 @@
 """Show a plan on its pull request (GitHub) or merge request (GitLab): one comment for an environment, updated from run to run.
 
-    comment.py FILE         FILE begins with the hidden marker by which the comment is found again
+    comment.py FILE         FILE begins with the hidden marker by which the comment is found again; with CHARGEPLAN_QUIET=true
+                            nothing changes, so that only a comment that is there already is updated
     comment.py --ask FILE   elsewhere: one issue that is open while CHARGEPLAN_HAS_CHANGES is true, and asks for an apply
 
 A comment or issue is ours where it has the marker and was written by the account that writes now: with the marker alone anyone
@@ -29,6 +30,7 @@ _MARKER = re.compile(r"<!-- chargeplan:plan:[A-Za-z0-9_.-]* -->")
 _NEXT = re.compile(r'<([^>]+)>\s*;[^,]*\brel="next"')
 _MOST = 65_536
 _TIMEOUT = 30
+_NOTHING = "Nobody is billed otherwise: no comment."
 _TITLE = "Charges wait for an apply"
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
@@ -119,6 +121,8 @@ class GitHub:
         number = int(self._event["pull_request"]["number"])
         comments = f"{self._here}/issues/{number}/comments"
         own = _own(self._api.pages(comments), body, self._is_ours)
+        if own is None and _quiet():
+            return _NOTHING
         if own is None:
             self._api.write("POST", comments, body=body)
             return f"Commented on pull request {number}."
@@ -153,6 +157,8 @@ class GitLab:
         number = int(os.environ["CI_MERGE_REQUEST_IID"])
         notes = f"{self._here}/merge_requests/{number}/notes"
         own = _own(self._api.pages(notes), body, self._is_ours())
+        if own is None and _quiet():
+            return _NOTHING
         if own is None:
             self._api.write("POST", notes, body=body)
             return f"Commented on merge request {number}."
@@ -173,6 +179,10 @@ class GitLab:
     def _is_ours(self) -> Callable[[dict[str, Any]], bool]:
         me = self._api.get("/user")["id"]
         return lambda row: (row.get("author") or {}).get("id") == me
+
+
+def _quiet() -> bool:
+    return os.environ.get("CHARGEPLAN_QUIET") == "true"
 
 
 def api_of_github() -> Api:

@@ -115,6 +115,7 @@ require_lasting_journal() {
 # code, where there is one: `approvals_needed` is no guard that somebody could allow.
 ending() {
   case $1-${2:-} in
+    6-fail_above) complain "Exit code 6: the change bills more otherwise in one month than \`fail-above\` allows; the comment says what and whom." && exit 6 ;;
     6-approvals_needed) complain "Exit code 6: approvals are missing, and nothing was posted. An approver who did not make this plan gets its file (the artifact of the job that planned), looks at it with \`chargeplan show chargeplan.plan\`, signs it in a checkout of this commit with \`chargeplan approve chargeplan.plan --key FILE\`, and gives the line of chargeplan.plan.approvals to the next run of apply as \`approvals\`." && exit 6 ;;
   esac
   case $1 in

@@ -6,6 +6,7 @@
 `document.py applied ENV CODE FILE`: the apply document on stdin → NAME=VALUE lines, and Markdown into FILE.
 `document.py error_code`: the apply document on stdin → the code of the error in it; empty where there is none.
 `document.py approvals`: approvals on stdin, as a field of one line has them → one a line, as `chargeplan approve` wrote them.
+`document.py comment DIFF PLAN`: Markdown of both, the diff first; within what a comment may have.
 `document.py failed ENV CODE`: Markdown for a plan that could not be made.
 `document.py journal WORKSPACE PERSISTENT`: what `journal where` says on stdin → what is wrong with it, if anything.
 """
@@ -21,6 +22,7 @@ from typing import Any
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _TOTALS = ("posted", "refused", "unknown", "pending", "unsent")
+_MOST = 65_000
 _WORD = re.compile(r"[a-z_]{1,40}")
 
 
@@ -39,6 +41,8 @@ def main(words: list[str]) -> None:
             print(*apply_outputs(document), sep="\n")
         case ["error_code"]:
             print(_word((_document().get("error") or {}).get("code", "")))
+        case ["comment", changes, plan]:
+            print(comment(Path(changes), Path(plan)), end="")
         case ["approvals"]:
             print(*approvals(sys.stdin.read()), sep="\n")
         case ["failed", environment, code]:
@@ -109,6 +113,19 @@ def approvals(text: str) -> list[str]:
         found.append(rest[:end].replace("\n", " "))
         rest = rest[end:].strip()
     return found
+
+
+def comment(changes: Path, plan: Path) -> str:
+    """What changes, then this month's plan: of the plan the details go where both are too long, of the diff nothing."""
+    head, rest = plan.read_text(encoding="utf-8").split("\n", 1)
+    before = (
+        changes.read_text(encoding="utf-8")
+        if changes.is_file()
+        else "**What the change does to the money could not be told: see the run's log.**\n"
+    )
+    if len(head) + len(before) + len(rest) > _MOST:
+        rest = rest.split("\n<details>", 1)[0] + "\n_The plan's details are in the run's artifact._\n"
+    return f"{head}\n{before}\n{rest}"
 
 
 def apply_outputs(document: dict[str, Any]) -> list[str]:

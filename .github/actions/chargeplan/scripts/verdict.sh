@@ -9,4 +9,4 @@ if [ "$code" = 6 ] && [ -n "${CHARGEPLAN_ALLOW:-}" ]; then
   untrusted echo "A guard refused; apply will allow: $CHARGEPLAN_ALLOW"
   exit 0
 fi
-ending "$code"
+ending "$code" "${CHARGEPLAN_WHY:-}"
