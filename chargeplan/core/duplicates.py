@@ -135,7 +135,7 @@ class Duplicates:
                 if each.id not in seen and self._concerns(each, asked, people):
                     seen.add(each.id)
                     yield each
-        for posting in self._evidence.ours_on(marks):
+        for posting in self._evidence.ours_on(marks, _since(asked.change)):
             if _is_same_thing(posting, asked.change) and not self._is_claimed(posting):
                 ours = self._of_ours(posting)
                 if self._concerns(ours, asked, people) and self._evidence.stands_at(posting):
@@ -293,6 +293,11 @@ def assigned(
                 held[number] = chosen
                 taken.add(chosen.id)
     return held, frozenset(taken)
+
+
+def _since(change: Change) -> date:
+    """Nothing of ours for days before that can be the line."""
+    return change.service.first - _OF_ONE_DAY
 
 
 def _is_very_line(each: Unaccounted, change: Change) -> bool:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property
 from typing import Literal
 
@@ -77,6 +77,7 @@ class Evidence:
         self.unsettled = [each for each in self.postings.values() if isinstance(each, Posting)]
         self.decisions, self.billed = decisions or Decisions(), billed or {}
         self._read_whole = whole
+        self._ours_since: dict[date, Mapping[str, Sequence[Posting | Brief]]] = {}
         self._integration_id = integration.id
         self.by_reference, self.repeated = _by_reference(self._own_charges(observed.charges))
         self.matched = match_by_content(
@@ -197,11 +198,13 @@ class Evidence:
         """The posting of the original line of a correction's period."""
         return self.postings.get(self.key_of(correction).reference)
 
-    @cached_property
-    def _ours(self) -> Mapping[str, Sequence[Posting | Brief]]:
-        """Original lines that are or may be on a ledger, by the residents, leases and units that they are of or stand on."""
+    def _ours(self, since: date) -> Mapping[str, Sequence[Posting | Brief]]:
+        """Original lines for days from ``since`` on that are or may be on a ledger, by whom and what they are of or stand on."""
+        if since in self._ours_since:
+            return self._ours_since[since]
         found: dict[str, list[Posting | Brief]] = defaultdict(list)
-        for each in self.postings.values():
+        self._ours_since[since] = found
+        for each in [each for each in self.postings.values() if each.service_last >= since]:
             if each.part >= FIRST_CORRECTION_PART or not self._may_stand(each):
                 continue
             charge = self.charge_of(each)
@@ -224,11 +227,26 @@ class Evidence:
         """The synced charge that shows the posting, by its reference or by content."""
         return self.by_reference.get(posting.reference) or self.matched.get(posting.reference)
 
-    def ours_on(self, marks: Iterable[str]) -> Iterator[Posting | Brief]:
-        """Original lines of ours that are or may be on a ledger, for one of these residents, leases or units; each once."""
+    def ours_around(
+        self, marks: Iterable[str], first: date, last: date, margin: int
+    ) -> Iterator[Posting | Brief]:
+        """Of those lines the ones that serve some of the days, or lie ``margin`` days from them where they are of a single day."""
+        ours = self._ours(first - timedelta(days=margin) if margin else first)
+        if not ours:
+            return
+        for each in (posting for mark in marks for posting in ours.get(mark, ())):
+            if each.service_first <= last and first <= each.service_last:
+                yield each
+            elif margin and each.service_first == each.service_last:
+                away = first - each.service_last if each.service_last < first else each.service_first - last
+                if away.days <= margin:
+                    yield each
+
+    def ours_on(self, marks: Iterable[str], since: date) -> Iterator[Posting | Brief]:
+        """Original lines of ours for days from ``since`` on, for one of these residents, leases or units; each once."""
         seen: set[str] = set()
         for mark in marks:
-            for each in self._ours.get(mark, ()):
+            for each in self._ours(since).get(mark, ()):
                 if each.reference not in seen:
                     seen.add(each.reference)
                     yield each

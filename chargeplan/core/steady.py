@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import date, timedelta
+from datetime import date
 
 import msgspec
 
@@ -36,7 +36,8 @@ from chargeplan.core.turnover import is_shared
 from chargeplan.core.variants import Variant
 from chargeplan.core.whom import roster_rows, selects_person, selects_unit
 
-_NEAR = timedelta(days=14)
+_NEAR = 14
+"""Days that a line of a single day may have moved, as in ``duplicates``."""
 
 _Place = tuple[str, str]
 """Unit and resident of a key."""
@@ -106,7 +107,7 @@ class Steady(msgspec.Struct):
 class _Home(msgspec.Struct, frozen=True):
     """A household that is billed, alone in its unit under its key, and for whom nobody else's key has a line.
 
-    ``end`` is its last lease's, ``subject`` it without a row.
+    ``end`` is its last lease's, ``subject`` it without a row; ``marks`` are its unit, people and leases.
     """
 
     order: int
@@ -115,6 +116,7 @@ class _Home(msgspec.Struct, frozen=True):
     occupied: Days
     end: date | None
     subject: Subject
+    marks: tuple[str, ...]
 
 
 class _Spell(msgspec.Struct, frozen=True):
@@ -202,15 +204,15 @@ def _homes(expander: Expander, recorded: Recorded, listed: tuple[str, ...]) -> I
         if keys.count(resident_id) > 1:
             continue
         members = [each.resident_id for each in household.members()]
-        marks = recorded.evidence.marks
-        if marks and not marks.isdisjoint([unit_id, *members, *(lease.id for lease in household.leases)]):
+        marks = (unit_id, *members, *[lease.id for lease in household.leases])
+        if not recorded.evidence.marks.isdisjoint(marks):
             continue
         others = [each for each in members if each != resident_id]
         if any((unit_id, each) in recorded.people for each in others if each not in keys):
             continue
         subject = Subject(household, resident_id, alone=False)
         end = household.leases[-1].end
-        yield _Home(i, household, (unit_id, resident_id), occupied, end, subject)
+        yield _Home(i, household, (unit_id, resident_id), occupied, end, subject, marks)
 
 
 class _Found(msgspec.Struct):
@@ -365,16 +367,14 @@ class _Rule:
 
     def _others(self, home: _Home, line: Line) -> Iterator[Posting | Brief]:
         """Lines of ours that may be this one under another key: what claims them only the long way knows."""
-        leases = [lease.id for lease in home.household.leases]
-        members = [each.resident_id for each in home.household.members()]
-        place = (line.key.plan, line.key.charge, *home.place, line.key.period)
-        for each in self.recorded.evidence.ours_on([*members, *leases, home.place[0]]):
-            same_charge = (each.key_plan, each.key_charge.partition("/")[0]) == place[:2]
-            if each.charge_code_id != line.charge_code_id and not same_charge:
-                continue
-            here = (each.key_plan, each.key_charge, each.unit_id, each.resident_id, each.period)
-            near = Days(line.service.first - _NEAR, line.service.last + _NEAR)
-            if here != place and Days(each.service_first, each.service_last).common(near) is not None:
+        first, last = line.service.first, line.service.last
+        margin = _NEAR if first == last else 0
+        for each in self.recorded.evidence.ours_around(home.marks, first, last, margin):
+            same_charge = (each.key_plan, each.key_charge.partition("/")[0]) == (
+                line.key.plan,
+                line.key.charge,
+            )
+            if same_charge or each.charge_code_id == line.charge_code_id:
                 yield each
 
     def _stands(self, posting: Posting | Brief, cents: int) -> bool:
