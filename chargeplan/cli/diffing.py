@@ -87,7 +87,7 @@ def diff(
     )
     with project_at(base, wiring.find_config(common)) as config:
         before = wiring.project_of(config, f"The plans of {base} have")
-    found, shown = _found(common, base, before, project, request, months)
+    found, shown = _found(common, base, before, project, request=request, months=months)
     _write(common, shown, asked)
     if found.errored:
         return 1
@@ -100,7 +100,7 @@ def diff(
 
 
 def _found(
-    common: Common, base: str, before: Project, here: Project, request: PlanRequest, months: int
+    common: Common, base: str, before: Project, here: Project, *, request: PlanRequest, months: int
 ) -> tuple[Diff, Shown]:
     with wiring.world(common, here.config, today=request.as_of) as world:
         found = diff_now(world, before, here, request, months_from(request, months))

@@ -47,6 +47,11 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
 class Remote(Protocol):
     """Propexo's write side and its administration. Safe to share between threads."""
 
+    @property
+    def rate_limit(self) -> int:
+        """Requests a minute by the contract."""
+        ...
+
     def end_at(self, deadline: float | None, stopping: Callable[[], bool]) -> None:
         """From now on no request begins after ``deadline`` (monotonic seconds), or once ``stopping`` says so."""
         ...
@@ -157,6 +162,15 @@ class Journal(Protocol):
     @property
     def identity(self) -> str:
         """The random id that the journal got when it was created."""
+        ...
+
+    @property
+    def where(self) -> str:
+        """Its address, fit to be shown."""
+        ...
+
+    def verify(self) -> Sequence[str]:
+        """Everything that is wrong with the record."""
         ...
 
     def postings(self, integration_id: str, property_id: str, since: date | None = None) -> Sequence[Posting]:

@@ -30,7 +30,8 @@ from chargeplan.core.observed import (
     Unit,
 )
 from chargeplan.core.plan import Plan
-from chargeplan.core.select import Names, names_of
+from chargeplan.core.plan_test import Expected, PlanTest, Value
+from chargeplan.core.select import names_of
 from chargeplan.core.suggest import did_you_mean
 from chargeplan.loading.build import version
 from chargeplan.loading.check import (
@@ -76,33 +77,6 @@ _STATUSES = ("ACTIVE", "INACTIVE", "PENDING", "EVICTED", "OTHER")
 _KINDS = {"primary": "PRIMARY", "resident": "SECONDARY", "guarantor": "GUARANTOR"}
 _MONTH = re.compile(r"\d{4}-\d\d", re.ASCII)
 _NEVER = dt.date.min
-
-Value = str | int | dt.date
-
-
-class Expected(msgspec.Struct, frozen=True):
-    """One line, hold or skip that a test expects: the values that are compared, by key, and where it is written."""
-
-    values: dict[str, Value]
-    place: Place
-
-
-class PlanTest(msgspec.Struct, frozen=True):
-    """A test that is ready to run. Of what is expected, ``None`` is not compared."""
-
-    title: str
-    place: Place
-    plans: tuple[Plan, ...]
-    config: Config
-    names: Names
-    as_of: dt.date
-    window: Days
-    observed: ObservedProperty
-    late_charges: dict[str, str]
-    only: tuple[str, ...] = ()
-    lines: tuple[Expected, ...] | None = None
-    holds: tuple[Expected, ...] | None = None
-    skips: tuple[Expected, ...] = ()
 
 
 class LoadedTests(msgspec.Struct, frozen=True):

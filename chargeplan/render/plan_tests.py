@@ -6,48 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
-import msgspec
-
-from chargeplan.core.diagnostic import Diagnostic, Place
+from chargeplan.core.diagnostic import Place
 from chargeplan.core.money import format_money
+from chargeplan.core.plan_test import Difference, PlanTestResult, Value
 from chargeplan.render.escape import terminal
 from chargeplan.render.faults import diagnostics_lines
 from chargeplan.render.jsondoc import diagnostic_entry
 from chargeplan.render.paper import DEFAULT_WIDTH, Paper
 from chargeplan.render.words import why, why_skipped
 
-Value = str | int | date
 _INDENT: Final = "  "
 _PLAIN: Final = frozenset(":#,{}[]\"'&*!|>%@`-?")
-
-
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """What was expected and what came instead, either of them possibly nothing.
-
-    ``kind`` is ``line``, ``hold`` or ``skip``; ``place`` is that of the expectation, else of the charge that gave the line.
-    ``became`` says what there is instead of an expected line: ``hold`` or ``skip``, with ``reason``.
-    """
-
-    kind: str
-    place: Place
-    expected: Mapping[str, Value] | None
-    got: Mapping[str, Value] | None
-    became: str = ""
-    reason: str = ""
-
-
-class PlanTestResult(msgspec.Struct, frozen=True):
-    """One test: it passed where there is no difference and no diagnostic."""
-
-    title: str
-    place: Place
-    differences: tuple[Difference, ...] = ()
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        """Whether everything is as expected."""
-        return not self.differences and not self.diagnostics
 
 
 def results_screen(
