@@ -104,7 +104,7 @@ def part(heading):
 
 
 def posted_after_a_backup(desk):
-    desk.type("chargeplan apply --auto-approve --charge parking")
+    desk.type("chargeplan apply --auto-approve --charge pet-rent")
     desk.type("chargeplan journal export journal-backup.jsonl")
     desk.type("chargeplan apply --auto-approve --charge rent")
     before = desk.last("chargeplan plan")

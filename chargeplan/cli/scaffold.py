@@ -73,31 +73,31 @@ charges:
     prorate: actual
     after_lease_end: continue
     who: {has: [pets], lease_status: [ACTIVE, EVICTED]}
-  parking:
-    code: Parking
+  storage:
+    code: Storage
     amount: {from: roster.amount}
-    roster: rosters/parking.csv
+    roster: rosters/storage.csv
     schedule: {every: month, day: 1}
     after_lease_end: continue
-    description: "Parking, space {{ roster.space }}"
+    description: "Storage, locker {{ roster.locker }}"
 """
 
 _ROSTER = """\
-unit,space,amount
+unit,locker,amount
 101,A-01,75.00
 204,A-02,75.00
 212,B-11,95.00
 """
 
 # The properties of the sandbox's other systems have eight units.
-_SMALL_ROSTER = "unit,space,amount\n" + "".join(
+_SMALL_ROSTER = "unit,locker,amount\n" + "".join(
     f"{floor}0{door},A-{floor}{door},75.00\n" for floor in (1, 2) for door in (1, 2, 3, 4)
 )
 
 _TEST = """\
 # yaml-language-server: $schema=../../schemas/plan-test.schema.json
 version: 1
-title: Who moves in on the 18th pays 14 of August's 31 days, and the space whole
+title: Who moves in on the 18th pays 14 of August's 31 days, and the locker whole
 plans: [../oak-street.yaml]
 as_of: 2027-08-02
 given:
@@ -108,7 +108,7 @@ expect:
   lines:
     - {charge: rent, date: 2027-08-18, amount: 700.00}
     - {charge: pet-rent, date: 2027-08-18, amount: 15.81}
-    - {charge: parking, date: 2027-08-18, amount: 75.00}
+    - {charge: storage, date: 2027-08-18, amount: 75.00}
 """
 
 # What the guides have people write beside the plans: who owes what, which is nobody's business who reads the repository.
@@ -216,7 +216,7 @@ def scaffold(
     files = {
         "chargeplan.yaml": _CONFIG + (_SIGNED if approval == "signed" else ""),
         "plans/oak-street.yaml": _PLAN,
-        "plans/rosters/parking.csv": _ROSTER,
+        "plans/rosters/storage.csv": _ROSTER,
         "plans/tests/first-month.yaml": _TEST,
         "schemas/charge-plan.schema.json": schema_text("plan"),
         "schemas/config.schema.json": schema_text("config"),
@@ -304,7 +304,7 @@ def _bill_through(root: Path, system: System) -> None:
         "  oak-street: {id": "  birch-row: {id",
         **({"charges:\n  rent:": f"defaults:\n{account}charges:\n  rent:"} if system.needs_account else {}),
     }
-    (root / "plans/rosters/parking.csv").write_text(_SMALL_ROSTER, encoding="utf-8")
+    (root / "plans/rosters/storage.csv").write_text(_SMALL_ROSTER, encoding="utf-8")
     for name in ("chargeplan.yaml", "plans/oak-street.yaml"):
         text = (root / name).read_text(encoding="utf-8")
         for old, new in changes.items():
