@@ -1,6 +1,6 @@
 """Two believable properties around a given day, the same ones each time.
 
-Lease dates, payments and the two months of history are laid around ``today``, so that a demo is believable in any
+Lease dates, payments and the months of history are laid around ``today``, so that a demo is believable in any
 month; ids, names, pets and amounts do not depend on it. The month of ``today`` itself has no charges yet.
 """
 
@@ -16,6 +16,7 @@ import msgspec
 from chargeplan.sandbox import records, seed_facts
 from chargeplan.sandbox.ledger import settle
 from chargeplan.sandbox.payments import Part, Payer, payment
+from chargeplan.sandbox.seed_history import Office
 from chargeplan.sandbox.seed_households import Household, Person, households
 from chargeplan.sandbox.sync import run_sync
 from chargeplan.sandbox.systems import SYSTEMS
@@ -99,25 +100,19 @@ class Seeder:
         self._put(place, "residents", [_resident_body(place, held, self._now) for held in leases.values()])
 
     def _history(self, place: Place, homes: Sequence[Household], units: dict[str, dict[str, Any]]) -> None:
-        """Two months of charges, most of the older ones paid."""
+        """What the office billed, most of it paid."""
         codes = {
             body["name"]: body["id"]
             for body in (
                 _account_bodies(place) if place.codes == "financial-accounts" else _code_bodies(place)
             )
         }
-        this_month = self._today.replace(day=1)
-        last_month = (this_month - timedelta(days=1)).replace(day=1)
-        months = ((last_month - timedelta(days=1)).replace(day=1), last_month)
-        facts = [
-            fact
-            for month in months
-            for home in homes
-            for fact in _charges(place, home, units[home.unit], month, codes)
-        ]
-        entries = self._ledger.add("posted", facts, self._settings)
+        office = list(Office(place, homes, units, codes, self._today).entered())
+        entries = self._ledger.add("posted", [each.fact for each in office], self._settings)
         payments = {
-            entry.id: self._payment(entry) for number, entry in enumerate(entries) if number % 12 != 7
+            entry.id: self._payment(entry)
+            for entry, each in zip(entries, office, strict=True)
+            if each.is_paid and entry.amount_in_cents > 0
         }
         self._put(place, "resident-payments", list(payments.values()))
         self._settle({charge_id: payment["allocations"] for charge_id, payment in payments.items()})
@@ -390,27 +385,3 @@ def _resident_body(place: Place, held: Sequence[tuple[Household, Person]], now: 
         late_balance_in_cents=0, phone_1_type="MOBILE", phone_1=person.phone, state="TX", zip=place.zip, pets=pets,
         vehicles=vehicles,
     )  # fmt: skip
-
-
-def _charges(
-    place: Place, home: Household, unit: dict[str, Any], month: date, codes: dict[str, str]
-) -> Iterator[dict[str, Any]]:
-    """What the office billed a household for a whole month that it lived there; part months were settled by hand."""
-    end = (month + timedelta(days=31)).replace(day=1) - timedelta(days=1)
-    if home.moved_in is None or home.moved_in > month or home.start > end or home.ended(end):
-        return
-    primary = home.people[0]
-    pets = sum(not pet.is_service_animal for person in home.people for pet in person.pets)
-    cars = sum(len(person.vehicles) for person in home.people)
-    # In a small property there is a space to every unit.
-    spaces = min(cars, 1) if place.vendor == seed_facts.OAK_STREET.vendor else 1
-    rent = unit["rent_amount_market_in_cents"] + home.rent_over_market_in_cents
-    for code, cents in (("Rent", rent), ("Pet Rent", 3_500 * pets), ("Parking", 7_500 * spaces)):
-        if cents:
-            yield {
-                "origin": "seed", "integration_id": place.integration_id, "property_id": place.id,
-                "resident_id": primary.id, "lease_id": home.lease_id, "unit_id": unit["id"],
-                "financial_account_id" if place.codes == "financial-accounts" else "charge_code_id": codes[code],
-                "amount_in_cents": cents, "transaction_date": str(month), "description": f"{code} {month:%B %Y}",
-                "reference_number": f"OFFICE-{month:%Y%m}-{place.code}-{home.unit}-{code.upper().replace(' ', '')}",
-            }  # fmt: skip

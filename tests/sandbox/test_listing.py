@@ -127,7 +127,7 @@ def test_transaction_dates_are_inclusive(http):
     }
     assert dated == {"2027-07-01"}
     mine = rows(http, "resident-charges", resident_id="resident-12345", lease_id="lease-204")
-    assert {row["name"] for row in mine} == {"Rent", "Pet Rent", "Parking"}
+    assert {row["name"] for row in mine} == {"Rent", "Pet Rent", "Parking", "Electric"}
 
 
 def test_updated_and_last_seen(http, state):
