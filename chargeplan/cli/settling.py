@@ -1,4 +1,4 @@
-"""`status`, `reconcile`, `resolve` and `adopt`: what became of what was sent."""
+"""`status`, `reconcile` and `resolve`: what became of what was sent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from chargeplan.cli.plan_making import PlanWords, request_of, today_of, window_o
 from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Config
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.money import format_money
 from chargeplan.core.settle import Settled
 from chargeplan.core.verdicts import Verdict
 from chargeplan.flow import decide
@@ -137,11 +136,11 @@ def resolve(
       chargeplan resolve CP7K3MZ0Q9T2V8XH4C --unrelated charge-77 --reason "a key fee"
     """
     chosen = _verdict_of(verdict, subject, references, batch_id)
-    _check_reason(reason)
+    check_reason(reason)
     config = wiring.configured(common)
-    request = _request_of(config, window)
+    request = request_around(config, window)
     with wiring.world(common, config, today=request.as_of) as world:
-        lines = decide.Lines(world, lambda: wiring.project(common)[0], _requests(request, window))
+        lines = decide.Lines(world, lambda: wiring.project(common)[0], requests_of(request, window))
         chosen_lines = [*references, *(decide.of_batch(world, batch_id) if batch_id else ())]
         recorded = decide.resolve(world, lines, chosen_lines, chosen, reason, subject=subject or "")
     moved = [each.moved for each in recorded if each.moved is not None]
@@ -189,21 +188,28 @@ def _verdict_of(
     return verdict or "unrelated"
 
 
-def _check_reason(reason: str) -> None:
+def check_reason(reason: str) -> None:
+    """A decision without a reason is worth nothing to whoever reads the journal.
+
+    Raises:
+        ChargeplanError: it is empty.
+    """
     if not reason.strip():
         raise ChargeplanError(
             "--reason is empty.", hint="Say how you know; it is recorded with your name.", code="usage"
         )
 
 
-def _request_of(config: Config, window: Mapping[str, str | None]) -> PlanRequest:
+def request_around(config: Config, window: Mapping[str, str | None]) -> PlanRequest:
+    """The plan in which a line is looked for."""
     words = PlanWords(
         period=window["period"], first=window["first"], through=window["through"], as_of=window["as_of"]
     )
     return request_of(words, config, wiring.WallClock(), listing_all=True)
 
 
-def _requests(request: PlanRequest, window: Mapping[str, str | None]) -> Iterable[PlanRequest]:
+def requests_of(request: PlanRequest, window: Mapping[str, str | None]) -> Iterable[PlanRequest]:
+    """The plans in which a line is looked for: the one that was named, else those around the month too."""
     named = window["period"] is not None or window["first"] is not None
     return [request] if named else decide.nearby(request)
 
@@ -215,40 +221,3 @@ def _warn_of_accepted(common: Common, settled: Sequence[Settled]) -> None:
             f"The jobs of {', '.join(accepted)} succeeded: if such a line shows on the ledger after all, and was posted anew, "
             "the resident is billed twice. `chargeplan plan` will then report a drift."
         )
-
-
-@click.command()
-@click.argument("charge_id")
-@click.option(
-    "--as", "reference", required=True, metavar="REF", help="The reference number of the held line."
-)
-@click.option("--reason", required=True, metavar="TEXT", help="Why it is the same; recorded with your name.")
-@window_options
-@common()
-def adopt(*, common: Common, charge_id: str, reference: str, reason: str, **window: str | None) -> int:
-    """Accept a foreign synced charge as this line, or as the correction of this drift, so that it is not posted."""
-    _check_reason(reason)
-    config = wiring.configured(common)
-    request = _request_of(config, window)
-    with wiring.world(common, config, today=request.as_of) as world:
-        lines = decide.Lines(world, lambda: wiring.project(common)[0], _requests(request, window))
-        fitting = decide.fitting(world, lines, charge_id=charge_id, reference=reference)
-        if fitting.rest:
-            common.say(
-                f"{charge_id} is {format_money(fitting.charge.amount or 0)}, the line {format_money(fitting.line.amount or 0)}: "
-                f"the rest, {format_money(fitting.rest)}, will be a drift."
-            )
-        decide.adopt(world, fitting, reason)
-    adopted = fitting.posting.reference
-    if common.as_json:
-        document = {
-            "kind": "adopt",
-            "reference_number": adopted,
-            "charge_id": charge_id,
-            "reason": reason,
-            "difference_in_cents": fitting.rest,
-        }
-        click.echo(jsondoc.dump(document), nl=False)
-    else:
-        click.echo(f"Adopted charge {charge_id} as {adopted}.")
-    return 0

@@ -27,7 +27,7 @@ from chargeplan.core.due import Expander
 from chargeplan.core.household import Household
 from chargeplan.core.key import FIRST_CORRECTION_PART, is_reference
 from chargeplan.core.line import Line
-from chargeplan.core.observed import SyncedCharge
+from chargeplan.core.observed import SyncedCharge, day_of
 from chargeplan.core.property_plan import PropertyValues, setting_of
 
 Verdict = Literal["equal", "other_amount", "only_plan", "only_ledger"]
@@ -125,15 +125,6 @@ def compare_ledger(values: PropertyValues, *, listing_equal: bool = False) -> Le
     )
 
 
-def day_of(charge: SyncedCharge) -> date | None:
-    """The charge's date, brought into the month that it counts for: rent of August that was entered in July is August's."""
-    day = charge.transaction_date
-    if charge.post_month is None:
-        return day
-    first = date.fromisoformat(f"{charge.post_month}-01")
-    return first if day is None else max(first, min(day, add_months(first, 1) - ONE_DAY))
-
-
 class Homes:
     """Which households a charge may stand on: those of its lease or resident, else those who live in its unit."""
 
@@ -195,7 +186,7 @@ class _Matching:
         self.asked = list(self._due(values.window))
         self._taken: dict[str, Sequence[SyncedCharge]] = {}
         self._free = {each.id for each in self._charges}
-        self._codes = {each.id: each.name or each.id for each in values.observed.charge_codes}
+        self._codes = {each.id: each.shown for each in values.observed.charge_codes}
 
     def _takes_in(self, charge: SyncedCharge) -> bool:
         day = day_of(charge)
@@ -349,7 +340,10 @@ class _Why:
         for each in asked:
             self._amounts[each.place].append(each.line.amount)
         codes = {
-            name: code.id for code in values.observed.charge_codes for name in (code.id, code.name) if name
+            name: code.id
+            for code in values.observed.charge_codes
+            for name in (code.id, code.name, code.number)
+            if name
         }
         self._of_code: dict[str, dict[int, list[HouseholdBills]]] = {}
         named = {charge.id: charge.codes for plan in values.plans for charge in plan.charges}

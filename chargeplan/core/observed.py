@@ -10,6 +10,8 @@ from datetime import date
 
 import msgspec
 
+from chargeplan.core.dates import ONE_DAY, add_months
+
 
 class Integration(msgspec.Struct, frozen=True):
     """A connection to one property system. ``interfaces`` maps the name of each interface to whether it is enabled."""
@@ -143,6 +145,15 @@ class SyncedCharge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     last_seen: str | None = None
     allocations: tuple[Allocation, ...] = ()
     post_month: str | None = None
+
+
+def day_of(charge: SyncedCharge) -> date | None:
+    """The charge's date, brought into the month that it counts for: rent of August that was entered in July is August's."""
+    day = charge.transaction_date
+    if charge.post_month is None:
+        return day
+    first = date.fromisoformat(f"{charge.post_month}-01")
+    return first if day is None else max(first, min(day, add_months(first, 1) - ONE_DAY))
 
 
 class Payment(msgspec.Struct, frozen=True):

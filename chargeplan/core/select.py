@@ -39,6 +39,11 @@ def fits(patterns: Iterable[str], *texts: str | None) -> bool:
     return any(fnmatchcase(text, pattern) for pattern in patterns for text in texts if text is not None)
 
 
+def pattern_of(text: str) -> str:
+    """The shell pattern that fits this very text alone."""
+    return "".join(f"[{each}]" if each in "*?[" else each for each in text)
+
+
 def selects_every_unit(who: Selector) -> bool:
     """Whether the selector has no pattern of units, buildings or floor plans at all."""
     return who.units is None and who.buildings is None and who.floor_plans is None and not who.except_units

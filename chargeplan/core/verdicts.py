@@ -11,11 +11,12 @@ from typing import Literal
 import msgspec
 
 from chargeplan.core.change import Change, period_reference
+from chargeplan.core.dates import month_number
 from chargeplan.core.decision import Decision
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.key import Key
 from chargeplan.core.money import format_money
-from chargeplan.core.observed import SyncedCharge
+from chargeplan.core.observed import SyncedCharge, day_of
 from chargeplan.core.posting import FREE, OPEN, Posting, State, posting_of
 
 Verdict = Literal["posted", "not_posted", "accepted", "reopened", "voided", "unrelated"]
@@ -150,6 +151,20 @@ def adoption(
         change.next_part,
     )
     return msgspec.structs.replace(posting, reference=key.reference, part=key.part)
+
+
+def is_same(change: Change, charge: SyncedCharge, people: Collection[str]) -> bool:
+    """Whether a charge is a held line in all that a person would look at: amount, code, people and month."""
+    day = day_of(charge)
+    return (
+        (change.action, change.reason) == ("hold", "probable_duplicate")
+        and charge.id in change.concerns
+        and charge.amount == change.amount
+        and charge.charge_code_id == change.charge_code_id
+        and not {charge.resident_id, charge.lease_id}.isdisjoint(people)
+        and day is not None
+        and month_number(day) == month_number(change.transaction_date)
+    )
 
 
 def _differences(change: Change, charge: SyncedCharge, people: Collection[str]) -> list[str]:

@@ -12,7 +12,8 @@ from chargeplan.core.config import Project
 from chargeplan.core.dates import ONE_DAY, Days, add_months
 from chargeplan.core.decision import Decision
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.core.household import households
+from chargeplan.core.household import Household, households
+from chargeplan.core.key import is_reference
 from chargeplan.core.observed import SyncedCharge
 from chargeplan.core.posting import FREE, Posting, State
 from chargeplan.core.settle import Settled
@@ -20,6 +21,7 @@ from chargeplan.core.verdicts import (
     Verdict,
     acceptance,
     adoption,
+    is_same,
     next_state,
     reopening,
     rest_of,
@@ -243,15 +245,63 @@ def fitting(ports: Ports, lines: Lines, *, charge_id: str, reference: str) -> Ad
             code="unknown_charge",
         )
     poster = _poster_of(ports, line, charge)
-    people = {
+    posting = adoption(line, charge, people=_people_of(line, households(observed)), poster=poster)
+    return Adoption(line, charge, posting, poster, rest_of(line, charge))
+
+
+def _people_of(line: Change, everyone: Iterable[Household]) -> frozenset[str]:
+    """The residents and leases of the line's household."""
+    return frozenset(
         person
-        for household in households(observed)
+        for household in everyone
         if household.unit.id == line.unit_id
         and line.lease_id in (leases := [lease.id for lease in household.leases])
         for person in [*leases, *(each.resident_id for each in household.members())]
-    }
-    posting = adoption(line, charge, people=people, poster=poster)
-    return Adoption(line, charge, posting, poster, rest_of(line, charge))
+    )
+
+
+class Matching(msgspec.Struct, frozen=True):
+    """Holds whose foreign charge is the line in all that a person would look at; ``held`` counts the others."""
+
+    adoptions: tuple[Adoption, ...]
+    held: int
+
+
+def matching(ports: Ports, project: Project, request: PlanRequest) -> Matching:
+    """What can be adopted all at once, from one plan; nothing is recorded.
+
+    Raises:
+        ChargeplanError: the month can't be planned.
+    """
+    holds = [each for each in plan_now(ports, project, request).change_set.changes if each.action == "hold"]
+    by_property: dict[tuple[str, str], list[Change]] = {}
+    for hold in holds:
+        by_property.setdefault((hold.integration_id, hold.property_id), []).append(hold)
+    found = [
+        adopted
+        for (integration_id, property_id), lines in by_property.items()
+        for adopted in _same(ports, integration_id, property_id, lines)
+    ]
+    return Matching(tuple(found), len(holds) - len(found))
+
+
+def _same(ports: Ports, integration_id: str, property_id: str, holds: Sequence[Change]) -> Iterator[Adoption]:
+    days = ports.snapshot.covered(integration_id)
+    observed = ports.snapshot.property(integration_id, property_id, days)
+    charges = {each.id: each for each in observed.charges}
+    settled = ports.journal.settled_by(
+        integration_id, [each.synced.id for each in holds if each.synced is not None]
+    )
+    by_unit: dict[str, list[Household]] = {}
+    for household in households(observed):
+        by_unit.setdefault(household.unit.id, []).append(household)
+    for line in holds:
+        charge = charges.get(line.synced.id) if line.synced is not None else None
+        if charge is None or charge.id in settled or is_reference(charge.reference):
+            continue
+        people = _people_of(line, by_unit.get(line.unit_id, ()))
+        if is_same(line, charge, people):
+            yield Adoption(line, charge, adoption(line, charge, people=people, poster=None), None, 0)
 
 
 def _poster_of(ports: Ports, line: Change, charge: SyncedCharge) -> Posting | None:

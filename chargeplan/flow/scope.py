@@ -52,7 +52,7 @@ class Scope:
     def read(self, integration_id: str) -> list[Plan]:
         """Bring an integration up to date; returns the plans that it is read for."""
         plans = [plan for plan in self.project.plans if plan.integration_id == integration_id]
-        self._observe(self.project.config.integration_of(integration_id), plans)
+        self.observe(self.project.config.integration_of(integration_id), plans)
         return plans
 
     def tasks(self, integration_id: str) -> list[PropertyTask]:
@@ -69,22 +69,33 @@ class Scope:
         ]
         return [task for task in covered if task.plans and self._wanted(task.property)]
 
-    def check_found(self) -> None:
-        """A property that no plan covers is a mistake, once all integrations were looked at."""
+    def every_property(self, integration: IntegrationConfig) -> list[PropertyTask]:
+        """The active properties of an integration that the filters leave, whether a plan names them or not; brought up to date first."""
+        self.observe(integration, ())
+        listed = sorted(self.snapshot.properties(integration.id), key=lambda known: (known.name, known.id))
+        return [PropertyTask(integration, each, ()) for each in listed if each.active and self._wanted(each)]
+
+    def check_found(self, nothing: str = "No plan covers a property") -> None:
+        """A property that is not among them is a mistake, once all integrations were looked at."""
         for name in self.not_found():
             known = sorted({*self.project.config.properties, *self._known_properties})
             raise ChargeplanError(
-                f"No plan covers a property `{name}`.",
+                f"{nothing} `{name}`.",
                 hint=did_you_mean(name, known, otherwise="Name a property by alias, name or id")
                 or "Name a property by alias, name or id.",
                 code="unknown_property",
             )
 
     def not_found(self) -> list[str]:
-        """The properties asked for that no plan covers, once all integrations were looked at."""
+        """The properties asked for that are not among them, once all integrations were looked at."""
         return [name for name in self.request.properties if name not in self._matched_properties]
 
-    def _observe(self, configured: IntegrationConfig, plans: Sequence[Plan]) -> None:
+    def observe(self, configured: IntegrationConfig, plans: Sequence[Plan]) -> None:
+        """Bring the copy of an integration up to date for what the plans need of it.
+
+        Raises:
+            ChargeplanError: Propexo can't be read, or the integration is not what the configuration says.
+        """
         integration_id = configured.id
         if reason := configured.not_postable:
             raise ChargeplanError(

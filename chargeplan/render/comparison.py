@@ -102,18 +102,13 @@ class Group(msgspec.Struct, frozen=True):
     def title(self) -> str:
         """Where, what and why: ``Oak Street · Parking: no plan names the code``."""
         code = self.lines[0].charge_code or "no charge code"
-        why = cause_of(self.lines[0])
+        why = why_different(self.lines[0].cause)
         return f"{self.place} · {code}{f': {why}' if why else ''}"
 
 
-def cause_of(line: ComparedLine) -> str:
+def why_different(cause: str) -> str:
     """The cause as a sentence's part."""
-    return (
-        CAUSES.get(line.cause)
-        or HOLDS.get(line.cause)
-        or SKIPS.get(line.cause)
-        or line.cause.replace("_", " ")
-    )
+    return CAUSES.get(cause) or HOLDS.get(cause) or SKIPS.get(cause) or cause.replace("_", " ")
 
 
 def _sum(totals: Sequence[CodeTotals], of: Callable[[CodeTotals], Total]) -> Total:

@@ -283,6 +283,51 @@ def records_screen(
     return _text(table(paper, columns, rows) or [empty])
 
 
+def matching_screen(
+    lines: Sequence[Change], *, held: int, color: bool = False, width: int = DEFAULT_WIDTH
+) -> str:
+    """What `adopt --matching` would take: totals by charge, the first lines of each, and how many stay held."""
+    paper = Paper(color, width)
+    shown: list[str] = []
+    by_charge: dict[str, list[Change]] = {}
+    for line in lines:
+        by_charge.setdefault(f"{line.plan}/{line.charge} · {line.charge_code}", []).append(line)
+    for title, group in by_charge.items():
+        amount = format_money(sum(each.amount or 0 for each in group))
+        shown += paper.prose(
+            f"{title}: {count_of(len(group), 'charge')} of the same amount, people and month ({amount})"
+        )
+        columns = (
+            Column("Unit"),
+            Column("Date", whole=True),
+            Column("Amount", right=True),
+            Column("Charge"),
+            Column("Line", whole=True),
+        )
+        rows = [
+            Row(
+                (
+                    each.unit_number,
+                    str(each.transaction_date),
+                    format_money(each.amount or 0),
+                    each.synced.id if each.synced else "",
+                    each.reference,
+                )
+            )
+            for each in group[:_SHOWN]
+        ]
+        shown += table(paper, columns, rows, _INDENT)
+        if len(group) > _SHOWN:
+            shown.append(f"{_INDENT}… {len(group) - _SHOWN:,} more")
+    if not lines:
+        shown += paper.prose("No held line has a charge of the same amount, code, people and month.")
+    if held:
+        shown += paper.prose(
+            f"{count_of(held, 'line')} of the month stay held: `chargeplan plan` lists them."
+        )
+    return _text(shown)
+
+
 def records_csv(records: Sequence[Mapping[str, object]], keys: Sequence[str]) -> str:
     """The same as CSV, safe to open in a spreadsheet."""
     return csv_text(keys, ([record.get(key) for key in keys] for record in records))

@@ -88,6 +88,7 @@ def before_posting(month):
     (base / "plans" / "oak.yaml").write_text(SMALL.replace("25.00", "20.00").replace("21[0-2]", "210"))
     month.run("diff", str(base), "--as-of", AS_OF)
     month.run("compare", "--from", "2027-06", "--through", "2027-08", "--as-of", AS_OF, "--all")
+    month.run("derive", "--as-of", AS_OF, "--out", month.house.folder / "derived")
     month.run("help", "operating")
     month.run("help")
     month.run("status")
@@ -194,6 +195,8 @@ def adopted(month):
     assert held
     words = (held[0]["synced"]["id"], "--as", held[0]["reference_number"], "--reason", "the same")
     month.run("adopt", *words, "--as-of", AS_OF, "--period", "2027-08")
+    matching = ("--matching", "--auto-approve", "--as-of", AS_OF, "--period", "2027-08")
+    month.run("adopt", *matching, "--reason", "the same")
 
 
 def set_up_anew(month):

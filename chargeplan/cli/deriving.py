@@ -1,0 +1,196 @@
+"""`derive`: plans, rosters and configuration worked out from what is billed now, and what they explain of it."""
+
+from __future__ import annotations
+
+import shlex
+import sqlite3
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+
+import click
+
+from chargeplan.cli import wiring
+from chargeplan.cli.options import Common, common, read_months
+from chargeplan.cli.plan_making import today_of
+from chargeplan.core.config import Config, Project, PropertyConfig
+from chargeplan.core.dates import Days, add_months
+from chargeplan.core.derivation import PlannedCode, account
+from chargeplan.core.errors import ChargeplanError, InputError
+from chargeplan.flow.compare_ledger import compare_now
+from chargeplan.flow.derive import DerivedProperty, derive_now
+from chargeplan.flow.plan_request import PlanRequest
+from chargeplan.loading.entries import with_properties
+from chargeplan.loading.project import load_project
+from chargeplan.propexo.vendors import vendor
+from chargeplan.render import jsondoc
+from chargeplan.render.derivation import Derived, derivation_document, derivation_screen
+from chargeplan.render.derived import plan_files, slug, unused
+
+_MONTHS = 3
+
+
+@click.command()
+@click.option(
+    "--out",
+    "folder",
+    required=True,
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the project goes.",
+)
+@click.option(
+    "--property", "properties", multiple=True, metavar="NAME", help="Only this property; repeatable."
+)
+@click.option(
+    "--from",
+    "first",
+    metavar="DATE",
+    help="With --through: the months to look at; default: the last three whole ones.",
+)
+@click.option("--through", metavar="DATE", help="… through this month or day, inclusive.")
+@click.option("--as-of", metavar="DATE", help="The day on which it is looked; default: today.")
+@click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again.")
+@click.option("--offline", is_flag=True, help="Use the last snapshot; no request.")
+@click.option("--force", is_flag=True, help="Overwrite files that stand there.")
+@common()
+def derive(
+    *,
+    common: Common,
+    folder: Path,
+    properties: tuple[str, ...],
+    first: str | None,
+    through: str | None,
+    as_of: str | None,
+    full_refresh: bool,
+    offline: bool,
+    force: bool,
+) -> int:
+    """Work out plans, rosters and configuration from what is billed now; ends with what they explain of it.
+
+    \b
+    Examples:
+      chargeplan derive --out derived
+      chargeplan derive --property oak-street --from 2027-02 --through 2027-07 --out derived
+    """
+    config = wiring.configured(common)
+    today = today_of(config, as_of)
+    request = PlanRequest(
+        as_of=today,
+        window=read_months(None, first, through) or last_months(today),
+        properties=properties,
+        full_refresh=full_refresh,
+        offline=offline,
+    )
+    with wiring.world(common, config, today=today) as world:
+        found = derive_now(world, config, request)
+        files, planned = _files(wiring.find_config(common), config, found, request.window)
+        _write(folder, files, force=force)
+        project = _written(folder)
+        once_more = PlanRequest(as_of=today, window=request.window, offline=True)
+        compared = compare_now(world, project, once_more)
+        _take_sandbox(world, folder)
+    not_derived = [(each.property.id, left) for each in found for left in each.left]
+    shown = Derived(
+        window=request.window,
+        account=account(planned, not_derived, compared.totals, compared.lines),
+        names={each.property.id: each.property.name for each in found},
+        files=tuple(sorted(files)),
+    )
+    if common.as_json:
+        click.echo(jsondoc.dump(derivation_document(shown)), nl=False)
+        return 0
+    common.show(derivation_screen(shown, color=common.colored, width=common.width))
+    where = shlex.quote(str(folder / "chargeplan.yaml"))
+    window = f"--from {request.window.first:%Y-%m} --through {request.window.last:%Y-%m}"
+    common.say(f"Read the plans; then: chargeplan compare --config {where} {window}")
+    return 0
+
+
+def last_months(today: date) -> Days:
+    """The last three whole months before the day."""
+    month = today.replace(day=1)
+    return Days(add_months(month, -_MONTHS), month - timedelta(days=1))
+
+
+def _files(
+    path: Path, config: Config, found: Sequence[DerivedProperty], window: Days
+) -> tuple[dict[str, str], list[PlannedCode]]:
+    """The texts by name, and which charge was written for which code.
+
+    Raises:
+        ChargeplanError: nothing can be derived.
+    """
+    aliases = {integration.id: alias for alias, integration in config.integrations.items()}
+    files: dict[str, str] = {}
+    planned: list[PlannedCode] = []
+    added: dict[str, PropertyConfig] = {}
+    for each in found:
+        if not each.charges:
+            continue
+        known = config.property_alias(each.property.id)
+        alias = known or unused(slug(each.property.name), [*config.properties, *added])
+        integration = aliases[each.integration.id]
+        if known is None:
+            added[alias] = PropertyConfig(alias, each.property.id, integration, each.integration.place)
+        written = plan_files(
+            alias,
+            property_name=each.property.name,
+            integration=integration,
+            charges=each.charges,
+            left=each.left,
+            window=window,
+            holds_credits=not each.integration.posts_credits,
+        )
+        files |= written.files
+        planned += [
+            PlannedCode(each.property.id, code, alias, charge) for code, charge in written.charge_ids.items()
+        ]
+    if not files:
+        raise ChargeplanError(
+            f"Nothing can be derived from what was billed from {window.first} through {window.last}.",
+            hint="Look at more months with --from and --through; a code needs two at least.",
+            code="nothing_derived",
+        )
+    files["chargeplan.yaml"] = with_properties(path.read_text(encoding="utf-8-sig"), added)
+    return files, planned
+
+
+def _write(folder: Path, files: Mapping[str, str], *, force: bool) -> None:
+    there = [name for name in sorted(files) if (folder / name).exists()]
+    if there and not force:
+        raise ChargeplanError(
+            f"{folder / there[0]} is already there; nothing was written.",
+            hint="Choose another --out, or overwrite with --force.",
+            code="not_empty",
+        )
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _written(folder: Path) -> Project:
+    loaded = load_project(folder / "chargeplan.yaml", vendor)
+    if loaded.project is None:
+        raise InputError(
+            "The project that was written does not load.",
+            loaded.diagnostics,
+            hint="Correct it, or choose an empty --out.",
+        )
+    return loaded.project
+
+
+def _take_sandbox(world: wiring.World, folder: Path) -> None:
+    """The embedded sandbox belongs to a project's folder: the new project gets a copy, with the same ledgers."""
+    if world.environment.api != "embedded":
+        return
+    state = wiring.state_folder(world.config) / f"sandbox-{world.environment.name}.db"
+    target = folder / wiring.STATE_DIRECTORY / state.name
+    if target.exists() or not state.exists():
+        return
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with closing(sqlite3.connect(state)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+    target.chmod(0o600)
