@@ -47,6 +47,7 @@ FIELDS = {
     "resident-charges": "charges",
     "resident-payments": "payments",
 }
+INTEGRATION = "resman-integration-98765"
 CONFIG = """\
 version: 1
 environments:
@@ -78,14 +79,15 @@ def examples(tmp_path_factory):
 
 @cache
 def properties(today):
-    """The seed's properties around a day, as they are read from Propexo."""
+    """The ResMan properties of the seed around a day, as they are read from Propexo."""
     with Sandbox.open(":memory:", today=today) as sandbox:
         rows = [(row["model"], record_of(row)) for row in sandbox.store.rows("SELECT * FROM records", ())]
     found = defaultdict(list)
     for model, row in rows:
         if model in ("properties", *FIELDS):
             record = wire.record(model, row)
-            found[model].append((record.property_id, record.value))
+            if record.integration_id == INTEGRATION:
+                found[model].append((record.property_id, record.value))
     return [
         ObservedProperty(
             property=each,

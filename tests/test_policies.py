@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from chargeplan.core.observed import ChargeCode, Lease, LeaseResident, Resident
+from chargeplan.core.observed import ChargeCode, Lease, LeaseResident, Resident, SyncedCharge
 from chargeplan.core.terms import what_is_missing
 from tests.core.builders import INTEGRATION, d, expanded, lease, observed, unit
 from tests.loading.helpers import HEAD, load, told
@@ -470,7 +470,97 @@ CONTRACTS = [
     ),
 ]
 
-POLICIES = [*AMOUNTS, *PERCENTAGES, *UNITS, *CONTRACTS]
+
+def owed(**more: Any) -> dict[str, Any]:
+    """Rent of 1,000.00 due on the 1st, of which 100.00 is still open."""
+    values: dict[str, Any] = {
+        "id": "c1", "resident_id": "ann", "charge_code_id": "code-Rent", "amount": 100_000, "transaction_date": d("2027-08-01"),
+        "open_amount": 10_000, "lease_id": "lease-1",
+    }  # fmt: skip
+    return {"charges": (SyncedCharge(**(values | more)),)}
+
+
+def fee(rule: str) -> str:
+    return f"charges:\n  late:\n    code: Late\n    late_fee: {{codes: [Rent], {rule}}}\n"
+
+
+UNPAID = owed(open_amount=100_000)
+AT_HOME = [lease()]  # rent 1,000.00
+LATE = [
+    Policy(
+        "Tennessee (TCA 66-28-201): 10 % of the amount past due, after five days",
+        fee("grace_days: 5, initial: {percent: 10, of: open}"),
+        "2027-08-07 late 10.00",
+        homes=AT_HOME,
+        given=owed(),
+    ),
+    Policy(
+        "North Carolina (GS 42-46): the greater of 15.00 and 5 % of the rent, after five days",
+        fee("grace_days: 5, initial: 10000.00, cap: {greater: [15.00, {percent: 5, of: lease.rent}]}"),
+        "2027-08-07 late 50.00",
+        homes=AT_HOME,
+        given=UNPAID,
+    ),
+    Policy(
+        "New York (RPL 238-a): the lesser of 50.00 and 5 % of the rent, after five days",
+        fee("grace_days: 5, initial: 10000.00, cap: {lesser: [50.00, {percent: 5, of: lease.rent}]}"),
+        "2027-08-07 late 40.00",
+        homes=[lease(rent="800.00")],
+        given=UNPAID,
+    ),
+    Policy(
+        "Virginia (55.1-1204): the lesser of 10 % of the rent and 10 % of what is owed",
+        fee(
+            "grace_days: 5, initial: 10000.00, cap: {lesser: [{percent: 10, of: lease.rent}, {percent: 10, of: open}]}"
+        ),
+        "2027-08-07 late 10.00",
+        homes=AT_HOME,
+        given=owed(),
+    ),
+    Policy(
+        "Maine (14 MRS 6028): 4 % of the rent, after fifteen days",
+        fee("grace_days: 15, initial: {percent: 4, of: lease.rent}"),
+        "2027-08-17 late 40.00",
+        homes=AT_HOME,
+        given=UNPAID,
+    ),
+    Policy(
+        "Oregon (ORS 90.260): 5 % of the rent for each five days, from the fifth day on",
+        fee(
+            "grace_days: 4, initial: {percent: 5, of: lease.rent}, repeat: {amount: {percent: 5, of: lease.rent}, every: 5 days}"
+        ),
+        "2027-08-06 late 50.00\n2027-08-11 late 50.00\n2027-08-16 late 50.00",
+        homes=AT_HOME,
+        given=UNPAID,
+        window=("2027-08-01", "2027-08-20"),
+    ),
+    Policy(
+        "a first fee and 10.00 a day, up to 100.00",
+        fee("grace_days: 5, initial: 75.00, daily: 10.00, cap: 100.00"),
+        "2027-08-07 late 75.00\n2027-08-08 late 10.00\n2027-08-09 late 10.00\n2027-08-10 late 5.00",
+        homes=AT_HOME,
+        given=UNPAID,
+    ),
+    Policy(
+        "interest of 1.5 % a month of what is open, from the 31st on",
+        fee(
+            "grace_days: 29, initial: {percent: 1.5, of: open}, repeat: {amount: {percent: 1.5, of: open}, every: month}"
+        ),
+        "2027-08-31 late 15.00\n2027-09-30 late 15.00\n2027-10-31 late 15.00",
+        homes=AT_HOME,
+        given=UNPAID,
+        window=("2027-08-01", "2027-10-31"),
+    ),
+    Policy(
+        "a bill of the 1st that came on the ledger on the 20th is late from then",
+        fee("grace_days: 5, initial: 75.00"),
+        "2027-08-26 late 75.00",
+        homes=AT_HOME,
+        given=owed(open_amount=100_000, created_at="2027-08-20T15:00:00.000Z"),
+    ),
+]
+
+POLICIES = [*AMOUNTS, *PERCENTAGES, *UNITS, *CONTRACTS, *LATE]
 
 
 @pytest.mark.parametrize("policy", POLICIES, ids=[each.source for each in POLICIES])

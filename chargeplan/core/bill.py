@@ -20,7 +20,7 @@ class Bill(msgspec.Struct, frozen=True):
     """Lines of one period under one key, or the reason why there are none.
 
     ``key`` is that of part 0. ``billed`` are the days that the plan bills, ``lived`` those of the household in the
-    period, whatever the plan's own dates say; ``last_lived`` is the household's last day of all. ``cut`` is the first day inside the period on which the amount changes.
+    period, whatever the plan's own dates say; ``last_lived`` is the household's last day of all. ``cut`` is the last day inside the period on which the amount changes.
     ``alternates`` are keys under which the same household may be known (the primary resident changed).
     ``cost_of`` tells what other billed days of the period would cost now, in cents; ``None`` where that can't be told.
     ``draft`` is a line to write a reversal from where nothing is due. ``priced`` are the lines' days and terms, those

@@ -363,7 +363,7 @@ class _Account(msgspec.Struct):
             billed=billed,
             lived=days.common(period.days) if days else None,
             last_lived=days.last if days else None,
-            cut=priced[1].days.first if len(priced) > 1 else None,
+            cut=priced[-1].days.first if len(priced) > 1 else None,
             alternates=self.expander.alternates(charge, subject, period.text),
             cost_of=None if charge.split else self._cost_of,
             correctable=(why is None or why.reason != "waived") and hold is None,

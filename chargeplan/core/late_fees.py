@@ -14,7 +14,7 @@ import msgspec
 
 from chargeplan.core.amounts import Fixed, Percent, PercentOfCharges
 from chargeplan.core.bill import Bill, HouseholdBills
-from chargeplan.core.dates import ALWAYS, ONE_DAY, Days, Mark
+from chargeplan.core.dates import ALWAYS, ONE_DAY, Days, Mark, moment
 from chargeplan.core.facts import Fact, LateCharge, Money
 from chargeplan.core.household import Household, Standing
 from chargeplan.core.money import round_half_away
@@ -54,6 +54,15 @@ def due_on(charge: SyncedCharge) -> date | None:
     return charge.due_date or charge.transaction_date
 
 
+def late_since(charge: SyncedCharge) -> date | None:
+    """The day on which it is due, or on which it came on the ledger where that is later.
+
+    Nobody pays a fee for days on which the charge could not be seen.
+    """
+    due, created = due_on(charge), moment(charge.created_at)
+    return due if due is None or created is None else max(due, created.date())
+
+
 def late_days(
     fee: LateFee, charge: SyncedCharge, as_of: date, payments: Mapping[str, date | None], price: PriceOf
 ) -> Iterator[LateDay]:
@@ -62,10 +71,10 @@ def late_days(
     The first day asks for the initial amount, each one after it by the repetition for its own. ``payments`` maps a
     payment's id to its date. The last fee is cut to the cap.
     """
-    due = due_on(charge)
-    if due is None:
+    since = late_since(charge)
+    if since is None:
         return
-    first = due + timedelta(days=fee.grace_days) + ONE_DAY
+    first = since + timedelta(days=fee.grace_days) + ONE_DAY
     if first > as_of:
         return
     open_on = _open_amounts(charge, payments)

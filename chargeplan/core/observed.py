@@ -128,7 +128,7 @@ class Allocation(msgspec.Struct, frozen=True, gc=False, array_like=True):
 class SyncedCharge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A charge on a resident's ledger as the last sync saw it; a credit has a negative amount.
 
-    ``post_month`` is ``YYYY-MM``.
+    ``post_month`` is ``YYYY-MM``; ``created_at`` is the moment at which it came.
     """
 
     id: str
@@ -145,6 +145,7 @@ class SyncedCharge(msgspec.Struct, frozen=True, gc=False, array_like=True):
     last_seen: str | None = None
     allocations: tuple[Allocation, ...] = ()
     post_month: str | None = None
+    created_at: str | None = None
 
 
 def day_of(charge: SyncedCharge) -> date | None:

@@ -63,7 +63,7 @@ LEASE_KEYS = (
 )  # fmt: skip
 RESIDENT_KEYS = ("id", "kind", "first_name", "last_name", "pets", "vehicles", "move_in", "move_out")
 CHARGE_KEYS = (
-    "id", "resident", "code", "date", "due", "amount", "open", "paid", "reference", "charge", "description",
+    "id", "resident", "code", "date", "due", "created", "amount", "open", "paid", "reference", "charge", "description",
 )  # fmt: skip
 PAID_KEYS = ("date", "amount")
 EXPECT_KEYS = ("only", "lines", "holds", "skips")
@@ -373,6 +373,7 @@ class _Given:
             )
         if resident is None or code is None or day is None or amount is None:
             return None
+        created = fields.optional("created", date, None)
         charge_id = fields.optional("id", text, f"charge-{len(self.charges) + 1}")
         paid = fields.optional("paid", list_of(_paid, "a list of payments", empty=True), ())
         numbered = [(f"{charge_id}/payment-{n}", when, cents) for n, (when, cents) in enumerate(paid, 1)]
@@ -388,6 +389,7 @@ class _Given:
                 reference=fields.optional("reference", text, None),
                 description=fields.optional("description", text, None),
                 due_date=fields.optional("due", date, None),
+                created_at=None if created is None else f"{created}T12:00:00Z",
                 open_amount=fields.optional("open", money_or_zero, still),
                 allocations=tuple(Allocation(cents, payment_id) for payment_id, _, cents in numbered),
             )

@@ -508,6 +508,7 @@ def _charge(reader: _Reader) -> observed.SyncedCharge:
         last_seen=reader.link("last_seen"),
         allocations=tuple(_allocations(reader)),
         post_month=_month(reader.text("post_month")),
+        created_at=reader.text("created_at"),
     )
 
 
@@ -539,6 +540,7 @@ class _ChargeRow(msgspec.Struct, kw_only=True):
     last_seen: str | None = None
     allocations: list[_AllocationRow] | None = None
     post_month: str | None = None
+    created_at: str | None = None
 
 
 def _charge_record(row: object) -> Record | None:
@@ -570,6 +572,7 @@ def _charge_record(row: object) -> Record | None:
             for each in found.allocations or ()
         ),
         post_month=_month(found.post_month),
+        created_at=found.created_at,
     )
     return Record(
         id=found.id,

@@ -57,6 +57,11 @@ class Seeder:
                 self._place(place)
             # What was paid since was open when it was first seen.
             run_sync(self._store, self._clock, self._settings, paid_too=True)
+            # Propexo has known these properties for long: their charges came when they were entered.
+            self._store.change(
+                "UPDATE records SET created_at = min(created_at, substr(json_extract(body, '$.transaction_date'), 1, 10)"
+                " || 'T12:00:00.000Z') WHERE model = 'resident-charges'"
+            )
 
     def _integrations(self) -> None:
         self._store.set_value("disabled_properties", [])
