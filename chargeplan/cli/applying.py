@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import os
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 import msgspec
 
-from chargeplan.cli import wiring
+from chargeplan.cli import output, wiring
 from chargeplan.cli.options import Common, common, is_interactive
 from chargeplan.cli.plan_making import PlanWords, origin_of, plan_options, request_of
 from chargeplan.cli.saved import SavedPlanFile
+from chargeplan.cli.signals import Interrupts
 from chargeplan.core.config import Project
 from chargeplan.core.errors import (
     ChargeplanError,
@@ -148,10 +145,11 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
     if saved is not None and common.env is None and not os.environ.get("CHARGEPLAN_ENV"):
         common = msgspec.structs.replace(common, env=saved.header.environment)
     project, warnings = _project(common, stale=saved is not None)
+    stopping = Interrupts()
     as_of = saved.header.as_of if saved else request_of(asked, project.config, wiring.WallClock()).as_of
     with (
         wiring.world(common, project.config, today=as_of, project=project) as world,
-        _interrupts() as stopping,
+        stopping.heeded(),
     ):
         if deadline is not None:
             world.remote.end_at(deadline, stopping)
@@ -279,6 +277,15 @@ class _Reviewer:
 
 
 def _end(common: Common, applied: flow.Applied) -> int:
+    """Say what was done; that it can't be said changes nothing of it, nor of the code."""
+    with output.told_if_possible():
+        _tell(common, applied)
+    if applied.interrupted and applied.totals["unknown"].count == 0:
+        return 130
+    return {"complete": 0, "nothing": 0, "incomplete": 3, "unknown": 4}[applied.ending]
+
+
+def _tell(common: Common, applied: flow.Applied) -> None:
     totals, batches = applied.totals, applied.batches
     if applied.unrecorded:
         common.say(f"{applied.unrecorded} `chargeplan reconcile` finds out what became of the lines.")
@@ -292,43 +299,3 @@ def _end(common: Common, applied: flow.Applied) -> int:
         click.echo(jsondoc.dump(document), nl=False)
     else:
         common.show(apply_screen(applied.ending, totals, batches, color=common.colored, width=common.width))
-    if applied.interrupted:
-        return 130
-    return {"complete": 0, "nothing": 0, "incomplete": 3, "unknown": 4}[applied.ending]
-
-
-# --- signals -------------------------------------------------------------------------------------------------------
-
-
-class _Interrupts:
-    """Whether Ctrl-C (or SIGTERM) has asked the run to stop, and whether anything may be under way that has to be finished."""
-
-    def __init__(self) -> None:
-        self.asked = self._sending = False
-
-    def __call__(self) -> bool:
-        return self.asked
-
-    def finish_first(self) -> None:
-        """From now on a first signal asks; what is under way is finished before the run ends."""
-        self._sending = True
-
-    def handle(self, number: int, frame: object) -> None:
-        """The signals' handler."""
-        del number, frame
-        if self.asked or not self._sending:
-            raise KeyboardInterrupt
-        self.asked = True
-        sys.stderr.write("\nFinishing the requests under way; once more stops at once.\n")
-
-
-@contextmanager
-def _interrupts() -> Iterator[_Interrupts]:
-    """Once requests are sent, the first Ctrl-C asks the run to stop after those under way; the second stops at once."""
-    found = _Interrupts()
-    before = {each: signal.signal(each, found.handle) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield found
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Sequence
-from pathlib import Path
+from contextlib import suppress
 
 import click
 
 from chargeplan import __version__
-from chargeplan.core.errors import ChargeplanError
+from chargeplan.cli import output
+from chargeplan.cli.signals import handled_by, stop_at_once
+from chargeplan.core.errors import ChargeplanError, explained
 
 # Each command and the module that has it, so that `--help` and `--version` load none of the others.
 COMMANDS = {
@@ -162,11 +164,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     # A portfolio is millions of small values without cycles: looking for some after every 700 takes a quarter of a plan's time.
     gc.set_threshold(50_000, 20, 100)
-    sys.exit(run(words))
+    with handled_by(stop_at_once):
+        code = run(words)
+    sys.exit(code)
 
 
-def run(words: Sequence[str]) -> int:  # noqa: PLR0911 - one way for each ending
+def run(words: Sequence[str]) -> int:
     """Run one command; every way it can end is an exit code, and no traceback reaches a user."""
+    try:
+        with output.survived():
+            return _run(words)
+    except output.UnwrittenError as problem:
+        # Of a reader that has gone nothing has to be said: it has seen enough.
+        if problem.errno != errno.EPIPE and sys.stderr is not None:
+            with suppress(OSError):
+                sys.stderr.write(f"Error: The answer can't be written to stdout: {problem.strerror}.\n")
+                sys.stderr.flush()
+        return 1
+
+
+def _run(words: Sequence[str]) -> int:  # noqa: PLR0911 - one way for each ending
     as_json = "--json" in words
     try:
         result = cli.main(args=list(words), prog_name="chargeplan", standalone_mode=False)
@@ -189,18 +206,16 @@ def run(words: Sequence[str]) -> int:  # noqa: PLR0911 - one way for each ending
         return _fail(_misused(problem), 1, as_json=as_json)
     except ChargeplanError as error:
         return _fail(error, error.exit_code, as_json=as_json)
-    except BrokenPipeError:
-        # The reader of our output has gone; nothing is left to say, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
     except OSError as problem:
+        if isinstance(problem, output.UnwrittenError):
+            raise
         refused = ChargeplanError(
             f"{problem.strerror or problem}: {problem.filename or ''}".rstrip(": "), code="system"
         )
         return _fail(refused, 1, as_json=as_json)
     except Exception as problem:
         logging.getLogger("chargeplan").debug("internal error", exc_info=True)
-        return _fail(_internal(problem), 1, as_json=as_json)
+        return _fail(explained(problem), 1, as_json=as_json)
 
 
 def _misused(problem: click.UsageError) -> ChargeplanError:
@@ -213,22 +228,11 @@ def _misused(problem: click.UsageError) -> ChargeplanError:
     return ChargeplanError(text, hint=hint, code="usage")
 
 
-def _internal(problem: Exception) -> ChargeplanError:
-    """Its text may hold anything, a resident's name too, so the user gets kind and place, and the log the rest."""
-    place = traceback.extract_tb(problem.__traceback__)[-1]
-    where = f"{Path(place.filename).name}:{place.lineno}"
-    return ChargeplanError(
-        f"chargeplan made a mistake of its own ({type(problem).__name__} at {where}).",
-        hint="`chargeplan status` shows what was sent, if anything. Please report this; `--log-level debug` shows more.",
-        code="internal",
-    )
-
-
 def _fail(error: ChargeplanError, code: int, *, as_json: bool) -> int:
     from chargeplan.render import faults, jsondoc  # noqa: PLC0415 - only a failure needs them
 
     if as_json:
-        sys.stdout.write(jsondoc.dump(jsondoc.error_document(error)))
-        sys.stdout.flush()
+        with output.told_if_possible():
+            sys.stdout.write(jsondoc.dump(jsondoc.error_document(error)))
     sys.stderr.write(faults.error_screen(error, color=sys.stderr.isatty() and "NO_COLOR" not in os.environ))
     return code

@@ -11,6 +11,7 @@ Errors carry facts; the command line writes the prose. ``code`` is a stable word
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -74,3 +75,19 @@ class LockedError(ChargeplanError):
 
 class TemplateError(ChargeplanError):
     """A description or note that can't be rendered or can't be posted; the message shows the text."""
+
+
+def explained(problem: Exception) -> ChargeplanError:
+    """The error that a person is told: the problem itself, or that it is a mistake of the program's own.
+
+    The text of such a mistake may hold anything, a resident's name too, so only its kind and place are told.
+    """
+    if isinstance(problem, ChargeplanError):
+        return problem
+    place = traceback.extract_tb(problem.__traceback__)[-1]
+    where = f"{place.filename.replace(chr(92), '/').rpartition('/')[2]}:{place.lineno}"
+    return ChargeplanError(
+        f"chargeplan made a mistake of its own ({type(problem).__name__} at {where}).",
+        hint="`chargeplan status` shows what was sent, if anything. Please report this; `--log-level debug` shows more.",
+        code="internal",
+    )

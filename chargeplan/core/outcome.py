@@ -7,23 +7,10 @@ from typing import Final, Literal
 
 from chargeplan.core.change import Change, Total
 from chargeplan.core.errors import StalePlanError
-from chargeplan.core.posting import Batch, Posting, State
+from chargeplan.core.posting import Batch, Posting, State, posting_of
 
 Ending = Literal["complete", "nothing", "incomplete", "unknown"]
 
-# What a reviewer saw of a line, and what is sent of it.
-_REVIEWED: Final = (
-    "action",
-    "amount",
-    "transaction_date",
-    "charge_code_id",
-    "account_id",
-    "route",
-    "resident_id",
-    "property_id",
-    "description",
-    "notes",
-)
 _TOTAL_OF: Final[dict[State, str]] = {
     "queued": "pending",
     "accepted": "posted",
@@ -60,9 +47,8 @@ def check_unchanged(planned: Sequence[Change], now: Sequence[Change], done: froz
 
 
 def _is_same(planned: Change, current: Change | None) -> bool:
-    return current is not None and all(
-        getattr(planned, field) == getattr(current, field) for field in _REVIEWED
-    )
+    """Whether what would be recorded and sent of it is all the same: whoever can write the file can't slip a word past that."""
+    return current is not None and posting_of(planned) == posting_of(current)
 
 
 def sum_up(changes: Sequence[Change], postings: Mapping[str, Posting]) -> dict[str, Total]:

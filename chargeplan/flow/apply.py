@@ -12,7 +12,7 @@ from chargeplan.core.approval import Evidence
 from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Project
 from chargeplan.core.coverage import coverage
-from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.errors import ChargeplanError, explained
 from chargeplan.core.outcome import (
     Ending,
     check_unchanged,
@@ -78,7 +78,14 @@ def apply(ports: Ports, project: Project, target: Target, how: How, interrupts: 
     """
     if not target.changes and not target.is_saved:
         return _nothing_to_post(ports, target, how)
-    return _Run(ports, project, target, how, interrupts).apply()
+    run = _Run(ports, project, target, how, interrupts)
+    try:
+        return run.apply()
+    except (Exception, KeyboardInterrupt) as problem:
+        # Once a request has left, nothing that happens may look like a run that sent nothing.
+        if not run.poster.requests:
+            raise
+        return run.account_after(problem)
 
 
 def _nothing_to_post(ports: Ports, target: Target, how: How) -> Applied:
@@ -132,7 +139,7 @@ class _Run:
         used = self.ports.journal.plan_used(self.target.plan_id) is not None
         # A line that is only intended is another run's, which is sending it now, or was killed: only the lock says which.
         if used and not self._left(self._done(LIVE - {"intended"})):
-            return self._finish(used=True)
+            return self._account(used=True)
         with _locks(self.ports, self.target.changes, self.how.lock_timeout) as tokens:
             settle_killed(self.ports.journal, frozenset(tokens))
             settle_unknown(self.ports)
@@ -142,7 +149,7 @@ class _Run:
                 self.interrupts.finish_first()
                 self.ports.journal.consume(self.target.plan_id, self.target.digest, self._facts())
                 self._post_and_keep_count(changes, tokens)
-        return self._finish(used=not changes)
+        return self._account(used=not changes)
 
     def _left(self, done: frozenset[str]) -> list[Change]:
         """The lines that have no live posting by this plan."""
@@ -191,15 +198,27 @@ class _Run:
                 raise
             self.poster.stopped = problem.message
 
-    def _finish(self, *, used: bool) -> Applied:
-        """Wait for the jobs and sum up; where the journal fails after something was sent, its outcome is unknown."""
+    def account_after(self, problem: Exception | KeyboardInterrupt) -> Applied:
+        """What became of the lines by the journal, after something that was not foreseen, or a second signal."""
+        self.ports.progress.close()
+        interrupted = isinstance(problem, KeyboardInterrupt)
+        why = "interrupted" if isinstance(problem, KeyboardInterrupt) else explained(problem).message
         try:
-            return self._account(used=used)
-        except ChargeplanError as problem:
-            if not self.poster.requests or not problem.code.startswith("journal_"):
-                raise
-            self.ports.progress.close()
-            return _all_unknown(self.target.plan_id, self.target.changes, problem.message)
+            totals = sum_up(self.target.changes, self._postings())
+            batches = in_plan_order(self.ports.journal.batches(self.target.plan_id), self.target.changes)
+        except ChargeplanError:
+            return _all_unknown(self.target.plan_id, self.target.changes, why)
+        if nothing_was_sent(totals):
+            raise problem
+        ending = outcome_of(totals, waited=True)
+        return Applied(
+            plan_id=self.target.plan_id,
+            ending=ending if interrupted or ending == "incomplete" else "unknown",
+            totals=totals,
+            batches=batches,
+            interrupted=interrupted,
+            stopped=why.rstrip("."),
+        )
 
     def _account(self, *, used: bool) -> Applied:
         waited = wait_for_jobs(self.ports, self.target.plan_id, self.end, patiently=self.how.wait)

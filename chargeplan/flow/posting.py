@@ -10,7 +10,7 @@ from itertools import islice
 import msgspec
 
 from chargeplan.core.change import Change
-from chargeplan.core.errors import ChargeplanError
+from chargeplan.core.errors import ChargeplanError, explained
 from chargeplan.core.posting import (
     Batch,
     Denied,
@@ -98,8 +98,8 @@ class Poster:
                     self._take(under_way, pause)
                 elif pause is None or not self._wait(pause):
                     return
-        except ChargeplanError as problem:
-            self.stopped = self.stopped or problem.message
+        except Exception as problem:
+            self.stopped = self.stopped or explained(problem).message
             self._finish(under_way)
             raise
 

@@ -131,7 +131,11 @@ class _Queue:
 def _serve(connection: Connection, ours: Iterable[Connection], opened: Opened) -> None:
     """A worker's life: it answers until there is nobody to answer to."""
     # An interrupt is for the caller to handle, who then ends us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for ignored in (
+        signal.SIGINT,
+        signal.SIGHUP,
+    ):  # a terminal sends them to all; the parent ends its workers
+        signal.signal(ignored, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     gc.freeze()
     for other in ours:

@@ -103,7 +103,7 @@ class Writing(Access):
             }
             self._recorder.append(connection, "intended", data, at=at)
 
-        self._database.write(intend)
+        self._database.write(intend, "This batch was not sent.")
 
     def record(
         self,

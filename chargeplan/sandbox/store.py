@@ -77,7 +77,7 @@ class Store:
             try:
                 yield
             except BaseException:
-                if outermost:
+                if outermost and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
             else:

@@ -73,7 +73,8 @@ class Refresh:
             self._write()
             self._connection.execute("COMMIT")
         except BaseException:
-            self._connection.execute("ROLLBACK")
+            if self._connection.in_transaction:  # a full disk ends it by itself
+                self._connection.execute("ROLLBACK")
             raise
 
     def _ask_anew(self) -> None:

@@ -23,6 +23,7 @@ from chargeplan.snapshot.reading import CHARGES, Progress
 from chargeplan.snapshot.refresh import Refresh, load_progress
 
 # SQLite takes at least so many values in one statement.
+_NO_ROOM = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 _MOST_NAMES = 500
 
 
@@ -326,6 +327,12 @@ class SqliteSnapshot:
             raise self._broken(error) from error
 
     def _broken(self, error: Exception) -> ChargeplanError:
+        if getattr(error, "sqlite_errorcode", None) in _NO_ROOM:
+            return ChargeplanError(
+                f"The snapshot file {self._path} can't be written: {error}. Nothing was sent.",
+                hint="Make room on its disk, and run the same command again.",
+                code="snapshot_unusable",
+            )
         return ChargeplanError(
             f"The snapshot file {self._path} can't be used: {error}.",
             hint="Delete it and run without --offline: it is a copy, and is made anew.",

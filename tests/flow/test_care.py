@@ -52,7 +52,7 @@ def wait_for_post(house):
     raise AssertionError("no POST came")
 
 
-@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_finishes_the_request_under_way_and_records_it(house, which):
     house.saved()
     house.state.add_faults(Fault(method="POST", path=BATCH, delay=1.0))
@@ -79,7 +79,9 @@ def test_a_second_interrupt_stops_at_once_and_the_batch_is_unknown(house):
     running.send_signal(signal.SIGINT)
     assert any("once more stops at once" in line for line in running.stderr)
     running.send_signal(signal.SIGINT)
-    assert finish(running).code == 130
+    stopped = finish(running)
+    assert stopped.code == 4, stopped
+    assert json.loads(stopped.out)["totals"]["unknown"]["count"] == 4
     assert [each["state"] for each in house.status()["unknown"]] == ["unknown"] * 4
     assert house.settle() == NO_CHANGES
     assert sorted(each.reference_number for each in house.ours()) == sorted(wanted)
@@ -135,19 +137,18 @@ def test_no_wait_leaves_the_jobs_to_reconcile(house):
     assert {each["state"] for each in house.status()["overdue"] + house.status()["in_flight"]} == {"accepted"}
 
 
-def test_an_interrupt_before_anything_is_sent_stops_at_once(house):
+@pytest.mark.parametrize("which", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interrupt_before_anything_is_sent_stops_at_once(house, which):
     house.saved()
     house.state.add_faults(Fault(method="GET", delay=2.0))
     before = len(house.state.requests("GET"))
     running = house.start("apply", house.planfile, "--json")
     while len(house.state.requests("GET")) == before:
         time.sleep(0.02)
-    began = time.monotonic()
-    running.send_signal(signal.SIGINT)
+    running.send_signal(which)
     stopped = finish(running)
     assert stopped.code == 130, stopped
-    assert json.loads(stopped.out)["kind"] == "error"
-    assert time.monotonic() - began < 1.9
+    assert json.loads(stopped.out)["code"] == "interrupted"
     assert house.state.requests("POST") == []
     assert house.apply("--lock-timeout", "0").code == 0
 
