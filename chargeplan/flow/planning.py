@@ -22,6 +22,7 @@ from chargeplan.core.config import Project
 from chargeplan.core.diagnostic import Diagnostic, warning
 from chargeplan.core.guard import PropertyFacts, guard_plan
 from chargeplan.core.line import AllocationReport, Skip
+from chargeplan.flow.absence import settle_absent
 from chargeplan.flow.logged import note_contradictions
 from chargeplan.flow.plan_request import PlanRequest, month_before
 from chargeplan.flow.ports import Journal, Ports, Snapshot
@@ -84,6 +85,8 @@ def plan_now(
         note_contradictions(ports)
     planned = planned_of(ports, project, request)
     settle_seen(ports)
+    if not request.offline:
+        settle_absent(ports)
     ports.progress.close()
     diagnostics = (*warnings, *planned.change_set.diagnostics)
     shown = tuple(_with_excerpt(each, ports) for each in diagnostics)

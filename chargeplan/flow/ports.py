@@ -143,6 +143,10 @@ class Snapshot(Protocol):
         """Those of the units that belong to another property."""
         ...
 
+    def syncs(self, integration_id: str) -> Sequence[str]:
+        """When syncs of the integration ended, as far as refreshes noticed them, oldest first."""
+        ...
+
     def charges_of(self, integration_id: str, references: Sequence[str]) -> Mapping[str, str]:
         """The synced charge (its id) of each of the references that the copy has, of any date."""
         ...

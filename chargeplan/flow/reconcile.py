@@ -17,6 +17,7 @@ from chargeplan.core.matching import removed_upstream
 from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.posting import Posting
 from chargeplan.core.settle import Settled, StillOpen, once_each, still_open
+from chargeplan.flow.absence import settle_absent
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import planned_of
 from chargeplan.flow.ports import Ports
@@ -47,6 +48,7 @@ def reconcile(ports: Ports) -> list[Settled]:
         ports.snapshot.refresh(integration_id, days, full=False, fees=False, payments=False, codes=())
     moved += settle_unknown(ports)
     moved += settle_seen(ports)
+    moved += settle_absent(ports)
     return once_each(moved)
 
 

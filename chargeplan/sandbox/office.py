@@ -64,7 +64,7 @@ class Office:
             **facts,
             "origin": "office",
             "resident_id": resident_id,
-            "charge_code_id": self._code(home["property_id"], charge_code_id),
+            **self._code(home["property_id"], charge_code_id),
             "amount_in_cents": amount_in_cents,
             "transaction_date": str(transaction_date),
         }
@@ -94,11 +94,7 @@ class Office:
         with self._store.transaction():
             altered = []
             for entry in self._books.chosen(Choice(**chosen)):
-                code = (
-                    {"charge_code_id": self._code(entry.property_id, charge_code_id)}
-                    if charge_code_id
-                    else {}
-                )
+                code = self._code(entry.property_id, charge_code_id) if charge_code_id else {}
                 altered.append(msgspec.structs.replace(entry, **changes, **code))
             self._books.rewrite(altered, self._sandbox.settings)
         return len(altered)
@@ -314,9 +310,7 @@ class Office:
             names = {each["id"]: each["name"] for each in self._sandbox.all_upstream("charge-codes")}
 
             def moved(code: str | None) -> dict[str, str]:
-                return {"property_id": property_id} | (
-                    {"charge_code_id": self._code(property_id, names[code])} if code else {}
-                )
+                return {"property_id": property_id} | (self._code(property_id, names[code]) if code else {})
 
             return self._move("unit_id", unit_id, moved)
 
@@ -356,11 +350,15 @@ class Office:
             "unit_id": self._sandbox.upstream("leases", chosen)["unit_id"] if chosen else None,
         }
 
-    def _code(self, property_id: str, code: str) -> str:
-        """The id of a charge code of the property, by id or by name."""
-        for each in self._sandbox.all_upstream("charge-codes", property_id=property_id):
-            if code in (each["id"], each["name"]):
-                return str(each["id"])
+    def _code(self, property_id: str, code: str) -> dict[str, str]:
+        """What a charge of the property is for, by id or by name: a charge code, else a financial account."""
+        for model, column in (
+            ("charge-codes", "charge_code_id"),
+            ("financial-accounts", "financial_account_id"),
+        ):
+            for each in self._sandbox.all_upstream(model, property_id=property_id):
+                if code in (each["id"], each["name"]):
+                    return {column: str(each["id"])}
         raise KeyError(f"no charge code {code} in {property_id}")
 
     def _people_of(self, lease: dict[str, Any]) -> list[dict[str, Any]]:

@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS integration (
     id TEXT PRIMARY KEY, body BLOB NOT NULL, last_completed_sync TEXT, previous_sync TEXT,
     generation INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS sync (
+    integration_id TEXT NOT NULL, ended TEXT NOT NULL, PRIMARY KEY (integration_id, ended)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS progress (
     integration_id TEXT NOT NULL, kind TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (integration_id, kind)
 ) WITHOUT ROWID;

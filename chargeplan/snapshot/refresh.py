@@ -192,6 +192,10 @@ class Refresh:
                 generation,
             ),
         )
+        if self._last_sync() is not None:
+            self._connection.execute(
+                "INSERT OR IGNORE INTO sync VALUES (?, ?)", (self._id, self._last_sync())
+            )
         for kind, progress in self._progress.items():
             row = (self._id, kind, msgspec.json.encode(progress))
             self._connection.execute("INSERT OR REPLACE INTO progress VALUES (?, ?, ?)", row)

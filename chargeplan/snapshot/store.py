@@ -179,6 +179,11 @@ class SqliteSnapshot:
             raise _never_read(f"The integration {integration_id} was")
         return covered
 
+    def syncs(self, integration_id: str) -> Sequence[str]:
+        """When syncs of the integration ended, as far as refreshes noticed them, oldest first."""
+        query = "SELECT ended FROM sync WHERE integration_id = ? ORDER BY ended"
+        return [ended for (ended,) in self._rows(query, (integration_id,))]
+
     def was_seen_at_once(self, property_id: str) -> bool:
         """Whether every charge of the property was last seen at the same moment, so that none was missed since."""
         query = (
