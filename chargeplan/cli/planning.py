@@ -22,6 +22,7 @@ from chargeplan.planfile.codec import read_plan, write_plan
 from chargeplan.planfile.header import Header, Origin, header_of
 from chargeplan.planfile.seal import digest
 from chargeplan.render import jsondoc
+from chargeplan.render.lines_csv import changes_csv
 from chargeplan.render.markdown import plan_markdown
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.summary import Summary
@@ -33,6 +34,7 @@ from chargeplan.render.summary import Summary
 @file_option("--json-out", "Write the JSON document too.")
 @file_option("--markdown", "Write Markdown for a pull request.")
 @file_option("--html", "Write a report in one HTML file, with every line's arithmetic.")
+@file_option("--csv", "Write one row a line, safe for spreadsheets; with --all also households without one.")
 @click.option("--all", "everything", is_flag=True, help="Also unchanged lines and skips.")
 @click.option("--detailed-exitcode", is_flag=True, help="End with 2 where there is something to post.")
 @common()
@@ -43,6 +45,7 @@ def plan(
     json_out: Path | None,
     markdown: Path | None,
     html: Path | None,
+    csv: Path | None,
     everything: bool,
     detailed_exitcode: bool,
     **words: Any,
@@ -57,7 +60,9 @@ def plan(
     """
     asked = PlanWords(**words)
     project, warnings = wiring.project(common)
-    request = request_of(asked, project.config, wiring.WallClock(), listing_all=everything)
+    # The report answers for every household, those without a line too.
+    listing_all = everything or html is not None
+    request = request_of(asked, project.config, wiring.WallClock(), listing_all=listing_all)
     with wiring.world(common, project.config, today=request.as_of, project=project) as world:
         planned = plan_now(world, project, request, warnings)
         origin = origin_of(world, project, request, planned)
@@ -81,6 +86,8 @@ def plan(
         save(json_out, document)
     if markdown is not None:
         save(markdown, plan_markdown(change_set, digest=header.digest))
+    if csv is not None:
+        save(csv, changes_csv(change_set, all=everything))
     if common.as_json:
         click.echo(document, nl=False)
     else:
@@ -142,6 +149,7 @@ def _exit_code(change_set: ChangeSet, *, detailed: bool) -> int:
 @click.argument("planfile", type=click.Path(path_type=Path))
 @file_option("--markdown", "Write Markdown for a pull request.")
 @file_option("--html", "Write a report in one HTML file.")
+@file_option("--csv", "Write one row a line, safe for spreadsheets.")
 @file_option("--approvals", "Where the plan file's approvals are; default: PLANFILE.approvals.")
 @click.option("--all", "everything", is_flag=True, help="List every line.")
 @common()
@@ -151,6 +159,7 @@ def show(
     planfile: Path,
     markdown: Path | None,
     html: Path | None,
+    csv: Path | None,
     approvals: Path | None,
     everything: bool,
 ) -> int:
@@ -163,6 +172,8 @@ def show(
     change_set = saved.change_set
     if markdown is not None:
         save(markdown, plan_markdown(change_set, digest=saved.header.digest, summary=summary))
+    if csv is not None:
+        save(csv, changes_csv(change_set, all=everything))
     if html is not None:
         from chargeplan.render.html import plan_html  # noqa: PLC0415 - Jinja2, only where it is used
 

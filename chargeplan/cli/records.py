@@ -14,13 +14,15 @@ from chargeplan.cli.options import Common, common, file_option, read_date, save
 from chargeplan.core.dates import ONE_DAY
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
-from chargeplan.core.statement import statement_of
+from chargeplan.core.posting import Posting
+from chargeplan.core.statement import Statement, statement_of
 from chargeplan.flow.integrations import move_integration
 from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.flow.rebuilding import found_postings
 from chargeplan.flow.reconcile import seen_otherwise
 from chargeplan.render import jsondoc
-from chargeplan.render.results import history_screen, records_csv, records_screen
+from chargeplan.render.lines_csv import postings_csv
+from chargeplan.render.results import history_screen, records_screen
 
 _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat", "expires")
 
@@ -28,13 +30,13 @@ _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat",
 @click.command()
 @click.option("--since", metavar="DATE", help="Only events from this day on.")
 @click.option("--through", metavar="DATE", help="Only events through this day, inclusive. Days are in UTC.")
-@click.option(
-    "--csv", "as_csv", is_flag=True, help="As CSV, safe for spreadsheets, with each plan's control totals."
+@file_option(
+    "--csv", "Write one row a line that was sent in these days, as it stands now, safe for spreadsheets."
 )
 @file_option("--html", "Write a statement: control totals, approvals, overrides with reasons.")
 @common()
 def history(
-    *, common: Common, since: str | None, through: str | None, as_csv: bool, html: Path | None
+    *, common: Common, since: str | None, through: str | None, csv: Path | None, html: Path | None
 ) -> int:
     """The journal's events: who did what, when, with which plan, and what became of it.
 
@@ -51,6 +53,8 @@ def history(
         read_from = (begins - ONE_DAY).isoformat() if begins else None
         statement = statement_of(world.journal.history(read_from), since, through, seen_otherwise(world))
         environment = world.environment.name
+        if csv is not None:
+            save(csv, postings_csv(_lines_of(world, statement)))
     if html is not None:
         from chargeplan.render.statement import statement_html  # noqa: PLC0415 - Jinja2, only where it is used
 
@@ -58,10 +62,6 @@ def history(
         common.say(f"Wrote {html}.")
     if common.as_json:
         click.echo(jsondoc.dump(jsondoc.history_document(statement)), nl=False)
-    elif as_csv:
-        from chargeplan.render.statement import CSV_KEYS, statement_rows  # noqa: PLC0415
-
-        click.echo(records_csv(list(statement_rows(statement)), CSV_KEYS), nl=False)
     else:
         from chargeplan.render.statement import statement_records  # noqa: PLC0415
 
@@ -72,6 +72,14 @@ def history(
             ),
         )
     return 0
+
+
+def _lines_of(world: wiring.World, statement: Statement) -> list[Posting]:
+    """Every line that was about to be sent in the statement's days, as it stands now."""
+    sent = [event["data"]["postings"] for event in statement.events if event["kind"] == "intended"]
+    references = list(dict.fromkeys(line["reference"] for lines in sent for line in lines))
+    latest = world.journal.latest(references)
+    return [latest[reference] for reference in references if reference in latest]
 
 
 @click.group()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import click
 import msgspec
 
 from chargeplan.cli import wiring
-from chargeplan.cli.options import Common, common
+from chargeplan.cli.options import Common, common, file_option, save
 from chargeplan.cli.plan_making import PlanWords, request_of, today_of, window_options
 from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Config
@@ -20,6 +21,7 @@ from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.flow.reconcile import open_now, removed, waiting
 from chargeplan.flow.reconcile import reconcile as settle_by_evidence
 from chargeplan.render import jsondoc
+from chargeplan.render.lines_csv import work_list_csv
 from chargeplan.render.results import reconcile_screen, status_line, status_screen
 
 _ALWAYS_COUNTED = ("in_flight", "unknown", "overdue")
@@ -29,8 +31,9 @@ _ALWAYS_COUNTED = ("in_flight", "unknown", "overdue")
 @click.option("--as-of", metavar="DATE", help="The day from which overdue is reckoned; default: today.")
 @click.option("--all", "everything", is_flag=True, help="List every line, not only the first of each list.")
 @click.option("--brief", is_flag=True, help="Only the counts.")
+@file_option("--csv", "Write one row a line, safe for spreadsheets.")
 @common()
-def status(*, common: Common, as_of: str | None, everything: bool, brief: bool) -> int:
+def status(*, common: Common, as_of: str | None, everything: bool, brief: bool, csv: Path | None) -> int:
     """The work list: what is in flight, and all that waits for a person, with the commands that settle it.
 
     Of this month and `correct_back`, from the journal and the last snapshot; no request.
@@ -46,6 +49,8 @@ def status(*, common: Common, as_of: str | None, everything: bool, brief: bool) 
     for problem in gone.unread:
         common.say(f"What was removed upstream is not known. {problem}")
     lists["removed_upstream"] = gone.postings
+    if csv is not None:
+        save(csv, work_list_csv(lists, waits))
     if common.as_json:
         document = jsondoc.status_document(**lists, waiting=waits)
         if brief:

@@ -20,6 +20,7 @@ from chargeplan.render.chart import Column, columns_svg
 from chargeplan.render.codes import CodeMoney, money_by_code, periods_before, total_of_codes
 from chargeplan.render.packed import Arithmetic, Names, packed_lines
 from chargeplan.render.page import page
+from chargeplan.render.review import reason_words, unused_words
 from chargeplan.render.screen import allow_option, guard_value, is_needed, money_rows
 from chargeplan.render.summary import Summary, is_settled, last_line, summarize
 from chargeplan.render.words import ACTIONS, SIGNS, count_of, line_name, why, why_skipped
@@ -30,6 +31,7 @@ _HELD: Final = 100
 _TOTALS: Final = 200
 _CHARTS: Final = 11
 _BILLS: Final = 300
+_MOVEMENTS = 300
 # Characters of a name that is not folded in the table of lines.
 _SHORT: Final = 24
 
@@ -107,6 +109,12 @@ def plan_html(
         "has_arithmetic": arithmetic is not None,
         "bills": [_bill(change_set, each) for each in change_set.allocations],
         "bill_rows": _BILLS,
+        "movements": [
+            (each, names.property(each.property_id), reason_words(each.reason))
+            for each in change_set.movements
+        ],
+        "movement_rows": _MOVEMENTS,
+        "unused": [(each, unused_words(each)) for each in change_set.unused_rows],
         "skips": _skips(summary),
         "refused": [_guard(each) for each in change_set.guards if each.refused],
         "overridden": [_guard(each) for each in change_set.guards if each.allowed is not None],

@@ -5,14 +5,16 @@ Twenty thousand lines repeat a few thousand texts; without the repetitions the f
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
 from chargeplan.core.change import Change, ChangeSet
+from chargeplan.core.line import Skip
 from chargeplan.core.money import format_money
 from chargeplan.render.escape import terminal
 from chargeplan.render.screen import days_billed
 from chargeplan.render.terms import Step, exact_text
-from chargeplan.render.words import ACTIONS, HINTS, SIGNS, why
+from chargeplan.render.words import ACTIONS, HINTS, SIGNS, why, why_skipped
 
 Arithmetic = Mapping[str, Sequence[Step]]
 
@@ -38,6 +40,8 @@ def packed_lines(
 ) -> dict[str, object]:
     """What the script needs: the texts, the lines, how many of them are on one page, and the words for actions.
 
+    After the lines come the households without one, which are shown when they are searched for: whoever asks for a unit
+    sees every charge of it, or the reason why it has none.
     A line is its action, property, unit, charge code, charge, date, cents (or null), text, note, and its details: pairs
     of a name and a value, and the steps of its amount in threes (what, exact, rounded).
     """
@@ -45,8 +49,14 @@ def packed_lines(
     names = Names(change_set)
     return {
         "rows": rows,
-        "actions": [[action, SIGNS[action], word] for action, word in ACTIONS.items() if action in SIGNS],
-        "lines": [_line(texts, names, each, arithmetic.get(each.reference, ())) for each in changes],
+        "actions": [
+            *([action, SIGNS[action], word] for action, word in ACTIONS.items() if action in SIGNS),
+            ["skip", "·", "No line"],
+        ],
+        "lines": [
+            *(_line(texts, names, each, arithmetic.get(each.reference, ())) for each in changes),
+            *(_no_line(texts, names, each) for each in change_set.skips),
+        ],
         "texts": texts.all,
     }
 
@@ -71,6 +81,28 @@ def _line(texts: Texts, names: Names, change: Change, steps: Sequence[Step]) -> 
     ]
 
 
+def _no_line(texts: Texts, names: Names, skip: Skip) -> list[object]:
+    reason = why_skipped(skip.reason)
+    command = (
+        f"chargeplan explain --plan {skip.plan} --charge {skip.charge} --unit {shlex.quote(skip.unit_number)}"
+    )
+    facts = (
+        ("Reason", skip.reason),
+        ("Lease and resident", f"{skip.lease_id}, {skip.resident_id}"),
+        ("What to do", f"`{command}` shows the dates and the selector that it comes from."),
+    )
+    cells = (names.property(skip.property_id), skip.unit_number, "", names.charge(skip.plan, skip.charge), "")
+    return [
+        len(SIGNS),
+        *(texts.number(cell) for cell in cells),
+        None,
+        texts.number(f"{reason[:1].upper()}{reason[1:]}."),
+        texts.number(""),
+        [texts.number(text) for pair in facts for text in pair],
+        [],
+    ]
+
+
 class Names:
     """How the lines of one plan are named: a plan's name is said only where there are several."""
 
@@ -78,13 +110,21 @@ class Names:
         self._properties = change_set.property_names
         self._several_plans = len({change.plan for change in change_set.changes}) > 1
 
+    def property(self, property_id: str) -> str:
+        """A property's name, else its id."""
+        return self._properties.get(property_id, property_id)
+
+    def charge(self, plan: str, charge: str) -> str:
+        """A charge, with its plan where there are several."""
+        return f"{plan}/{charge}" if self._several_plans else charge
+
     def cells(self, change: Change) -> tuple[str, str, str, str, str, str, str]:
         """Property, unit, charge code, charge, date, text and note of a line."""
         return (
-            self._properties.get(change.property_id, change.property_id),
+            self.property(change.property_id),
             f"{change.unit_number}/{change.item}" if change.item else change.unit_number,
             change.charge_code,
-            f"{change.plan}/{change.charge}" if self._several_plans else change.charge,
+            self.charge(change.plan, change.charge),
             change.transaction_date.isoformat(),
             change.description,
             "; ".join(filter(None, (days_billed(change), why(change.action, change.reason)))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from chargeplan.core.change import ChangeSet, Previous
+from chargeplan.core.change import ChangeSet, Previous, UnusedRow
 from chargeplan.core.line import AllocationReport
 from chargeplan.core.money import format_money
 from chargeplan.core.text import period_label
@@ -62,6 +62,11 @@ def _counted(previous: Previous) -> Iterator[str]:
             yield f"{previous.of(kind):,} {kind} ({reasons})"
 
 
+def unused_words(row: UnusedRow) -> str:
+    """Why a row led to no line."""
+    return "nobody here has that key" if row.reason == "not_known" else why_skipped(row.reason)
+
+
 def unused(paper: Paper, change_set: ChangeSet, *, whole: bool) -> list[str]:
     """The rosters' rows that led to no line, each with its place and why."""
     found = change_set.unused_rows
@@ -75,7 +80,7 @@ def unused(paper: Paper, change_set: ChangeSet, *, whole: bool) -> list[str]:
                 f"{row.plan}/{row.charge}",
                 row.key,
                 "" if row.amount is None else format_money(row.amount),
-                "nobody here has that key" if row.reason == "not_known" else why_skipped(row.reason),
+                unused_words(row),
             )
         )
         for row in shown

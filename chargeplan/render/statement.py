@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ import msgspec
 
 from chargeplan.core.change import Total
 from chargeplan.core.money import format_money
-from chargeplan.core.statement import POSTED_LATER, UNSENT, Approved, Control, Statement, approved
+from chargeplan.core.statement import POSTED_LATER, UNSENT, Control, Statement, approved
 from chargeplan.render.page import page
 from chargeplan.render.words import count_of
 
@@ -60,10 +60,6 @@ _EVENTS_SAID: Final = {
     "imported": "journal imported",
     "migrated": "journal migrated",
 }
-CSV_KEYS: Final = (
-    "at", "kind", "actor", "plan_id", "batch_id", "count", "amount_in_cents", "digest", "approval", "reason",
-    "approved_by",
-)  # fmt: skip
 
 
 # Locks come and go with every run; who took one away from whom is a decision, and told as one.
@@ -202,45 +198,3 @@ def _reason(data: Mapping[str, Any]) -> str:
     return "; ".join(
         [*filter(None, [str(data.get("reason") or data.get("cause") or "")]), *errors, *overrides]
     )
-
-
-def statement_rows(statement: Statement) -> Iterator[dict[str, object]]:
-    """The events as rows of the CSV, and after them three rows of control totals for each plan.
-
-    The kinds of these are ``control_planned``, ``control_accepted`` and ``control_visible``.
-    """
-    for event in statement.events:
-        data = event["data"]
-        facts = data.get("facts", {}) if event["kind"] == "consumed" else {}
-        yield {
-            **{key: event.get(key) for key in CSV_KEYS[:6]},
-            "amount_in_cents": event.get("amount"),
-            "digest": data.get("digest"),
-            "approval": facts.get("approval"),
-            "reason": _reason(data),
-            "approved_by": "; ".join(_approved_by(each) for each in approved(facts)),
-        }
-    for control in statement.controls:
-        yield from _control_rows(control)
-
-
-def _approved_by(each: Approved) -> str:
-    reason = f" ({each.reason})" if each.reason else ""
-    return f"{each.approver} {each.at} {each.key}{reason}"
-
-
-def _control_rows(control: Control) -> Iterable[dict[str, object]]:
-    for word, total in (
-        ("planned", control.planned),
-        ("accepted", control.accepted),
-        ("visible", control.visible),
-    ):
-        yield {
-            "at": control.at,
-            "kind": f"control_{word}",
-            "actor": control.actor,
-            "plan_id": control.plan_id,
-            "count": total.count,
-            "amount_in_cents": total.amount,
-            "digest": control.digest,
-        }

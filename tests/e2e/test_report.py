@@ -6,6 +6,7 @@ Chromium is looked for on the path, or where ``CHARGEPLAN_BROWSER`` says. Withou
 
 from __future__ import annotations
 
+import csv
 import importlib
 import json
 import os
@@ -22,7 +23,7 @@ from chargeplan.planfile.codec import read_plan
 from chargeplan.render.html import plan_html
 from chargeplan.render.terms import Step
 from tests.e2e.house import OAK
-from tests.render.samples import change, change_set, full
+from tests.render.samples import change, change_set, full, skip
 
 REQUIRED = os.environ.get("CHARGEPLAN_REQUIRE_BROWSER") == "1"
 
@@ -156,6 +157,20 @@ def test_the_policy_stops_what_would_slip_through(read):
 
 
 # --- finding and sorting -------------------------------------------------------------------------------------------
+
+
+def test_who_asks_for_a_unit_sees_why_it_has_no_line(read):
+    """Unasked, households without a line stay out of the way; asked for a unit, the report answers for it."""
+    found = read(plan_html(change_set(*some(), skips=(skip(1), skip(2, "waived"))), digest="sha256:abc"))
+    search = found.page.get_by_label("Search")
+    assert "No line" not in found.page.locator("#lines-body").inner_text()
+    search.fill("302")
+    (row,) = found.page.locator("#lines-body tr").all()
+    assert "No line" in row.inner_text()
+    assert "An override lets them off." in row.inner_text()
+    row.get_by_role("button").click()
+    command = "chargeplan explain --plan oak-street --charge rent --unit 302"
+    assert command in found.page.locator("#lines-body").inner_text()
 
 
 def test_search_leaves_what_has_all_the_words_and_says_how_many(read):
@@ -448,13 +463,10 @@ def test_history_writes_a_statement_that_balances_after_the_sync(read, house):
     for word in ("planned", "accepted", "visible"):
         assert control["totals"][word] == {"count": 12, "amount_in_cents": 30000}
     assert "Planned = accepted = visible." in read(target.read_text()).page.inner_text("body")
-    rows = house.run("history", "--csv").out.splitlines()
-    assert [row.split(",")[1] for row in rows[-3:]] == [
-        "control_planned",
-        "control_accepted",
-        "control_visible",
-    ]
-    assert [row.split(",")[5:7] for row in rows[-3:]] == [["12", "30000"]] * 3
+    house.run("history", "--csv", house.folder / "lines.csv")
+    rows = list(csv.DictReader((house.folder / "lines.csv").read_text(encoding="utf-8").splitlines()))
+    assert [row["state"] for row in rows] == ["visible"] * 12
+    assert sum(int(row["amount_in_cents"]) for row in rows) == 30000
 
 
 def test_a_statement_of_other_days_has_no_plan_in_it(house):

@@ -19,8 +19,7 @@ from chargeplan.render.chart import Column, columns_svg
 from chargeplan.render.codes import CodeMoney, money_by_code, periods_before
 from chargeplan.render.html import plan_html
 from chargeplan.render.page import commands, embedded
-from chargeplan.render.results import records_csv
-from chargeplan.render.statement import CSV_KEYS, statement_html, statement_rows
+from chargeplan.render.statement import statement_html
 from chargeplan.render.summary import Summary, summarize
 from chargeplan.render.terms import Step
 from tests.render.samples import change, change_set, full
@@ -392,20 +391,3 @@ def test_who_approved_stands_beside_the_plan() -> None:
 def test_what_an_approver_writes_is_escaped() -> None:
     text = statement_html(statement_of(approved(EVIL), None, None), environment="x")
     assert "<img" not in text
-    rows = records_csv(
-        list(statement_rows(statement_of(approved("=cmd()"), None, None))), CSV_KEYS
-    ).splitlines()
-    assert rows[1].endswith(",'=cmd() 2027-08-02T09:00:00Z SHA256:k (=cmd())")
-
-
-def test_the_csv_ends_with_the_control_totals() -> None:
-    rows = records_csv(list(statement_rows(statement_of(journal()[:-1], None, None))), CSV_KEYS).splitlines()
-    assert (
-        rows[0] == "at,kind,actor,plan_id,batch_id,count,amount_in_cents,digest,approval,reason,approved_by"
-    )
-    assert rows[1].endswith("sha256:d1,digest,max_total=70.00: new building,")
-    assert [row.split(",")[1:7] for row in rows[-3:]] == [
-        ["control_planned", "kim", "p1", "", "2", "7000"],
-        ["control_accepted", "kim", "p1", "", "2", "7000"],
-        ["control_visible", "kim", "p1", "", "1", "3500"],
-    ]

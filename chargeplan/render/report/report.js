@@ -83,6 +83,8 @@
     const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const action = chosen.value;
     state.shown = state.order.filter((index) => {
+      // Households without a line answer a question; unasked they would bury the lines.
+      if (action === "" && !words.length && actions[lines[index][ACTION]][0] === "skip") return false;
       if (action !== "" && String(lines[index][ACTION]) !== action) return false;
       if (!words.length) return true;
       const text = haystack(index);
@@ -151,7 +153,7 @@
     const unit = make("th", text(UNIT));
     unit.scope = "row";
     const amount = make("td", line[AMOUNT] === null ? undefined : money(line[AMOUNT]), "money");
-    if (line[AMOUNT] === null) amount.append(make("span", "no amount", "quiet"));
+    if (line[AMOUNT] === null) amount.append(make("span", action === "skip" ? "–" : "no amount", "quiet"));
     const last = make("td", text(TEXT));
     if (text(NOTE)) last.append(" ", sentence("span", text(NOTE), "note"));
     row.append(first, make("td", text(1), "property"), unit, make("td", text(3)), make("td", text(4)), make("td", text(5), "date"), amount, last);
