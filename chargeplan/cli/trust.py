@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgspec
+
 from chargeplan.core.config import Environment
 from chargeplan.core.errors import ChargeplanError, InputError
 from chargeplan.core.trust import departures
@@ -14,15 +16,17 @@ from chargeplan.propexo.vendors import vendor
 VARIABLE = "CHARGEPLAN_TRUST"
 
 
-def refuse_departures(found: Environment, option: str | None) -> None:
-    """Compare the environment with that of the configuration which ``--trust`` or the variable names, if any.
+def trusted(found: Environment, option: str | None) -> Environment:
+    """The environment, where the configuration that ``--trust`` or the variable names has the same, or none is named.
+
+    The root certificates are then that one's: a file of the same name may have been changed too.
 
     Raises:
         ChargeplanError: it asks for another host, or for other variables.
     """
     file = option or os.environ.get(VARIABLE)
     if not file:
-        return
+        return found
     reviewed = load_config(Path(file), vendor)
     if reviewed.config is None:
         raise InputError(
@@ -37,3 +41,6 @@ def refuse_departures(found: Environment, option: str | None) -> None:
             hint="Where secrets go is changed in a reviewed merge first; what uses it comes after.",
             code="not_trusted",
         )
+    if found.ca_file is None:
+        return found
+    return msgspec.structs.replace(found, ca_file=str(Path(reviewed.config.root, found.ca_file)))

@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 
 from chargeplan.cli.options import Common
 from chargeplan.cli.progress import Bar
-from chargeplan.cli.trust import refuse_departures
+from chargeplan.cli.trust import trusted
 from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
 from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.errors import ChargeplanError, InputError
@@ -168,9 +168,7 @@ def environment(options: Common, config: Config) -> Environment:
             hint=f"The configuration has: {known}.",
             code="unknown_environment",
         )
-    found = config.environments[name]
-    refuse_departures(found, options.trust)
-    return found
+    return trusted(config.environments[name], options.trust)
 
 
 class World:

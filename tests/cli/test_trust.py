@@ -5,10 +5,13 @@ from __future__ import annotations
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from chargeplan.cli.main import run
+from chargeplan.cli.options import Common
+from chargeplan.cli.wiring import configured, environment
 from tests.e2e.house import CONFIG, SMALL
 
 TOKEN = "tok-9f1e2d3c4b5a"
@@ -82,9 +85,11 @@ def propose(pull, old, new):
         ("PROPEXO_TOKEN", "AWS_SECRET_ACCESS_KEY", "`token_env` is `AWS_SECRET_ACCESS_KEY` here"),
         ("journal_env: CHARGEPLAN_JOURNAL", "journal: x.db", "`journal` is `x.db` here and not set there"),
         ("journal_env: CHARGEPLAN_JOURNAL", "journal_env: PROPEXO_TOKEN", "`journal_env` is `PROPEXO_TOKEN` here"),
+        ("journal_env:", "proxy: http://127.0.0.1:9\n    journal_env:", "`proxy` is `http://127.0.0.1:9` here and not set there"),
+        ("journal_env:", "ca_file: mine.pem\n    journal_env:", "`ca_file` is `mine.pem` here and not set there"),
         ("live:\n    api", "other:\n    api", "there is no environment `other` in it"),
     ],
-    ids=["host", "the journal's address as token", "another variable as token", "a journal of its own", "the token as address", "another name"],
+    ids=["host", "the journal's address as token", "another variable as token", "a journal of its own", "the token as address", "a proxy", "root certificates", "another name"],
 )  # fmt: skip
 def test_an_environment_that_nobody_reviewed_gets_nothing(pull, capsys, command, old, new, said):
     with elsewhere() as (url, heard):
@@ -112,6 +117,23 @@ def test_what_sends_nothing_elsewhere_may_be_changed(pull, capsys):
     propose(pull, "journal_env: CHARGEPLAN_JOURNAL", "journal_env: CHARGEPLAN_JOURNAL  # of the team")
     assert run(["journal", "where", "--trust", str(pull[0] / "chargeplan.yaml"), "--json"]) == 0
     assert "pw-7c6d5e4f" not in capsys.readouterr().out
+
+
+def test_root_certificates_are_the_reviewed_ones(pull):
+    """A file of the same name may have been changed by the pull request too."""
+    for folder in pull:
+        config = folder / "chargeplan.yaml"
+        config.write_text(
+            config.read_text().replace("journal_env:", "ca_file: company-ca.pem\n    journal_env:")
+        )
+    (pull[0] / "company-ca.pem").write_text("reviewed")
+    (pull[1] / "company-ca.pem").write_text("changed")
+    options = Common(
+        config=None, env=None, color="never", quiet=True, as_json=False, log_level="error", log_format="text",
+        trust=str(pull[0] / "chargeplan.yaml"),
+    )  # fmt: skip
+    where = environment(options, configured(options))
+    assert Path(where.ca_file).read_text() == "reviewed"
 
 
 def test_a_reviewed_configuration_that_is_not_there_trusts_nothing(pull, capsys):
