@@ -191,7 +191,7 @@ def _say_where(common: Common, world: wiring.World, target: Target) -> None:
 
 
 def _project(common: Common, *, stale: bool) -> tuple[Project, Any]:
-    """The project; a plan file whose inputs no longer load is out of date, but the input's errors tell more."""
+    """The project; a plan file whose inputs no longer load is out of date, but the input's errors say more."""
     try:
         return wiring.project(common)
     except InputError as problem:

@@ -42,7 +42,7 @@ def validate(*, common: Common, files: tuple[Path, ...], online: bool) -> int:
 
 
 def _online(common: Common, loaded: Loaded) -> tuple[Diagnostic, ...]:
-    """What only Propexo can tell: the problems of a plan of this month."""
+    """What only Propexo knows: the problems of a plan of this month."""
     from chargeplan.cli.plan_making import PlanWords, request_of  # noqa: PLC0415 - only here
     from chargeplan.flow.planning import plan_now  # noqa: PLC0415
 

@@ -49,7 +49,7 @@ def history(
     read_date(through, "--through")
     config = wiring.configured(common)
     with wiring.world(common, config) as world:
-        # A day more than is told: runners' clocks may differ about midnight.
+        # A day more than is shown: runners' clocks may differ about midnight.
         read_from = (begins - ONE_DAY).isoformat() if begins else None
         statement = statement_of(world.journal.history(read_from), since, through, seen_otherwise(world))
         environment = world.environment.name

@@ -197,7 +197,7 @@ def _pull_served(place: Environment, name: str, arguments: Mapping[str, Any]) ->
 
 @contextmanager
 def _lever_errors() -> Iterator[None]:
-    """What a lever does not take, told with where its keys are."""
+    """What a lever does not take, and where its keys are listed."""
     hint = "`chargeplan sandbox levers` lists each with its keys."
     try:
         yield

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 from chargeplan.cli import wiring
-from chargeplan.core.approval import Approval, Evidence
+from chargeplan.core.approval import Approval, Entry
 from chargeplan.core.change import Change, PropertyDigest
 from chargeplan.core.config import Approver, Project
 from chargeplan.core.guard import Allowed
@@ -36,7 +36,7 @@ class KeptApprovals:
     def __init__(self, path: Path, signer: Signer | None = None) -> None:
         self.path, self._signer = path, signer
 
-    def entries(self, approvers: Sequence[Approver]) -> Sequence[Evidence]:
+    def entries(self, approvers: Sequence[Approver]) -> Sequence[Entry]:
         """Every entry, verified with the approvers' public keys; none where there is no file."""
         return read_approvals(self.path, {each.name: each.key for each in approvers})
 
@@ -107,7 +107,7 @@ class SavedPlanFile:
         hint = "Run `chargeplan plan` again and review what changed."
         refuse_stale(self._plan, here, "Nothing was posted.", hint)
 
-    def approvals(self) -> tuple[Evidence, ...]:
+    def approvals(self) -> tuple[Entry, ...]:
         """The approvals that count; none where none is asked for."""
         now = datetime.fromisoformat(self._world.clock.now())
         plan = approvable(self._path, self._plan)

@@ -26,7 +26,7 @@ from chargeplan.core.config import Config, Environment, IntegrationConfig, Proje
 from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.errors import ChargeplanError, InputError
 from chargeplan.disk.regular import read_regular
-from chargeplan.journal import Home, Moved, SqlJournal, move_journal, open_journal
+from chargeplan.journal import Home, MovedJournal, SqlJournal, move_journal, open_journal
 from chargeplan.loading.project import Loaded, load_config, load_project
 from chargeplan.propexo.address import host_of
 from chargeplan.propexo.vendors import vendor
@@ -51,7 +51,7 @@ _WORKERS = 2
 _MOST_WORKERS = 32
 # Some 100,000 charges. Below that, starting workers takes as long as they save.
 _LARGE_SNAPSHOT = 64 * 1024 * 1024
-_TELLS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
+_COUNTS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
 
 
 class WallClock:
@@ -66,8 +66,8 @@ class WallClock:
         return datetime.now(ZoneInfo(timezone)).date()
 
     def monotonic(self) -> float:
-        """Seconds that only grow, also while the machine sleeps, where it can tell."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if _TELLS_SLEEP else time.monotonic()
+        """Seconds that only grow, also while the machine sleeps, where it knows."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) if _COUNTS_SLEEP else time.monotonic()
 
     def sleep(self, seconds: float) -> None:
         """Wait; a signal's handler runs meanwhile."""
@@ -449,7 +449,7 @@ def variable(name: str) -> str:
     return target
 
 
-def move_here(config: Config, where: Environment, source: str) -> Moved:
+def move_here(config: Config, where: Environment, source: str) -> MovedJournal:
     """Move the journal at the path or address to where the environment's is to be.
 
     Raises:
@@ -502,5 +502,5 @@ _NUMBERS = itertools.count(1)
 def _log_request(method: str, path: str) -> None:
     """A request in the log, by an id of its own: never its headers, which hold the token, nor its body, which names residents."""
     request_id = f"{os.getpid()}-{next(_NUMBERS)}"
-    told = {"request_id": request_id}
-    logging.getLogger("chargeplan.propexo").info("%s %s %s", request_id, method, path, extra=told)
+    facts = {"request_id": request_id}
+    logging.getLogger("chargeplan.propexo").info("%s %s %s", request_id, method, path, extra=facts)

@@ -27,14 +27,14 @@ _ARMOUR: Final = re.compile("-----(BEGIN|END) PUBLIC KEY-----")
 _SPKI: Final = bytes.fromhex("302a300506032b6570032100")
 # Two machines' clocks differ by less.
 _SKEW: Final = timedelta(minutes=5)
-# Entries that don't count are told up to this number; of a name that nobody knows, so many characters.
-_TOLD: Final = 10
+# Entries that don't count are listed up to this number; of a name that nobody knows, so many characters.
+_LISTED: Final = 10
 _NAME: Final = 60
 
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class ApprovedPlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is approved: one plan, saved once, for one place. ``amount`` is the sum in cents, credits negative.
 
     ``planned_by`` is who made it, as the plan file says; ``journal_id`` the identity of the journal it was made with.
@@ -53,14 +53,14 @@ class Subject(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
 class Approval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One person's word, and until when it holds. A key that is not known is refused: its meaning would be signed unseen."""
 
-    plan: Subject
+    plan: ApprovedPlan
     approver: str
     approved_at: Moment
     expires_at: Moment
     reason: str
 
 
-class Evidence(msgspec.Struct, frozen=True):
+class Entry(msgspec.Struct, frozen=True):
     """One entry of an approvals file, and whether it can be believed; ``line`` is its number in the file.
 
     ``fault``: ``unreadable``, there is no ``approval``; ``unknown``, the configuration has no such approver; ``forged``, the
@@ -77,7 +77,7 @@ class Evidence(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """Whose approvals count, why the others do not, how many are missing, and who may still give one."""
 
-    counted: tuple[Evidence, ...]
+    counted: tuple[Entry, ...]
     passed_over: tuple[str, ...]
     missing: int
     waiting: tuple[str, ...]
@@ -117,7 +117,7 @@ def fingerprint(raw: bytes) -> str:
 
 
 def needed(approvals: Approvals, changes: Iterable[Change]) -> GuardResult | None:
-    """What a plan's reader is told where it has to be approved before it is posted; ``None`` where it has not.
+    """What a plan's reader sees where it has to be approved before it is posted; ``None`` where it has not.
 
     Counted are creates and corrections in absolute value, so that credits do not hide charges.
     """
@@ -152,14 +152,14 @@ def _either(names: Sequence[str]) -> str:
 
 
 def is_planner(approver: Approver, planned_by: str) -> bool:
-    """Whether the person made the plan, under their name or one of their accounts; capitals tell no two people apart."""
+    """Whether the person made the plan, under their name or one of their accounts; capitals distinguish no two people."""
     return planned_by.casefold() in {name.casefold() for name in (approver.name, *approver.accounts)}
 
 
-def decide(approvals: Approvals, plan: Subject, evidence: Sequence[Evidence], now: datetime) -> Verdict:
+def decide(approvals: Approvals, plan: ApprovedPlan, evidence: Sequence[Entry], now: datetime) -> Verdict:
     """Whether the plan may be posted: each entry is asked the questions of `_fault`, and a person counts once."""
     people = {each.name: each for each in approvals.approvers}
-    counted: dict[str, Evidence] = {}
+    counted: dict[str, Entry] = {}
     passed_over: list[str] = []
     for each in evidence:
         why = _fault(each, people, approvals, plan, now)
@@ -177,7 +177,7 @@ def decide(approvals: Approvals, plan: Subject, evidence: Sequence[Evidence], no
 
 
 def _fault(
-    evidence: Evidence, people: dict[str, Approver], approvals: Approvals, plan: Subject, now: datetime
+    evidence: Entry, people: dict[str, Approver], approvals: Approvals, plan: ApprovedPlan, now: datetime
 ) -> str:
     """Why the entry does not count; empty where it does. What is not signed is not believed, so that comes first."""
     approval = evidence.approval
@@ -191,7 +191,7 @@ def _fault(
     return _not_for(plan, approval, approver) or _out_of_time(approval, approver, approvals, now)
 
 
-def _not_for(plan: Subject, approval: Approval, approver: Approver) -> str:
+def _not_for(plan: ApprovedPlan, approval: Approval, approver: Approver) -> str:
     if approval.plan != plan:
         return f"{approver.name} approved {_other(plan, approval.plan)}"
     if not plan.planned_by:
@@ -207,7 +207,7 @@ def _out_of_time(approval: Approval, approver: Approver, approvals: Approvals, n
     return f"{approver.name}'s ended at {ends.isoformat(timespec='minutes')}" if ends <= now else ""
 
 
-def _other(plan: Subject, approved: Subject) -> str:
+def _other(plan: ApprovedPlan, approved: ApprovedPlan) -> str:
     """In what the approved plan is another one."""
     for field, words in (
         ("digest", "another plan"),
@@ -231,9 +231,9 @@ def refusal(approvals: Approvals, verdict: Verdict, total: int) -> str:
         f"{format_money(approvals.above)}, {counts}"
     )
     if verdict.passed_over:
-        more = len(verdict.passed_over) - _TOLD
-        told = "; ".join(verdict.passed_over[:_TOLD]) + (f"; and {more:,} more" if more > 0 else "")
-        said += f". Not counted: {told}"
+        more = len(verdict.passed_over) - _LISTED
+        listed = "; ".join(verdict.passed_over[:_LISTED]) + (f"; and {more:,} more" if more > 0 else "")
+        said += f". Not counted: {listed}"
     return said
 
 

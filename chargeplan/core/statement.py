@@ -1,4 +1,4 @@
-"""What became of what was applied: for each plan the control totals, and the decisions of people, told from the journal's events.
+"""What became of what was applied: for each plan the control totals, and the decisions of people, from the journal's events.
 
 planned = accepted = visible is how a month is closed: everything that was approved was taken by Propexo, and everything that
 was taken stands on the ledgers.
@@ -137,24 +137,24 @@ def statement_of(
     ``seen`` are lines that the ledgers show otherwise than the journal has them: the cents that stand there, ``None`` where
     nothing does any more. What they contradict is not called visible.
 
-    All of them count for how a line stands; plans, decisions and events are told of the days asked for. A plan is used
-    before its lines are sent, so what came before ``since`` is of plans that are not told.
+    All of them count for how a line stands; plans, decisions and events are listed for the days asked for. A plan is used
+    before its lines are sent, so what came before ``since`` is of plans that are not listed.
     """
     lines = _Lines()
-    told = []
+    listed = []
     for event in events:
         lines.take(event)
         day = str(event["at"])[:10]
         if (since is None or day >= since) and (through is None or day <= through):
-            told.append(event)
+            listed.append(event)
     by_plan, live = lines.by_plan(), lines.live_references()
     controls = tuple(
         _control(event, list(by_plan.get(event["data"]["plan_id"], {}).values()), live, seen)
-        for event in told
+        for event in listed
         if event["kind"] == "consumed"
     )
-    decisions = [found for event in told if (found := _decision(event)) is not None]
-    return Statement(since, through, controls, tuple(decisions), tuple(told))
+    decisions = [found for event in listed if (found := _decision(event)) is not None]
+    return Statement(since, through, controls, tuple(decisions), tuple(listed))
 
 
 class _Line(msgspec.Struct):

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from chargeplan.core.approval import Evidence
+from chargeplan.core.approval import Entry
 from chargeplan.core.change import Change, Total
 from chargeplan.core.config import Project
 from chargeplan.core.coverage import coverage
@@ -242,7 +242,7 @@ class _Run:
         )
 
 
-def _signed(evidence: Sequence[Evidence]) -> list[dict[str, object]]:
+def _signed(evidence: Sequence[Entry]) -> list[dict[str, object]]:
     """The approvals for the journal, as signed, so that whoever has the public keys can verify them again."""
     return [
         {"approval": msgspec.to_builtins(each.approval), "key": each.key, "signature": each.signature}

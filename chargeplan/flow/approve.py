@@ -10,8 +10,8 @@ import msgspec
 
 from chargeplan.core.approval import (
     Approval,
-    Evidence,
-    Subject,
+    ApprovedPlan,
+    Entry,
     Verdict,
     decide,
     fingerprint,
@@ -29,7 +29,7 @@ from chargeplan.core.errors import ChargeplanError, GuardRefusedError
 class Approvable(msgspec.Struct, frozen=True, kw_only=True):
     """A saved plan as its approvers see it: what they sign, what it posts, when it ends, and its file's name."""
 
-    subject: Subject
+    subject: ApprovedPlan
     changes: tuple[Change, ...]
     expires_at: datetime
     file: str
@@ -38,7 +38,7 @@ class Approvable(msgspec.Struct, frozen=True, kw_only=True):
 class ApprovalsFile(Protocol):
     """Where the approvals of a plan are kept."""
 
-    def entries(self, approvers: Sequence[Approver]) -> Sequence[Evidence]:
+    def entries(self, approvers: Sequence[Approver]) -> Sequence[Entry]:
         """Every entry, verified with the approvers' public keys; none where there is no file."""
         ...
 
@@ -85,7 +85,7 @@ def _approvals(verdict: Verdict) -> Sequence[Approval]:
     return [each.approval for each in verdict.counted if each.approval]
 
 
-def verdict_on(plan: Subject, approvals: Approvals, file: ApprovalsFile, now: datetime) -> Verdict:
+def verdict_on(plan: ApprovedPlan, approvals: Approvals, file: ApprovalsFile, now: datetime) -> Verdict:
     """What the approvals that were given come to."""
     return decide(approvals, plan, file.entries(approvals.approvers), now)
 
@@ -104,7 +104,7 @@ def refuse_unneeded(plan: Approvable, approvals: Approvals) -> None:
         )
 
 
-def approver_of(key: bytes, approvals: Approvals, name: str | None, plan: Subject) -> Approver:
+def approver_of(key: bytes, approvals: Approvals, name: str | None, plan: ApprovedPlan) -> Approver:
     """The approver whose public key it is; ``name`` is who they say they are.
 
     Raises:
@@ -136,7 +136,7 @@ def approver_of(key: bytes, approvals: Approvals, name: str | None, plan: Subjec
 
 def refuse_unapproved(
     plan: Approvable, approvals: Approvals, file: ApprovalsFile, now: datetime
-) -> tuple[Evidence, ...]:
+) -> tuple[Entry, ...]:
     """The approvals of the plan that count, where it needs some.
 
     Raises:

@@ -175,7 +175,7 @@ def _age(moment: str | None, now: str) -> str:
     try:
         hours = (datetime.fromisoformat(now) - datetime.fromisoformat(moment)).total_seconds() / 3600
     except (ValueError, TypeError):
-        # No time, or one without its zone: what Propexo said is told as it is.
+        # No time, or one without its zone: what Propexo said is shown as it is.
         return moment
     return f"{hours:.0f} hours ago"
 
@@ -192,7 +192,7 @@ def _codes(ports: Ports, config: Config, project_of: ProjectOf) -> Finding:
             return Finding(
                 "codes", ok=True, said="nothing was read yet; `chargeplan validate --online` looks at them"
             )
-        hint = "`chargeplan validate` tells them." if isinstance(problem, InputError) else problem.hint
+        hint = "`chargeplan validate` lists them." if isinstance(problem, InputError) else problem.hint
         return Finding("codes", ok=False, said=f"{problem.message} {hint}")
     wrong = [each for each in planned.change_set.diagnostics if each.is_error]
     said = "; ".join(f"{each.place}: {each.summary}" for each in wrong[:3])
@@ -217,7 +217,7 @@ def _came_back(ports: Ports, config: Config, integration_id: str) -> tuple[int, 
 
 
 def _references(seen: int, survived: int) -> Finding:
-    """Whether reference numbers survive, told from postings that were seen again."""
+    """Whether reference numbers survive, counted from postings that were seen again."""
     if not seen:
         return Finding("references", ok=True, said="nothing of ours was seen on a ledger yet")
     return Finding(

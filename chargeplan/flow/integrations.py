@@ -47,7 +47,7 @@ def _told(lines: list[Posting]) -> str:
     return f"{len(lines)} line{'s' if len(lines) > 1 else ''} ({amount}: {some}) {'are' if len(lines) > 1 else 'is'}"
 
 
-# What a line's key and place are made of; a system's own id tells which record of the new integration is the old one's.
+# What a line's key and place are made of; a system's own id says which record of the new integration is the old one's.
 _KINDS: Final[Mapping[str, str]] = {
     "property_id": "properties",
     "unit_id": "units",
@@ -80,7 +80,7 @@ def move_integration(ports: Ports, project: Project, old: str, new: str, *, reas
     if not lines:
         raise ChargeplanError(
             f"The journal has no lines of the integration {old}. Nothing was moved.",
-            hint="`chargeplan history` tells which integrations it has lines of.",
+            hint="`chargeplan history` shows the integrations that it has lines of.",
             code="unknown_integration",
         )
     twins = {key: _twins(ports.remote, kind, old, new) for key, kind in _KINDS.items()}

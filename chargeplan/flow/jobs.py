@@ -65,7 +65,7 @@ def job_outcome(system: System, status: JobStatus) -> tuple[State | None, str]:
 
 
 def ended_jobs(jobs: Sequence[Job], ports: Ports) -> Iterator[Ended]:
-    """Those of the jobs that ended, as they are found; of many that the log does not tell, the oldest few are asked.
+    """Those of the jobs that ended, as they are found; of many that the log does not have, the oldest few are asked.
 
     Raises:
         ChargeplanError: Propexo can't be asked now.

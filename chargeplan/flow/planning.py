@@ -159,7 +159,7 @@ class _Run:
             self.unchanged[property_id] = plan.unchanged
         for reason, count in plan.skipped.items():
             self.skipped[reason] = self.skipped.get(reason, 0) + count
-        # A period that was not read whole of every property is told of none.
+        # A period that was not read whole of every property is shown of none.
         self.periods_before = min(self.periods_before, len(plan.before))
         for number, totals in enumerate(plan.before, 1):
             before = self.before.setdefault(number, {})

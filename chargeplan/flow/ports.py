@@ -82,7 +82,7 @@ class Remote(Protocol):
         ...
 
     def own_ids(self, kind: str, integration_id: str) -> Iterable[tuple[str, str]]:
-        """Of each record of a kind (as paths name it): its id here, and the property system's own, where it tells one."""
+        """Each record of a kind (as paths name it): its id here, and the property system's own, where it has one."""
         ...
 
     def integration(self, integration_id: str) -> Integration:

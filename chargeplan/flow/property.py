@@ -280,7 +280,7 @@ class _Found:
         self._skip([(skip.lease_id, skip.reason) for skip in skips])
 
     def take_steady(self, steady: Steady, asked: Collection[str]) -> None:
-        """Take in what was told the short way of the charges asked for."""
+        """Take in what was counted the short way of the charges asked for."""
         for charge_id, stands in steady.stands.items():
             if charge_id in asked and stands.count:
                 self.codes[stands.code_id] = stands.code

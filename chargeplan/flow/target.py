@@ -8,7 +8,7 @@ from typing import Protocol
 import msgspec
 
 from chargeplan.core.approval import GUARD as APPROVALS
-from chargeplan.core.approval import Evidence
+from chargeplan.core.approval import Entry
 from chargeplan.core.change import Change, GuardResult, PropertyDigest
 from chargeplan.core.config import Project
 from chargeplan.core.diagnostic import Diagnostic
@@ -60,7 +60,7 @@ class SavedPlan(Protocol):
         """
         ...
 
-    def approvals(self) -> tuple[Evidence, ...]:
+    def approvals(self) -> tuple[Entry, ...]:
         """The approvals that count; none where none is asked for.
 
         Raises:
@@ -100,7 +100,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     request: PlanRequest
     properties: tuple[PropertyDigest, ...] = ()
     unknown: tuple[Change, ...] = ()
-    approvals: tuple[Evidence, ...] = ()
+    approvals: tuple[Entry, ...] = ()
     is_saved: bool = False
 
 

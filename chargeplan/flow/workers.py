@@ -154,5 +154,5 @@ def _serve(connection: Connection, ours: Iterable[Connection], opened: Opened) -
 def _answer(planner_of: Callable[[PlanRequest], PropertyPlanner], job: _Job) -> bytes:
     try:
         return _encode(planner_of(job.request).plan(job.task))
-    except Exception:  # noqa: BLE001 - the caller does it again, and meets the error where it can be told
+    except Exception:  # noqa: BLE001 - the caller does it again, and meets the error where it can be shown
         return b""

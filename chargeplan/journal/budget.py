@@ -25,7 +25,7 @@ _meta: Final = schema.meta
 
 
 class SharedBudget:
-    """The places of the running minute. ``name`` tells the token from others, and is not the token."""
+    """The places of the running minute. ``name`` stands for the token, and is not the token."""
 
     def __init__(self, database: Database, name: str) -> None:
         self._database = database

@@ -45,7 +45,7 @@ def hostname() -> str:
 
 
 def process_mark(pid: int) -> str:
-    """What tells a process from another with its number: boot, pid namespace and start; empty where unknown or gone."""
+    """What distinguishes a process from another with its number: boot, pid namespace and start; empty where unknown or gone."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         space = str(Path("/proc/self/ns/pid").readlink())

@@ -18,7 +18,7 @@ from chargeplan.journal.recorder import Recorder, default_actor, utc_now
 _postings: Final = schema.postings
 
 
-class Moved(msgspec.Struct, frozen=True):
+class MovedJournal(msgspec.Struct, frozen=True):
     """What was moved: how many events and postings, and the postings' cents; ``where`` is the new address."""
 
     where: str
@@ -27,7 +27,9 @@ class Moved(msgspec.Struct, frozen=True):
     amount: int
 
 
-def move_journal(source: str, target: str, *, actor: str | None = None, allow_async: bool = False) -> Moved:
+def move_journal(
+    source: str, target: str, *, actor: str | None = None, allow_async: bool = False
+) -> MovedJournal:
     """Move the journal at ``source`` to ``target``, where none may be yet. What was interrupted goes on when called again.
 
     First the source is closed: from that commit on it refuses to open and to write, and says where it went. Then the
@@ -134,7 +136,7 @@ def _content(connection: Connection) -> tuple[Any, ...]:
     return recorder.head(connection), [(row[0], row[1], int(row[2])) for row in connection.execute(query)]
 
 
-def _compared(here: Database, there: Database) -> Moved:
+def _compared(here: Database, there: Database) -> MovedJournal:
     """The account of a move; also of one that an earlier call has finished."""
     last, states = here.read(_content)
     events = schema.events.c
@@ -145,7 +147,7 @@ def _compared(here: Database, there: Database) -> Moved:
             hint="Look at both with `chargeplan journal verify`.",
             code="import_differs",
         )
-    return Moved(
+    return MovedJournal(
         there.where, last[0], sum(count for _, count, _ in states), sum(amount for _, _, amount in states)
     )
 

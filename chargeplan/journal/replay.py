@@ -121,7 +121,7 @@ OWN_KINDS: Final[frozenset[str]] = frozenset(_EFFECTS) | {
 
 
 def effects(event: Event) -> Iterator[Effect]:
-    """What the event does to the tables; nothing, where it only tells."""
+    """What the event does to the tables; nothing, where it is only a note."""
     rule = _EFFECTS.get(event.kind)
     return iter(()) if rule is None else rule(event, event.facts)
 

@@ -27,7 +27,7 @@ from chargeplan.core.posting import LIVE
 
 VERSION: Final = 4
 FORMAT: Final = "chargeplan-journal"
-APPLICATION_ID: Final = 0x43504A31  # "CPJ1", in the header of the SQLite file: tells our files from others'
+APPLICATION_ID: Final = 0x43504A31  # "CPJ1", in the header of the SQLite file: marks our files
 
 metadata: Final = MetaData()
 

@@ -1,4 +1,4 @@
-"""A journal in PostgreSQL: its address, its schema, what every transaction is told, and whether commits are durable.
+"""A journal in PostgreSQL: its address, its schema, what every transaction is set to, and whether commits are durable.
 
 Nothing is kept in the session: no SET without LOCAL, no session lock, no prepared statement. A pooler that lends
 connections by the transaction (pgbouncer's ``pool_mode = transaction``) may stand in between.
@@ -23,7 +23,7 @@ WAIT_SECONDS: Final = 30
 IDLE_SECONDS: Final = 20
 _SCHEMES: Final = ("postgresql:", "postgresql+psycopg:", "postgres:")
 _LONGEST_NAME: Final = 63  # bytes of a PostgreSQL identifier
-# What libpq is told where the address does not say otherwise: notice a host that vanished, within a minute.
+# What libpq is set to where the address does not say otherwise: notice a host that vanished, within a minute.
 _CONNECTING: Final[dict[str, Any]] = {
     "connect_timeout": 10,
     "keepalives_idle": 20,
@@ -149,7 +149,7 @@ def check_durable(session: Session, where: str) -> None:
 
 
 def begin_writing(connection: Connection, session: Session) -> None:
-    """Become the only writer of this journal until the transaction ends; SQLite is told by ``BEGIN IMMEDIATE``."""
+    """Become the only writer of this journal until the transaction ends; SQLite does it by ``BEGIN IMMEDIATE``."""
     key = int.from_bytes(hashlib.sha256(session.schema.encode()).digest()[:4], "big", signed=True)
     for statement in (
         f"SET LOCAL lock_timeout = '{WAIT_SECONDS}s'",

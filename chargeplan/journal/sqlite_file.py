@@ -65,7 +65,7 @@ def engine_of(path: Path, *, create: bool) -> Engine:
 def _read_only_url(path: Path) -> URL:
     """A file that may be read and not written is still a record to look at; whatever writes to it is refused by SQLite.
 
-    Where SQLite may not make its log and index beside the file, it has to be told that nobody else does: true unless
+    Where SQLite may not make its log and index beside the file, it has to know that nobody else does: true unless
     there is a log, which a run that is at work, or was killed, has left.
     """
     log = path.with_name(path.name + "-wal")

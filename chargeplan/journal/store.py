@@ -90,7 +90,7 @@ class SqlJournal(Reading, Writing, Locking):
         return self._database.path is None
 
     def budget(self, name: str) -> SharedBudget:
-        """The requests of one token, told from others by ``name``, that all runners with this journal count together."""
+        """The requests of one token, which ``name`` stands for, that all runners with this journal count together."""
         return SharedBudget(self._database, name)
 
     # --- care -----------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Final
 
 import msgspec
 
-from chargeplan.core.approval import Approval, Evidence, Subject, fingerprint, read_key
+from chargeplan.core.approval import Approval, ApprovedPlan, Entry, fingerprint, read_key
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.disk.regular import read_regular
 from chargeplan.planfile import keys
@@ -28,7 +28,7 @@ _DOMAIN: Final = b"chargeplan approval 1\n"
 _LARGEST: Final = 256 * 1024
 
 
-class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _SignedLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A line of the file. ``key`` is the signing key's fingerprint, ``signature`` base64."""
 
     approval: Approval
@@ -41,10 +41,10 @@ def beside(planfile: Path) -> Path:
     return planfile.with_name(f"{planfile.name}.approvals")
 
 
-def subject_of(plan: PlanFile) -> Subject:
+def subject_of(plan: PlanFile) -> ApprovedPlan:
     """What the plan file's approvers sign."""
     header, changes = plan.header, plan.change_set.to_post()
-    return Subject(
+    return ApprovedPlan(
         plan_id=header.plan_id,
         digest=header.digest,
         environment=header.environment,
@@ -70,7 +70,7 @@ def add_approval(path: Path, approval: Approval, signer: Signer) -> None:
         ChargeplanError: ``approval_not_saved``.
     """
     signature = base64.b64encode(signer.sign(_signed_bytes(approval))).decode()
-    entry = msgspec.json.encode(_Entry(approval, fingerprint(signer.public), signature))
+    entry = msgspec.json.encode(_SignedLine(approval, fingerprint(signer.public), signature))
     try:
         _append(path, entry + b"\n")
     except OSError as error:
@@ -103,7 +103,7 @@ def _append(path: Path, line: bytes) -> None:
 # --- reading -----------------------------------------------------------------------------------------------------
 
 
-def read_approvals(path: Path, approvers: Mapping[str, str]) -> tuple[Evidence, ...]:
+def read_approvals(path: Path, approvers: Mapping[str, str]) -> tuple[Entry, ...]:
     """Every entry of the file, verified with the public keys of ``approvers`` by name; none where there is no file.
 
     Raises:
@@ -124,20 +124,20 @@ def read_approvals(path: Path, approvers: Mapping[str, str]) -> tuple[Evidence, 
     return tuple(_evidence(number, line, approvers) for number, line in enumerate(lines, 1) if line.strip())
 
 
-def _evidence(number: int, line: bytes, approvers: Mapping[str, str]) -> Evidence:
+def _evidence(number: int, line: bytes, approvers: Mapping[str, str]) -> Entry:
     try:
-        entry = msgspec.json.decode(line, type=_Entry)
+        entry = msgspec.json.decode(line, type=_SignedLine)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Evidence(number, fault="unreadable")
+        return Entry(number, fault="unreadable")
     known = approvers.get(entry.approval.approver)
     if known is None:
-        return Evidence(number, entry.approval, "unknown")
+        return Entry(number, entry.approval, "unknown")
     public = read_key(known)
     good = entry.key == fingerprint(public) and _verified(public, entry)
-    return Evidence(number, entry.approval, "" if good else "forged", fingerprint(public), entry.signature)
+    return Entry(number, entry.approval, "" if good else "forged", fingerprint(public), entry.signature)
 
 
-def _verified(public: bytes, entry: _Entry) -> bool:
+def _verified(public: bytes, entry: _SignedLine) -> bool:
     try:
         signature = base64.b64decode(entry.signature, validate=True)
     except (binascii.Error, ValueError):

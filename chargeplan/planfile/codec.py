@@ -77,7 +77,7 @@ class PlanFile(msgspec.Struct, frozen=True):
 
 
 class _Mark(msgspec.Struct, frozen=True):
-    """The two keys that tell whether the rest can be read."""
+    """The two keys that say whether the rest can be read."""
 
     kind: str
     format_version: str

@@ -77,5 +77,5 @@ def footer_line(totals: dict[str, Total], sha256: str) -> bytes:
 
 
 def same(found: bytes, expected: bytes) -> bool:
-    """Whether the bytes are equal, in a time that tells nothing of where they differ."""
+    """Whether the bytes are equal, in a time that does not betray where they differ."""
     return hmac.compare_digest(found, expected)

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from chargeplan.core.approval import (
     Approval,
-    Evidence,
-    Subject,
+    ApprovedPlan,
+    Entry,
     decide,
     fingerprint,
     needed,
@@ -24,7 +24,7 @@ from chargeplan.core.guard import guard_plan, read_allowance
 from tests.render.samples import change
 
 NOW = datetime(2027, 8, 2, 9, 0, tzinfo=UTC)
-PLAN = Subject(
+PLAN = ApprovedPlan(
     plan_id="plan-1",
     digest="sha256:aa",
     environment="production",
@@ -39,12 +39,14 @@ RULE = Approvals(required=2, above=5_000_000, valid_for_hours=72, approvers=(ADA
 EARLIER = NOW - timedelta(hours=1)
 
 
-def given(approver: str, line: int = 1, *, plan: Subject = PLAN, at: datetime = EARLIER, hours: float = 72):
+def given(
+    approver: str, line: int = 1, *, plan: ApprovedPlan = PLAN, at: datetime = EARLIER, hours: float = 72
+):
     approval = Approval(plan, approver, at, at + timedelta(hours=hours), "")
-    return Evidence(line, approval, "", "SHA256:x", "sig")
+    return Entry(line, approval, "", "SHA256:x", "sig")
 
 
-def verdict(*evidence: Evidence, plan: Subject = PLAN, rule: Approvals = RULE):
+def verdict(*evidence: Entry, plan: ApprovedPlan = PLAN, rule: Approvals = RULE):
     return decide(rule, plan, evidence, NOW)
 
 
@@ -68,7 +70,7 @@ def test_the_same_person_twice_counts_once():
 
 
 TABLE = [
-    ("no entry at all", Evidence(1, None, "unreadable"), "line 1: it is no approval"),
+    ("no entry at all", Entry(1, None, "unreadable"), "line 1: it is no approval"),
     ("somebody else", replace(given("Zed"), fault="unknown"), "line 1: the configuration names no approver `Zed`"),
     ("somebody who is no longer configured", given("Zed"), "line 1: the configuration names no approver `Zed`"),
     ("another key", replace(given("Ada"), fault="forged"), "line 1: it is not signed with the key that the configuration has of Ada"),
@@ -132,7 +134,7 @@ def test_the_refusal_says_how_many_whose_and_why_the_others_do_not_count():
 
 
 def test_a_long_list_of_bad_entries_is_cut():
-    found = verdict(*(Evidence(line, None, "unreadable") for line in range(1, 41)))
+    found = verdict(*(Entry(line, None, "unreadable") for line in range(1, 41)))
     said = refusal(RULE, found, 6_000_000)
     assert said.endswith("line 10: it is no approval; and 30 more")
 

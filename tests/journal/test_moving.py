@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.journal import Moved, SqlJournal, move_journal, moving, open_journal
+from chargeplan.journal import MovedJournal, SqlJournal, move_journal, moving, open_journal
 from tests.journal.builders import batch, execute, intend, posting, states
 from tests.journal.proxy import HOWS, How, Proxy
 
@@ -161,7 +161,7 @@ def test_a_connection_cut_at_the_commit(file: str, schema_target: str, how: How)
                 raise
             moved = move_journal(file, proxy.target)
         assert proxy.cuts == 1
-    assert moved == Moved(moved.where, 4, 1, 3500)
+    assert moved == MovedJournal(moved.where, 4, 1, 3500)
     with open_journal(schema_target, create=False) as there:
         assert states(there) == {"CP1": "intended"}
         assert there.verify() == []

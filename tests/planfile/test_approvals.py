@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from msgspec.structs import replace
 
-from chargeplan.core.approval import Approval, Subject, fingerprint, write_key
+from chargeplan.core.approval import Approval, ApprovedPlan, fingerprint, write_key
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.planfile.approvals import (
     add_approval,
@@ -33,7 +33,7 @@ from chargeplan.planfile.codec import read_plan
 from chargeplan.planfile.keys import is_signed, read_private
 from tests.planfile.test_seal import save
 
-PLAN = Subject(
+PLAN = ApprovedPlan(
     plan_id="plan-1",
     digest="sha256:aa",
     environment="production",
