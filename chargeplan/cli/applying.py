@@ -120,7 +120,7 @@ def _refused_document(refusal: StalePlanError | GuardRefusedError | LockedError)
     outcome = {5: "stale", 6: "guarded", 7: "locked"}[refusal.exit_code]
     document = {**jsondoc.apply_document("", outcome, {}, ()), "error": jsondoc.error_document(refusal)}
     if isinstance(refusal, GuardRefusedError):
-        document["guards"] = [jsondoc.guard_entry(each) for each in refusal.guards]
+        document["guards"] = [jsondoc.guard_entry(guard) for guard in refusal.guards]
     return document
 
 

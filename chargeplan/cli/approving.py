@@ -140,7 +140,7 @@ def _ask(common: Common, saved: PlanFile, approver: Approver, *, yes: bool) -> N
 
 def _say_approval(common: Common, given: flow.Given, key: str, target: Path, required: int) -> None:
     approval, verdict = given.approval, given.verdict
-    names = [each.approval.approver for each in verdict.counted if each.approval]
+    names = [entry.approval.approver for entry in verdict.counted if entry.approval]
     if common.as_json:
         document = {
             "kind": "approval",
@@ -264,7 +264,7 @@ def standing(common: Common, saved: PlanFile, path: Path, given: Path | None) ->
     A plan is shown wherever it lies. Away from its project nobody's public key is known, and then that is said.
     """
     file = given or beside(path)
-    asked = any(each.guard == GUARD for each in saved.change_set.guards)
+    asked = any(guard.guard == GUARD for guard in saved.change_set.guards)
     if not asked and given is None and not file.exists():
         return None
     plan, now = approvable(path, saved), datetime.fromisoformat(wiring.WallClock().now())

@@ -28,8 +28,8 @@ def doctor(*, common: Common) -> int:
         }
         click.echo(jsondoc.dump(document), nl=False)
     else:
-        for each in health.findings:
-            common.show(_finding_text(each, common))
+        for finding in health.findings:
+            common.show(_finding_text(finding, common))
         for report in health.reports:
             common.show(_report_text(report))
     return 0 if health.is_good else 1

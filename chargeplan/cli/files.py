@@ -28,14 +28,14 @@ def validate(*, common: Common, files: tuple[Path, ...], online: bool) -> int:
     diagnostics = loaded.diagnostics
     if online and loaded.project is not None:
         diagnostics = (*diagnostics, *_online(common, loaded))
-    valid = not any(each.is_error for each in diagnostics)
+    valid = not any(diagnostic.is_error for diagnostic in diagnostics)
     if common.as_json:
         click.echo(jsondoc.dump(jsondoc.validate_document(diagnostics)), nl=False)
     else:
         count = (
             len(loaded.project.digests)
             if loaded.project
-            else len({each.place.file for each in diagnostics if each.place})
+            else len({diagnostic.place.file for diagnostic in diagnostics if diagnostic.place})
         )
         common.show(validate_screen(diagnostics, files=count, color=common.colored, width=common.width))
     return 0 if valid else 1

@@ -101,7 +101,7 @@ def plan(
 
 
 def _way_on(out: Path, change_set: ChangeSet) -> str:
-    if any(each.guard == APPROVALS for each in change_set.guards):
+    if any(guard.guard == APPROVALS for guard in change_set.guards):
         return f"Others approve it with `chargeplan approve {out}`; then post exactly this with `chargeplan apply {out}`."
     return f"Post exactly this with `chargeplan apply {out}`."
 

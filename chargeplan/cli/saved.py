@@ -38,7 +38,7 @@ class KeptApprovals:
 
     def entries(self, approvers: Sequence[Approver]) -> Sequence[Entry]:
         """Every entry, verified with the approvers' public keys; none where there is no file."""
-        return read_approvals(self.path, {each.name: each.key for each in approvers})
+        return read_approvals(self.path, {approver.name: approver.key for approver in approvers})
 
     def add(self, approval: Approval) -> None:
         """Sign the approval and keep it."""

@@ -148,10 +148,10 @@ def resolve(
         lines = decide.Lines(world, lambda: wiring.project(common)[0], requests_of(request, window))
         chosen_lines = [*references, *(decide.of_batch(world, batch_id) if batch_id else ())]
         recorded = decide.resolve(world, lines, chosen_lines, chosen, reason, subject=subject or "")
-    moved = [each.moved for each in recorded if each.moved is not None]
+    moved = [record.moved for record in recorded if record.moved is not None]
     if chosen == "not_posted":
         _warn_of_accepted(common, moved)
-    decided = [each for each in recorded if each.moved is None]
+    decided = [record for record in recorded if record.moved is None]
     if common.as_json:
         document = jsondoc.reconcile_document(moved, {})
         click.echo(
@@ -170,12 +170,12 @@ def resolve(
 def _decided(decided: Sequence[decide.Recorded], reason: str) -> list[dict[str, str | None]]:
     return [
         {
-            "reference_number": each.reference,
-            "decision": each.verdict,
-            "charge_id": each.subject or None,
+            "reference_number": record.reference,
+            "decision": record.verdict,
+            "charge_id": record.subject or None,
             "reason": reason,
         }
-        for each in decided
+        for record in decided
     ]
 
 
@@ -220,7 +220,7 @@ def requests_of(request: PlanRequest, window: Mapping[str, str | None]) -> Itera
 
 
 def _warn_of_accepted(common: Common, settled: Sequence[Settled]) -> None:
-    accepted = [each.posting.reference for each in settled if each.before == "accepted"]
+    accepted = [settlement.posting.reference for settlement in settled if settlement.before == "accepted"]
     if accepted:
         common.say(
             f"The jobs of {', '.join(accepted)} succeeded: if such a line shows on the ledger after all, and was posted anew, "

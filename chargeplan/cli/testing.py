@@ -32,17 +32,17 @@ def test(*, common: Common, files: tuple[Path, ...]) -> int:
     """
     config = wiring.configured(common)
     loaded = load_tests(wiring.find_config(common), config, vendor, files)
-    if any(each.is_error for each in loaded.diagnostics):
+    if any(diagnostic.is_error for diagnostic in loaded.diagnostics):
         raise InputError(
             "The tests can't be run: there are errors in them or in their plans.",
             loaded.diagnostics,
             hint="Correct them; `chargeplan schema test` describes the files.",
         )
-    results = [run_test(each, vendor(DEFAULT_VENDOR)) for each in loaded.tests]
+    results = [run_test(plan_test, vendor(DEFAULT_VENDOR)) for plan_test in loaded.tests]
     if not results:
         common.say("There is no test: write one into plans/tests/.")
     if common.as_json:
         click.echo(jsondoc.dump(results_document(results)), nl=False)
     else:
         click.echo(results_screen(results, color=common.colored, width=common.width), nl=False)
-    return 0 if all(each.passed for each in results) else 1
+    return 0 if all(result.passed for result in results) else 1

@@ -110,7 +110,7 @@ def configured(options: Common) -> Config:
         InputError: with every problem of it.
     """
     loaded = load_config(find_config(options), vendor)
-    if loaded.config is None or any(each.is_error for each in loaded.diagnostics):
+    if loaded.config is None or any(diagnostic.is_error for diagnostic in loaded.diagnostics):
         raise InputError(
             "The configuration has errors.", loaded.diagnostics, hint="Correct them; nothing was sent."
         )
@@ -138,7 +138,7 @@ def project_of(config: Path, complaint: str) -> Project:
 
 def _good(loaded: Loaded, complaint: str) -> Project:
     if loaded.project is None:
-        count = sum(each.is_error for each in loaded.diagnostics)
+        count = sum(diagnostic.is_error for diagnostic in loaded.diagnostics)
         raise InputError(
             f"{complaint} {count} error{'s' if count != 1 else ''}.",
             loaded.diagnostics,
@@ -276,7 +276,7 @@ class World:
     @property
     def integrations(self) -> Mapping[str, IntegrationConfig]:
         """The configured integrations by Propexo id."""
-        return {each.id: each for each in self.config.integrations.values()}
+        return {integration.id: integration for integration in self.config.integrations.values()}
 
     def _address(self) -> tuple[str, str, int]:
         if self.environment.api == "embedded":

@@ -163,7 +163,7 @@ class Approvals(msgspec.Struct, frozen=True):
     approvers: tuple[Approver, ...] = ()
 
 
-class Posting(msgspec.Struct, frozen=True):
+class PostingConfig(msgspec.Struct, frozen=True):
     """``batch_size`` is lines in one request, ``parallel`` properties under way at once."""
 
     batch_size: int = 200
@@ -191,7 +191,7 @@ class Config(msgspec.Struct, frozen=True):
     closed_through: date | None = None
     personal_data: bool = False
     plan_ttl_days: int = 7
-    posting: Posting = Posting()
+    posting: PostingConfig = PostingConfig()
     guards: Guards = Guards()
     approvals: Approvals = Approvals()
 

@@ -107,7 +107,9 @@ def _all_unknown(plan_id: str, changes: Sequence[Change], unrecorded: str = "") 
 def _locks(ports: Ports, changes: Sequence[Change], timeout: float) -> Iterator[dict[tuple[str, str], int]]:
     """The locks of every property of the changes, all taken before the block begins; yields their fencing tokens."""
     by_integration: dict[str, list[str]] = {}
-    for integration_id, property_id in sorted({(each.integration_id, each.property_id) for each in changes}):
+    for integration_id, property_id in sorted(
+        {(change.integration_id, change.property_id) for change in changes}
+    ):
         by_integration.setdefault(integration_id, []).append(property_id)
     with ExitStack() as stack:
         tokens: dict[tuple[str, str], int] = {}
@@ -245,6 +247,6 @@ class _Run:
 def _signed(evidence: Sequence[Entry]) -> list[dict[str, object]]:
     """The approvals for the journal, as signed, so that whoever has the public keys can verify them again."""
     return [
-        {"approval": msgspec.to_builtins(each.approval), "key": each.key, "signature": each.signature}
-        for each in evidence
+        {"approval": msgspec.to_builtins(entry.approval), "key": entry.key, "signature": entry.signature}
+        for entry in evidence
     ]

@@ -82,7 +82,7 @@ def approve(
 
 
 def _approvals(verdict: Verdict) -> Sequence[Approval]:
-    return [each.approval for each in verdict.counted if each.approval]
+    return [entry.approval for entry in verdict.counted if entry.approval]
 
 
 def verdict_on(plan: ApprovedPlan, approvals: Approvals, file: ApprovalsFile, now: datetime) -> Verdict:

@@ -61,6 +61,6 @@ def close(ports: Ports, project: Project, request: PlanRequest) -> Closed:
         as_of=request.as_of,
         accounts=planned.accounts,
         property_names=change_set.property_names,
-        problems=tuple(each.summary for each in change_set.diagnostics if each.is_error),
+        problems=tuple(diagnostic.summary for diagnostic in change_set.diagnostics if diagnostic.is_error),
         unrecorded=planned.unrecorded,
     )

@@ -33,12 +33,12 @@ class Compared(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def errored(self) -> bool:
         """Whether the plans are wrong for one of the properties."""
-        return any(each.is_error for each in self.diagnostics)
+        return any(diagnostic.is_error for diagnostic in self.diagnostics)
 
     @property
     def differs(self) -> bool:
         """Whether anything is not equal."""
-        return any(each.verdict != "equal" for each in self.lines)
+        return any(line.verdict != "equal" for line in self.lines)
 
 
 def compare_now(ports: Ports, project: Project, request: PlanRequest) -> Compared:

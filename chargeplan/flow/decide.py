@@ -83,7 +83,9 @@ def of_batch(ports: Ports, batch_id: str) -> list[str]:
     Raises:
         ChargeplanError: ``unknown_batch``.
     """
-    references = [each.reference for each in ports.journal.open_postings() if each.batch_id == batch_id]
+    references = [
+        posting.reference for posting in ports.journal.open_postings() if posting.batch_id == batch_id
+    ]
     if not references:
         raise ChargeplanError(
             f"No line of a batch {batch_id} is open.",

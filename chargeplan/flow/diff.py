@@ -30,7 +30,7 @@ class Diff(msgspec.Struct, frozen=True):
     @property
     def errored(self) -> bool:
         """Whether the plans here are wrong for one of the properties."""
-        return any(each.is_error for each in self.diagnostics)
+        return any(diagnostic.is_error for diagnostic in self.diagnostics)
 
     @property
     def differs(self) -> bool:
@@ -75,7 +75,7 @@ def diff_now(
         months=diff_of(was.changes, now.changes, months),
         property_names={**was.property_names, **now.property_names},
         diagnostics=now.diagnostics,
-        base_problems=tuple(each for each in was.diagnostics if each.is_error),
+        base_problems=tuple(diagnostic for diagnostic in was.diagnostics if diagnostic.is_error),
     )
 
 

@@ -67,7 +67,7 @@ class Health(msgspec.Struct, frozen=True):
     @property
     def is_good(self) -> bool:
         """Whether nothing stands in the way."""
-        return all(each.ok for each in self.findings)
+        return all(finding.ok for finding in self.findings)
 
 
 def examine(ports: Ports, config: Config, project_of: ProjectOf) -> Health:
@@ -194,7 +194,7 @@ def _codes(ports: Ports, config: Config, project_of: ProjectOf) -> Finding:
             )
         hint = "`chargeplan validate` lists them." if isinstance(problem, InputError) else problem.hint
         return Finding("codes", ok=False, said=f"{problem.message} {hint}")
-    wrong = [each for each in planned.change_set.diagnostics if each.is_error]
+    wrong = [diagnostic for diagnostic in planned.change_set.diagnostics if diagnostic.is_error]
     said = "; ".join(f"{each.place}: {each.summary}" for each in wrong[:3])
     return Finding("codes", not wrong, said or "every charge code of the plans is known")
 

@@ -22,13 +22,13 @@ def refuse_unnamed(journal: Journal, project: Project) -> None:
     Raises:
         ChargeplanError: ``integration_unnamed``, with the ways on.
     """
-    named = {each.id for each in project.config.integrations.values()}
+    named = {integration.id for integration in project.config.integrations.values()}
     named |= {plan.integration_id for plan in project.plans}
-    lines = [each for each in journal.open_postings() if each.integration_id not in named]
+    lines = [posting for posting in journal.open_postings() if posting.integration_id not in named]
     if not lines:
         return
     old = lines[0].integration_id
-    of_old = [each for each in lines if each.integration_id == old]
+    of_old = [line for line in lines if line.integration_id == old]
     new = next(iter(sorted(named)), "NEW")
     raise ChargeplanError(
         f"{_told(of_old)} still open of the integration {old}, which the configuration does not name. Nothing was posted.",
@@ -40,7 +40,7 @@ def refuse_unnamed(journal: Journal, project: Project) -> None:
 
 
 def _told(lines: list[Posting]) -> str:
-    amount = format_money(sum(each.amount for each in lines))
+    amount = format_money(sum(line.amount for line in lines))
     some = ", ".join(each.reference for each in lines[:5]) + (
         f" and {len(lines) - 5} more" if len(lines) > 5 else ""
     )
@@ -84,19 +84,19 @@ def move_integration(ports: Ports, project: Project, old: str, new: str, *, reas
             code="unknown_integration",
         )
     twins = {key: _twins(ports.remote, kind, old, new) for key, kind in _KINDS.items()}
-    along = [each for each in lines if each.property_id in twins["property_id"]]
+    along = [line for line in lines if line.property_id in twins["property_id"]]
     moves = [_moved(each, new, twins) for each in along]
     partly = sum(
         any(getattr(each, key) not in twins[key] for key in ("unit_id", "resident_id")) for each in along
     )
-    places = sorted({each.property_id for each in lines})
+    places = sorted({line.property_id for line in lines})
     with ports.journal.lock(old, places, purpose="move-integration", timeout=0):
         ports.journal.move_integration(old, new, moves, reason=reason)
     return MovedLines(moved=len(moves), partly=partly, left=len(lines) - len(moves))
 
 
 def _check_new(project: Project, old: str, new: str) -> None:
-    named = {each.id for each in project.config.integrations.values()}
+    named = {integration.id for integration in project.config.integrations.values()}
     if new not in named or old == new:
         raise ChargeplanError(
             f"The configuration does not name the integration {new} beside {old}. Nothing was moved.",

@@ -89,7 +89,7 @@ def plan_now(
         settle_absent(ports)
     ports.progress.close()
     diagnostics = (*warnings, *planned.change_set.diagnostics)
-    shown = tuple(_with_excerpt(each, ports) for each in diagnostics)
+    shown = tuple(_with_excerpt(diagnostic, ports) for diagnostic in diagnostics)
     change_set = msgspec.structs.replace(planned.change_set, diagnostics=shown)
     return msgspec.structs.replace(planned, change_set=change_set)
 

@@ -51,7 +51,9 @@ def _of_property(
     ports: Ports, planner: PropertyPlanner, task: PropertyTask, read: Days, entries: Sequence[WriteLogEntry]
 ) -> Iterator[Posting]:
     observed = ports.snapshot.property(task.integration.id, task.property.id, read)
-    people = frozenset([each.id for each in observed.residents] + [each.id for each in observed.leases])
+    people = frozenset(
+        [resident.id for resident in observed.residents] + [lease.id for lease in observed.leases]
+    )
     proofs = proofs_of(observed.charges, entries, people)
     known = ports.journal.latest(tuple(proofs))
     recorded = {each.reference for each in known.values() if each.state in LIVE or each.state == "voided"}

@@ -41,8 +41,8 @@ def reconcile(ports: Ports) -> list[Settled]:
     """
     moved = settle_jobs(ports)
     postings = ports.journal.open_postings()
-    for integration_id in dict.fromkeys(each.integration_id for each in postings):
-        lines = [each for each in postings if each.integration_id == integration_id]
+    for integration_id in dict.fromkeys(posting.integration_id for posting in postings):
+        lines = [posting for posting in postings if posting.integration_id == integration_id]
         moved += _killed(ports, lines)
         days = neighbourhood(lines, ports.integrations.get(integration_id))
         ports.snapshot.refresh(integration_id, days, full=False, fees=False, payments=False, codes=())
@@ -54,7 +54,7 @@ def reconcile(ports: Ports) -> list[Settled]:
 
 def _killed(ports: Ports, lines: Sequence[Posting]) -> list[Settled]:
     moved: list[Settled] = []
-    intended = {(each.integration_id, each.property_id) for each in lines if each.state == "intended"}
+    intended = {(line.integration_id, line.property_id) for line in lines if line.state == "intended"}
     for integration_id, property_id in sorted(intended):
         lock = ports.journal.lock(integration_id, [property_id], purpose="reconcile", timeout=0)
         # An intent of a run that is still at work is none of ours.
@@ -75,7 +75,7 @@ def waiting(ports: Ports, project: Project, request: PlanRequest) -> Mapping[Act
         ChargeplanError: the days were never read, or can't be.
     """
     changes = planned_of(ports, project, request).change_set.changes
-    return {action: tuple(each for each in changes if each.action == action) for action in WAITING}
+    return {action: tuple(change for change in changes if change.action == action) for action in WAITING}
 
 
 class Removed(msgspec.Struct, frozen=True):

@@ -63,9 +63,11 @@ class Scope:
         chosen = {plan.name: self._properties_of(plan, listed) for plan in plans}
         covered = [
             PropertyTask(
-                integration, each, tuple(plan.name for plan in plans if each.id in chosen[plan.name])
+                integration,
+                prop,
+                tuple(plan.name for plan in plans if prop.id in chosen[plan.name]),
             )
-            for each in sorted(listed, key=lambda known: (known.name, known.id))
+            for prop in sorted(listed, key=lambda known: (known.name, known.id))
         ]
         return [task for task in covered if task.plans and self._wanted(task.property)]
 
@@ -133,21 +135,21 @@ class Scope:
 
     def _properties_of(self, plan: Plan, listed: Sequence[Property]) -> frozenset[str]:
         if plan.properties is None:
-            return frozenset(each.id for each in listed if each.active)
+            return frozenset(prop.id for prop in listed if prop.active)
         named = plan.properties.items()
         return frozenset(each.id for name, place in named for each in self._named(plan, name, place, listed))
 
     def _named(self, plan: Plan, name: str, place: Place, listed: Sequence[Property]) -> Iterator[Property]:
         config = self.project.config
         wanted = config.properties[name].id if name in config.properties else name
-        found = [each for each in listed if each.id == wanted] or [
-            each for each in listed if each.name == wanted
+        found = [prop for prop in listed if prop.id == wanted] or [
+            prop for prop in listed if prop.name == wanted
         ]
         if len(found) == 1:
             yield found[0]
             return
         many = "no property" if not found else f"{len(found)} properties"
-        near = None if found else closest(name, (text for each in listed for text in (each.name, each.id)))
+        near = None if found else closest(name, (text for prop in listed for text in (prop.name, prop.id)))
         known = ", ".join(sorted(f"{each.name} ({each.id})" for each in found or listed)) or "none"
         self.diagnostics.append(
             error(

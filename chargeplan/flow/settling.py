@@ -49,7 +49,7 @@ def settle_jobs(ports: Ports) -> list[Settled]:
     moved: list[Settled] = []
     by_batch = _by_batch(ports.journal.open_postings(), {"queued"})
     jobs = [
-        Job(batch_id, lines[0].job_id, lines[0].integration_id, min(each.since for each in lines))
+        Job(batch_id, lines[0].job_id, lines[0].integration_id, min(line.since for line in lines))
         for batch_id, lines in by_batch.items()
         if lines[0].job_id is not None
     ]
@@ -58,7 +58,7 @@ def settle_jobs(ports: Ports) -> list[Settled]:
         if _noted_of(
             ports.journal, lines, state, record_id=ended.record_id, errors=ended.errors, reason=reason
         ):
-            moved += [Settled(msgspec.structs.replace(each, state=state), "queued", reason) for each in lines]
+            moved += [Settled(msgspec.structs.replace(line, state=state), "queued", reason) for line in lines]
     return moved
 
 
@@ -73,7 +73,7 @@ def _noted_of(
     reason: str,
 ) -> bool:
     """Write the new state of the lines, which are of one batch; false where another run has settled one meanwhile."""
-    references = [each.reference for each in lines]
+    references = [line.reference for line in lines]
     record = partial(
         journal.record,
         job_id=job_id,
@@ -94,7 +94,7 @@ def settle_killed(journal: Journal, held: frozenset[tuple[str, str]]) -> list[Se
         reason = "the run ended before it recorded an outcome"
         if _noted_of(journal, lines, "unknown", errors=[reason], reason=reason):
             moved += [
-                Settled(msgspec.structs.replace(each, state="unknown"), "intended", reason) for each in lines
+                Settled(msgspec.structs.replace(line, state="unknown"), "intended", reason) for line in lines
             ]
     return moved
 
@@ -102,14 +102,14 @@ def settle_killed(journal: Journal, held: frozenset[tuple[str, str]]) -> list[Se
 def settle_unknown(ports: Ports) -> list[Settled]:
     """Look for lost requests in the write log, by our batch id; a missing entry proves nothing."""
     moved: list[Settled] = []
-    unknown = [each for each in ports.journal.open_postings() if each.state == "unknown"]
+    unknown = [posting for posting in ports.journal.open_postings() if posting.state == "unknown"]
     by_integration: dict[str, list[Posting]] = defaultdict(list)
     for each in unknown:
         by_integration[each.integration_id].append(each)
     # A killed run's lines became unknown when somebody looked, which may be days after the request.
     sent = {each.batch_id: each.created_at for each in ports.journal.batches()} if unknown else {}
     for integration_id, lines in by_integration.items():
-        oldest = min(sent.get(each.batch_id) or each.since for each in lines)
+        oldest = min(sent.get(line.batch_id) or line.since for line in lines)
         entries = read_log(ports, integration_id, time_range(oldest, ports.clock))
         for batch in _by_batch(lines, {"unknown"}).values():
             moved += _by_log(ports, batch, entries)
@@ -127,8 +127,8 @@ def _by_log(ports: Ports, lines: Sequence[Posting], entries: Sequence[WriteLogEn
             continue
         if not _noted_of(ports.journal, lines, state, job_id=entry.job_id, reason=reason):
             return []
-        settled = [msgspec.structs.replace(each, state=state, job_id=entry.job_id) for each in lines]
-        return [Settled(each, "unknown", reason) for each in settled]
+        settled = [msgspec.structs.replace(line, state=state, job_id=entry.job_id) for line in lines]
+        return [Settled(posting, "unknown", reason) for posting in settled]
     return []
 
 
@@ -146,8 +146,8 @@ def settle_seen(ports: Ports) -> list[Settled]:
     """Postings whose charge is among the synced ones are visible: by reference, else by content."""
     moved: list[Settled] = []
     by_property: dict[tuple[str, str], list[Posting]] = defaultdict(list)
-    for each in ports.journal.open_postings():
-        by_property[each.integration_id, each.property_id].append(each)
+    for posting in ports.journal.open_postings():
+        by_property[posting.integration_id, posting.property_id].append(posting)
     for (integration_id, _), lines in by_property.items():
         integration = ports.integrations.get(integration_id)
         if integration is not None:
@@ -158,8 +158,8 @@ def settle_seen(ports: Ports) -> list[Settled]:
 def neighbourhood(lines: Sequence[Posting], integration: IntegrationConfig | None) -> Days:
     """The days on which the charges of these lines may turn up on the ledger."""
     margin = _MARGIN + timedelta(days=integration.date_tolerance if integration else 0)
-    first = min(min(each.transaction_date, each.period_first) for each in lines)
-    last = max(max(each.transaction_date, each.period_last) for each in lines)
+    first = min(min(line.transaction_date, line.period_first) for line in lines)
+    last = max(max(line.transaction_date, line.period_last) for line in lines)
     return Days(first - margin, last + margin)
 
 
@@ -167,22 +167,22 @@ def _seen(
     journal: Journal, snapshot: Snapshot, integration: IntegrationConfig, lines: Sequence[Posting]
 ) -> Iterator[Settled]:
     # By reference at any date: what was approved months late proves no less.
-    by_reference = snapshot.charges_of(integration.id, [each.reference for each in lines])
-    unseen = [each for each in lines if each.reference not in by_reference]
+    by_reference = snapshot.charges_of(integration.id, [line.reference for line in lines])
+    unseen = [line for line in lines if line.reference not in by_reference]
     matched = _matched(journal, snapshot, integration, unseen) if unseen else {}
-    for each in lines:
-        if each.reference in by_reference:
-            charge_id, how = by_reference[each.reference], "seen on the ledger by its reference"
-        elif each.reference in matched and each.state in {"queued", "accepted"}:
+    for line in lines:
+        if line.reference in by_reference:
+            charge_id, how = by_reference[line.reference], "seen on the ledger by its reference"
+        elif line.reference in matched and line.state in {"queued", "accepted"}:
             charge_id, how = (
-                matched[each.reference].id,
+                matched[line.reference].id,
                 "seen on the ledger by resident, code, amount and date",
             )
         else:
             continue
-        if noted(partial(journal.settle, each.id, "visible", charge_id=charge_id, reason=how, actor=_ACTOR)):
+        if noted(partial(journal.settle, line.id, "visible", charge_id=charge_id, reason=how, actor=_ACTOR)):
             yield Settled(
-                msgspec.structs.replace(each, state="visible", charge_id=charge_id), each.state, how
+                msgspec.structs.replace(line, state="visible", charge_id=charge_id), line.state, how
             )
 
 
@@ -209,7 +209,7 @@ def _matched(
 
 def _by_batch(postings: Sequence[Posting], states: set[str]) -> dict[str, list[Posting]]:
     found: dict[str, list[Posting]] = defaultdict(list)
-    for each in postings:
-        if each.state in states:
-            found[each.batch_id].append(each)
+    for posting in postings:
+        if posting.state in states:
+            found[posting.batch_id].append(posting)
     return found

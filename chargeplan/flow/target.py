@@ -166,7 +166,7 @@ def refuse_errors(planned: Planned) -> None:
         ChargeplanError: ``journal_unrecorded``.
     """
     if planned.change_set.errored:
-        errors = [each for each in planned.change_set.diagnostics if each.is_error]
+        errors = [diagnostic for diagnostic in planned.change_set.diagnostics if diagnostic.is_error]
         raise InputError(
             "The plan has errors. Nothing was posted.", errors, hint="Correct them and plan again."
         )
@@ -185,7 +185,7 @@ def refuse_guards(planned: Planned) -> None:
     Raises:
         GuardRefusedError: with the options that override them.
     """
-    refused = [each for each in planned.change_set.guards if each.refused]
+    refused = [guard for guard in planned.change_set.guards if guard.refused]
     if refused:
         said = "; ".join(f"{each.guard}: {each.message}" for each in refused)
         names = " ".join(f"--allow {_override(each.guard, each.value, each.unit)}" for each in refused)
@@ -205,7 +205,7 @@ def _override(guard: str, value: int | None, unit: str) -> str:
 
 def _refuse_unsaved(guards: Sequence[GuardResult]) -> None:
     """A plan that others have to approve has to be one that they can look at: a saved one."""
-    wanted = [msgspec.structs.replace(each, refused=True) for each in guards if each.guard == APPROVALS]
+    wanted = [msgspec.structs.replace(guard, refused=True) for guard in guards if guard.guard == APPROVALS]
     for each in wanted:
         raise GuardRefusedError(
             f"Refused for lack of approvals: {each.message}. Nothing was posted.",

@@ -219,9 +219,9 @@ class Writing(Access):
     def move_integration(self, old: str, new: str, postings: Sequence[Posting], *, reason: str) -> None:
         """These postings of the old integration are as given from now on: of the new one, under its ids."""
         rows = [
-            {"id": each.id, "reference": each.reference}
-            | {name: getattr(each, name) for name in replay.PLACE}
-            for each in postings
+            {"id": posting.id, "reference": posting.reference}
+            | {name: getattr(posting, name) for name in replay.PLACE}
+            for posting in postings
         ]
 
         def move(connection: Connection) -> None:

@@ -19,7 +19,7 @@ from chargeplan.core.config import (
     Config,
     Environment,
     Guards,
-    Posting,
+    PostingConfig,
     PropertyConfig,
 )
 from chargeplan.core.dates import DateUnit
@@ -106,7 +106,7 @@ def _settings(fields: Fields) -> dict[str, object]:
         "closed_through": fields.optional("closed_through", date, None),
         "personal_data": fields.optional("personal_data", boolean, False),
         "plan_ttl_days": fields.optional("plan_ttl", _days, 7),
-        "posting": fields.optional("posting", _posting, Posting()),
+        "posting": fields.optional("posting", _posting, PostingConfig()),
         "guards": fields.optional("guards", _guards, Guards()),
         "approvals": fields.optional("approvals", _approvals, Approvals()),
     }
@@ -401,12 +401,12 @@ def _check_ids(fields: Fields, config: Config) -> None:
 # --- posting, guards, approvals ----------------------------------------------------------------------------------
 
 
-def _posting(spot: Spot) -> Posting | None:
+def _posting(spot: Spot) -> PostingConfig | None:
     fields = Fields.open(spot, POSTING_KEYS)
     if fields is None:
         return None
     size = fields.optional("batch_size", integer(1, 1000, "a number of lines from 1 to 1000"), 200)
-    return Posting(
+    return PostingConfig(
         size, fields.optional("parallel", integer(1, 32, "a number of properties from 1 to 32"), 4)
     )
 

@@ -11,7 +11,7 @@ from chargeplan.core.config import (
     Environment,
     Guards,
     IntegrationConfig,
-    Posting,
+    PostingConfig,
     PropertyConfig,
 )
 from chargeplan.core.diagnostic import Place
@@ -68,7 +68,7 @@ def test_the_contracts_example(tmp_path):
         dt.date(2027, 4, 30),
         False,
         7,
-        Posting(),
+        PostingConfig(),
     )
 
 
