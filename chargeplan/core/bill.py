@@ -20,7 +20,9 @@ class Bill(msgspec.Struct, frozen=True):
     """Lines of one period under one key, or the reason why there are none.
 
     ``key`` is that of part 0. ``billed`` are the days that the plan bills, ``lived`` those of the household in the
-    period, whatever the plan's own dates say; ``last_lived`` is the household's last day of all. ``cut`` is the last day inside the period on which the amount changes.
+    period, whatever the plan's own dates say; ``last_lived`` is the household's last day of all. ``cut`` is the last day inside the
+    period on which the amount changes. ``restated``: what the plan says of the period says by its own dates that it is about the
+    past; ``dated_by_row``: the days come from a roster's row.
     ``alternates`` are keys under which the same household may be known (the primary resident changed).
     ``cost_of`` tells what other billed days of the period would cost now, in cents; ``None`` where that can't be told.
     ``draft`` is a line to write a reversal from where nothing is due. ``priced`` are the lines' days and terms, those
@@ -37,6 +39,8 @@ class Bill(msgspec.Struct, frozen=True):
     lived: Days | None = None
     last_lived: date | None = None
     cut: date | None = None
+    restated: bool = False
+    dated_by_row: bool = False
     alternates: tuple[Key, ...] = ()
     cost_of: Callable[[Days], int | None] | None = None
     correctable: bool = True

@@ -59,7 +59,7 @@ def difference_of(bill: Bill, posted: Sequence[PostedPart], *, in_window: bool) 
     """
     due = sum(line.amount or 0 for line in bill.lines)
     there = sum(each.amount for each in posted)
-    if in_window or due == there:
+    if in_window or bill.restated or due == there:
         return due - there
     was = sum(each.posting.amount if each.posting is not None else each.amount for each in posted)
     service = service_of(posted, bill.period)
@@ -74,7 +74,9 @@ def difference_of(bill: Bill, posted: Sequence[PostedPart], *, in_window: bool) 
 
 
 def _days_changed(bill: Bill, service: Days) -> bool:
-    """Whether the household's dates, not the plan's, changed the days since they were posted."""
+    """Whether the household's dates (or the row's own), not the plan's, changed the days since they were posted."""
+    if bill.dated_by_row and bill.billed != service:
+        return True
     lived_through = (
         bill.lived is not None and bill.lived.first <= service.first and service.last <= bill.lived.last
     )

@@ -12,7 +12,7 @@ from datetime import date
 import msgspec
 
 from chargeplan.core.bill import Bill, Expansion, HouseholdBills, one_bill_a_key
-from chargeplan.core.dates import ALWAYS, Days
+from chargeplan.core.dates import ALWAYS, Days, RelativeDate
 from chargeplan.core.facts import BilledDays, DatedAmount, Fact, Held, LeftOut, RowAt
 from chargeplan.core.household import Household, Standing, standing
 from chargeplan.core.key import Key
@@ -364,12 +364,22 @@ class _Account(msgspec.Struct):
             lived=days.common(period.days) if days else None,
             last_lived=days.last if days else None,
             cut=priced[-1].days.first if len(priced) > 1 else None,
+            restated=self._is_restated(),
+            dated_by_row=subject.row is not None and _is_dated_by_row(charge),
             alternates=self.expander.alternates(charge, subject, period.text),
             cost_of=None if charge.split else self._cost_of,
             correctable=(why is None or why.reason != "waived") and hold is None,
             priced=tuple(priced),
             facts=(*self._facts(subject), *(why.facts if why is not None else ())),
             row=subject.row,
+        )
+
+    def _is_restated(self) -> bool:
+        """Whether the plan says by its own dates that it is about this very past: an override, or a step of these months."""
+        first, last = self.expander.within.first, self.period.days.last
+        steps = self.variant.charge.steps
+        return self.variant.dated or any(
+            isinstance(each.start, date) and first <= each.start <= last for each in steps
         )
 
     def _cost_of(self, days: Days) -> int | None:
@@ -402,3 +412,10 @@ def _standing_for(charge: Charge, household: Household) -> Standing:
 
 def _natural_date(bill: Bill) -> date:
     return bill.lines[0].natural_date if bill.lines else bill.draft.natural_date
+
+
+def _is_dated_by_row(charge: Charge) -> bool:
+    """Whether the days that are billed come from the roster's row."""
+    schedule = charge.schedule
+    ends = (schedule.first, schedule.through) if schedule is not None else ()
+    return any(isinstance(each, RelativeDate) and each.is_of_roster for each in ends)

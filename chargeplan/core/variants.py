@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 
 import msgspec
 
@@ -15,12 +16,13 @@ from chargeplan.core.subject import Subject, date_at
 
 
 class Variant(msgspec.Struct, frozen=True):
-    """A charge as the overrides shape it for service periods that begin within ``starts``."""
+    """A charge as the overrides shape it for service periods that begin within ``starts``; ``dated`` by dates of their own."""
 
     starts: Days
     charge: Charge
     used: OverrideUsed | None
     waived: bool
+    dated: bool = False
 
 
 def variants(charge: Charge, household: Household, members: Sequence[str], names: Names) -> Iterator[Variant]:
@@ -67,7 +69,9 @@ def _shaped(charge: Charge, starts: Days, active: list[Override]) -> Variant:
         if "schedule" in override.changes and "once" not in override.changes:
             changes["once"] = None
     used = OverrideUsed(active[-1].reason, active[-1].place.line)
-    return Variant(starts, msgspec.structs.replace(charge, **changes), used, waived=_waived(active))
+    dated = any(isinstance(day, date) for each in active for day in (each.first, each.through))
+    shaped = msgspec.structs.replace(charge, **changes)
+    return Variant(starts, shaped, used, waived=_waived(active), dated=dated)
 
 
 def _waived(active: Sequence[Override]) -> bool:

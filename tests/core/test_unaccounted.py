@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from chargeplan.core.amounts import FromPath, Path
 from chargeplan.core.change import Change, period_reference
 from chargeplan.core.decide import decide
 from chargeplan.core.decision import Decision
 from chargeplan.core.observed import SyncedCharge
-from chargeplan.core.plan import Proration, Selector
+from chargeplan.core.plan import Plan, Proration, Selector
 from tests.core.builders import (
     AUGUST,
     INTEGRATION,
@@ -23,8 +24,12 @@ from tests.core.builders import (
     lease,
     once,
     plan,
+    roster,
+    schedule,
     usd,
 )
+from tests.core.test_amounts import step
+from tests.core.test_selection import override
 
 ACTUAL = Proration("actual")
 RENT = plan(charge(prorate=ACTUAL), owns=("Rent",))
@@ -518,3 +523,55 @@ def test_a_household_whose_line_was_missed_still_has_its_skip() -> None:
         ("missed", 35484)
     ]
     assert [(each.lease_id, each.reason) for each in found.skips] == [("lease-2", "no_billed_days")]
+
+
+# --- what says by its own dates that it is about the past ---------------------------------------------------------
+
+
+def test_an_override_with_dates_of_its_own_corrects_the_past() -> None:
+    world = World(ADJUSTING)
+    world.post()
+    agreed = override({"amount": usd("900.00")}, first="2027-08-01", through="2027-08-31")
+    world.plans = [plan(charge(prorate=ACTUAL, adjusts_drift=True, overrides=(agreed,)), owns=("Rent",))]
+    found = [each for each in world.compare(SEPTEMBER).changes if each.action != "create"]
+    assert [(each.action, each.amount) for each in found] == [("correct", -10000)]
+
+
+def test_one_without_dates_is_a_price_and_does_not() -> None:
+    world = World(ADJUSTING)
+    world.post()
+    lower = override({"amount": usd("900.00")})
+    world.plans = [plan(charge(prorate=ACTUAL, adjusts_drift=True, overrides=(lower,)), owns=("Rent",))]
+    assert [each.action for each in world.compare(SEPTEMBER).changes] == ["create"]
+
+
+def test_a_step_that_becomes_known_late_corrects_from_its_day() -> None:
+    world = World(ADJUSTING)
+    world.post()
+    late = charge(prorate=ACTUAL, adjusts_drift=True, steps=(step("2027-08-01", "flat", "5000"),))
+    world.plans = [plan(late, owns=("Rent",))]
+    found = [each for each in world.compare(SEPTEMBER).changes if each.action != "create"]
+    assert [(each.action, each.amount) for each in found] == [("correct", 5000)]
+
+
+def test_a_rosters_row_that_ended_in_the_past_gives_the_days_back_at_the_price_that_was_posted() -> None:
+    def parking(through: str | None, fee: str) -> Plan:
+        rows = roster("unit", {"unit": "101", "fee": fee, "through": through})
+        amount = FromPath(Path("roster", "fee"))
+        ends = schedule(through="roster.through")
+        return plan(charge("parking", amount, roster=rows, schedule=ends, prorate=ACTUAL, adjusts_drift=True))
+
+    world = World(parking(None, "31.00"))
+    world.post()
+    world.plans = [parking("2027-08-10", "62.00")]
+    found = [each for each in world.compare(SEPTEMBER).changes if each.action != "create"]
+    assert [(each.action, each.amount) for each in found] == [("correct", -2100)]  # 21 days at 1.00
+
+
+def test_after_steps_inside_the_period_a_correction_is_dated_the_last_of_them() -> None:
+    world = World(ADJUSTING)
+    world.post()
+    steps = (step("2027-08-11", "flat", "3100"), step("2027-08-21", "flat", "3100"))
+    twice = charge(prorate=ACTUAL, adjusts_drift=True, steps=steps, split_mid_period=True)
+    world.plans = [plan(twice, owns=("Rent",))]
+    assert str(the(world).transaction_date) == "2027-08-21"
