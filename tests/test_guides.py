@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from datetime import date
+from pathlib import Path
 
 import click
 import pytest
@@ -12,9 +13,10 @@ import pytest
 from chargeplan.cli.guides import GUIDES, guide
 from chargeplan.cli.main import cli, run
 from chargeplan.cli.scaffold import scaffold
+from chargeplan.core.dates import add_months
 from chargeplan.render.words import HOLDS
 
-OWN = ("operating", "security", "pipelines")
+OWN = ("first-month", "operating", "security", "pipelines")
 NOTHING = "No changes. Every charge is posted."
 
 
@@ -95,6 +97,41 @@ def test_the_month_of_the_guide(desk):
     assert said["chargeplan journal verify"] == "The journal is sound.\n"
     for line in blocks("security", "sh"):
         desk.type(line)
+
+
+def test_the_first_month_of_the_guide(desk, monkeypatch):
+    """From billing by hand to the first close, in the guide's order; its months are those around today."""
+    this = date.today().replace(day=1)
+    months = {f"2027-0{8 - ago}": f"{add_months(this, -ago):%Y-%m}" for ago in (0, 1, 3)}
+    limit = re.search(r"^  max_total: .*$", guide("first-month"), re.MULTILINE).group()
+    said = {}
+    for line in blocks("first-month", "sh"):
+        if line == "chargeplan reconcile":
+            desk.office_approves()
+        if "--out first.plan" in line:
+            config = Path("chargeplan.yaml")
+            config.write_text(re.sub(r"^  max_total: .*$", limit, config.read_text(), flags=re.MULTILINE))
+        typed = re.sub("2027-0[578]", lambda month: months[month[0]], line)
+        code = 3 if line.startswith("chargeplan close") else 6 if "--out first.plan" in line else 0
+        said[line] = desk.type(typed, code=code)
+        if line.startswith("chargeplan derive"):
+            monkeypatch.chdir(desk.folder / "first")
+    derived, compared = (
+        said["chargeplan derive --out first"],
+        said["chargeplan compare --period 2027-07 --csv july.csv"],
+    )
+    assert "changes each month" not in compared
+    assert "the amounts change each month" in derived
+    assert "they had moved out before the month" in compared
+    assert "Plan: 0 to post ($0.00), 1 held" in said["chargeplan plan --period 2027-07"]
+    (applied,) = [text for line, text in said.items() if line.startswith("chargeplan apply")]
+    assert "Apply complete!" in applied
+    assert "Concession" in said["chargeplan close 2027-08 --property oak-street --html august.html"]
+
+
+def test_the_onboarding_demo_runs(capsys):
+    assert run(["demo", "--onboarding"]) == 0
+    assert "Adopted 2" in capsys.readouterr().out
 
 
 def part(heading):

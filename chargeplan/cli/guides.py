@@ -13,6 +13,7 @@ from chargeplan.render import jsondoc
 
 # Each guide: where a wheel has it inside the package, and where a checkout has it.
 GUIDES = {
+    "first-month": ("guides/first-month.md", "guides/first-month.md"),
     "operating": ("guides/operating.md", "guides/operating.md"),
     "security": ("guides/security.md", "guides/security.md"),
     "plans": ("_plans/README.md", "../plans/README.md"),
@@ -29,6 +30,7 @@ def help_(context: click.Context, /, *, common: Common, topic: str | None) -> in
 
     \b
     Guides:
+      first-month  from billing by hand to the first apply, step by step
       operating    a month: what to run when, and what to do when
       security     what is stored where, and where the token goes
       plans        writing plans, task by task

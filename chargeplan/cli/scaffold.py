@@ -7,6 +7,7 @@ import shlex
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import cast
 
@@ -15,6 +16,7 @@ import click
 from chargeplan.cli.installed import Installed, installed
 from chargeplan.cli.options import Common, common, is_interactive
 from chargeplan.cli.pipelines import APPROVALS, Approval, pipelines, put_wheel
+from chargeplan.core.dates import add_months
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.system import System
 from chargeplan.journal import open_journal
@@ -253,8 +255,13 @@ def scaffold(
     metavar="SYSTEM",
     help="The property system that is played, such as yardi; default: resman.",
 )
+@click.option(
+    "--onboarding",
+    is_flag=True,
+    help="The way from billing by hand instead: derive, compare, adopt a month, plan.",
+)
 @common(json=False)
-def demo(*, common: Common, keep: bool, vendor: str) -> int:
+def demo(*, common: Common, keep: bool, vendor: str, onboarding: bool) -> int:
     """See the whole way once, in a temporary folder: plan, apply, approve, sync, plan again."""
     system = _played(vendor)
     with _folder(keep=keep) as root:
@@ -264,7 +271,7 @@ def demo(*, common: Common, keep: bool, vendor: str) -> int:
         )
         scaffold(root, ci="none")
         _bill_through(root, system)
-        for title, command in _STEPS:
+        for title, command in _onboarding(date.today()) if onboarding else _STEPS:  # noqa: DTZ011 - the sandbox's own day
             if command[-1] == "approve" and not system.needs_approval:
                 continue
             click.echo(f"── {title}\n$ chargeplan {' '.join(command)}")
@@ -321,6 +328,26 @@ _STEPS: list[tuple[str, list[str]]] = [
     ("Match what came back", ["reconcile"]),
     ("Plan again", ["plan"]),
 ]
+
+
+def _onboarding(today: date) -> list[tuple[str, list[str]]]:
+    """The steps of the guide to the first month, around the day."""
+    months = [add_months(today.replace(day=1), -ago).strftime("%Y-%m") for ago in (3, 1)]
+    first, last = months
+    why = "billed by hand before chargeplan"
+    return [
+        ("Plans from three months that an office billed by hand", ["derive", "--out", ".", "--force"]),
+        (
+            "What they would have billed, beside what was billed",
+            ["compare", "--from", first, "--through", last],
+        ),
+        (
+            "The last month is taken over: what is the very line is adopted",
+            ["adopt", "--matching", "--period", last, "--auto-approve", "--reason", why],
+        ),
+        ("Nothing of it is to post; what truly differs is a question", ["plan", "--period", last]),
+        ("The first month of its own: one charge, to be read and applied", ["plan", "--charge", "rent"]),
+    ]
 
 
 def _step(root: Path, command: list[str]) -> None:
