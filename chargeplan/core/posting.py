@@ -29,6 +29,10 @@ FREE: frozenset[str] = frozenset({"withdrawn", "refused", "not_posted"})
 SETTLED: frozenset[str] = frozenset({"visible", "posted"})
 
 
+REBUILT = "rebuild"
+"""The plan of postings that were taken in after a journal was lost."""
+
+
 class Posting(msgspec.Struct, frozen=True, gc=False):
     """A line that was (or was about to be) sent. Money in cents, moments RFC 3339 UTC.
 

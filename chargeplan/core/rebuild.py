@@ -18,9 +18,7 @@ from chargeplan.core.change import change_of
 from chargeplan.core.key import FIRST_CORRECTION_PART, Key, is_reference
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.planned import PlannedProperty
-from chargeplan.core.posting import Posting, SentItem, WriteLogEntry, posting_of
-
-_PLAN_ID = "rebuild"
+from chargeplan.core.posting import REBUILT, Posting, SentItem, WriteLogEntry, posting_of
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -121,7 +119,7 @@ def _proven(posting: Posting, proof: Proof) -> Posting:
     """The posting as far as it came, with what was seen of it."""
     charge, entry, item = proof.charge, proof.entry, proof.item
     seen: dict[str, Any] = {
-        "plan_id": _PLAN_ID,
+        "plan_id": REBUILT,
         "batch_id": item.batch_id if item else "",
         "job_id": entry.job_id if entry else None,
     }

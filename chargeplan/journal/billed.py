@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import calendar
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 import msgspec
+from sqlalchemy import Connection, select
 
 from chargeplan.core.dates import Days
+from chargeplan.core.key import FIRST_CORRECTION_PART
+from chargeplan.core.posting import REBUILT
+from chargeplan.journal import schema
 
 Billed = Mapping[str, Mapping[tuple[str, str], Sequence[Days]]]
 """By property, then by the plan and charge of a key: the windows of the plans that covered them."""
@@ -22,6 +27,26 @@ class _Facts(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(_Facts).decode
+
+
+def rebuilt_facts(connection: Connection, integration_id: str, since: date) -> Iterator[str]:
+    """What the lines of a rebuilt journal prove that plans covered, whose own notes are lost: the months of their dates."""
+    events, lines = schema.events.c, schema.postings.c
+    if connection.execute(select(events.seq).where(events.kind == "rebuilt").limit(1)).first() is None:
+        return  # as nearly always, and then not a posting is looked at
+    query = (
+        select(lines.property_id, lines.key_plan, lines.key_charge, lines.transaction_date)
+        .where(lines.integration_id == integration_id, lines.plan_id == REBUILT, lines.key_plan != "")
+        .where(lines.transaction_date >= since.replace(day=1).isoformat(), lines.part < FIRST_CORRECTION_PART)
+        .distinct()
+    )
+    for property_id, plan, charge, text in connection.execute(query):
+        first = date.fromisoformat(text).replace(day=1)
+        last = first.replace(day=calendar.monthrange(first.year, first.month)[1])
+        facts = _Facts(
+            (first, last), {integration_id: {property_id: [plan]}}, {plan: [(plan, charge.partition("/")[0])]}
+        )
+        yield msgspec.json.encode(facts).decode()
 
 
 def billed_days(facts: Iterable[str], integration_id: str, since: date) -> Billed:

@@ -16,7 +16,7 @@ from chargeplan.core.decision import Decision
 from chargeplan.core.posting import OPEN, Batch, Brief, Posting, State
 from chargeplan.journal import recorder, schema
 from chargeplan.journal.access import Access
-from chargeplan.journal.billed import Billed, billed_days
+from chargeplan.journal.billed import Billed, billed_days, rebuilt_facts
 from chargeplan.journal.events import Event, canonical
 from chargeplan.journal.failures import problem
 from chargeplan.journal.rows import (
@@ -146,8 +146,14 @@ class Reading(Access):
     def billed(self, integration_id: str, since: date) -> Billed:
         """The days from ``since`` on that applied plans covered: by property, then by the plan and charge of a key."""
         query = select(schema.plans.c.facts).order_by(schema.plans.c.at)
-        rows = self._database.read(lambda connection: connection.execute(query).scalars().all())
-        return billed_days(rows, integration_id, since)
+
+        def read(connection: Connection) -> Billed:
+            noted = connection.execute(query).scalars().all()
+            return billed_days(
+                [*noted, *rebuilt_facts(connection, integration_id, since)], integration_id, since
+            )
+
+        return self._database.read(read)
 
     def batches(self, plan_id: str | None = None) -> Sequence[Batch]:
         """The batches of a plan file (of all, without one), oldest first; the state is the worst of their lines'."""

@@ -173,3 +173,29 @@ def test_what_the_log_knows_to_be_refused_is_due_again(house):
 def test_rebuilding_twice_takes_in_nothing_more(corrected):
     shutil.copy(journal(corrected), corrected.folder / "copy.db")
     assert rebuilt(corrected) == 0
+
+
+def test_what_is_voided_later_in_a_rebuilt_month_is_named_as_missed(house):
+    """The lost journal knew that August was billed; what was taken in proves it."""
+    write(house, 25)
+    house.saved()
+    assert house.apply().code == 0
+    shows(house)
+    lose(house)
+    rebuilt(house)
+    gone = house.ours()[0]
+    house.state.office.void(entry_id=gone.id)
+    for _ in range(2):
+        house.state.clock.advance(12 * 3_600.0)
+        house.state.sync()
+    september = ("--as-of", "2027-09-02")
+    assert house.run("reconcile", *september).code == 0
+    (removed,) = house.run("status", *september, "--json").json["removed_upstream"]
+    said = house.run(
+        "resolve", removed["reference_number"], "--removed", "--reason", "rightly voided", *september
+    )
+    assert said.code == 0, said
+    missed = [
+        each for each in house.run("plan", *september, "--json").json["changes"] if each["action"] == "missed"
+    ]
+    assert [each["transaction_date"] for each in missed] == ["2027-08-01"]
