@@ -1,9 +1,11 @@
 """Hostile months without end: real processes over HTTP, random faults, kills, a second run beside the first, odd operators.
 
     python -m tests.soak --runs 100 --seed 1 --workers 3
+    python -m tests.soak --runs 1000 --seed 1 --workers 2 --office
 
 Each run is one month, drawn by seed and number: what is planned must be on the books once, or named by `status` for a person to
-look at. It ends with 1 where a line was billed twice or lost.
+look at. With ``--office`` each is a history of three months on a ledger that the office writes on too (``e2e/shared_ledger.py``), and a
+person follows the printed commands. It ends with 1 where a line was billed twice or lost, or nothing settles.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from chargeplan.sandbox.server import serve
 from chargeplan.sandbox.state import Sandbox
 from tests.e2e import forked, village
 from tests.e2e.house import AS_OF, BATCH, House, copy_of, finish
+from tests.e2e.shared_ledger import history
 from tests.e2e.shim import STEPS
 
 NO_CHANGES = "No changes. Every charge is posted."
@@ -92,6 +95,17 @@ class Soak:
             f"stuck {self.stuck}, lines that a person had to settle {self.asked}, {time.monotonic() - began:.0f} s"
         )
         return 1 if self.wrong else 0
+
+    def share(self, seeded: Path, folder: Path, name: str) -> None:
+        """Three months with an office, drawn by their name; how they went is told where something is wrong."""
+        found = history(seeded, folder, name)
+        self.happened.update(found.happened)
+        self.duplicates += len(found.duplicates)
+        self.lost += len(found.lost)
+        self.stuck += bool(found.stuck)
+        self.asked += found.asked
+        if found.wrong:
+            self.wrong.append("\n  ".join([f"run {name}: {'; '.join(found.wrong)}", *found.trace]))
 
     def run(self, seeded: Path, folder: Path, wanted: set[str], name: str) -> None:
         """One month, drawn by its name."""
@@ -176,14 +190,17 @@ def _wanted(seeded: Path, folder: Path) -> set[str]:
         return set(house.wanted())
 
 
-def _months(names: Sequence[str], seeded: Path, wanted: set[str]) -> Soak:
-    """The runs of these names, in this process."""
+def _months(names: Sequence[str], seeded: Path, wanted: set[str] | None) -> Soak:
+    """The runs of these names, in this process; without what is ``wanted``, with an office."""
     counts = Soak()
     with _one_tls_context(), tempfile.TemporaryDirectory() as folder:
         for number, name in enumerate(names):
             place = Path(folder) / str(number)
             place.mkdir()
-            counts.run(seeded, place, wanted, name)
+            if wanted is None:
+                counts.share(seeded, place, name)
+            else:
+                counts.run(seeded, place, wanted, name)
             shutil.rmtree(place)
     return counts
 
@@ -193,13 +210,13 @@ def _one_tls_context():
     return patch.object(ssl, "create_default_context", functools.cache(ssl.create_default_context))
 
 
-def soak(runs: int, seed: int, *, first: int = 0, workers: int = 1, say=print) -> int:
+def soak(runs: int, seed: int, *, first: int = 0, workers: int = 1, office: bool = False, say=print) -> int:
     """So many runs; 1 where a line was billed twice or lost, or a run did not settle."""
     began, counts = time.monotonic(), Soak()
     names = [f"{seed}:{number}" for number in range(first, first + runs)]
     with tempfile.TemporaryDirectory() as folder, _one_tls_context():
         seeded = village.make(Path(folder) / "seed.db")
-        wanted = _wanted(seeded, Path(folder))
+        wanted = None if office else _wanted(seeded, Path(folder))
         with ProcessPoolExecutor(workers, forked.context()) as pool:
             shares = [
                 pool.submit(_months, names[worker::workers], seeded, wanted) for worker in range(workers)
@@ -222,8 +239,11 @@ def main() -> None:
     parser.add_argument(
         "--workers", type=int, default=1, help="processes; runs mostly wait, so more than there are cores"
     )
+    parser.add_argument(
+        "--office", action="store_true", help="three months each, on a ledger that the office shares"
+    )
     chosen = parser.parse_args()
-    sys.exit(soak(chosen.runs, chosen.seed, first=chosen.first, workers=chosen.workers))
+    sys.exit(soak(chosen.runs, chosen.seed, first=chosen.first, workers=chosen.workers, office=chosen.office))
 
 
 if __name__ == "__main__":

@@ -116,14 +116,17 @@ def _unexplained(
 
 
 def _proven(posting: Posting, proof: Proof) -> Posting:
-    """The posting as far as it came, with what was seen of it."""
+    """The posting as far as it came, as it was sent; where the log has run out, as it stands on the ledger now.
+
+    So an amount that the office has edited since differs from what was posted, as it does in a journal that was not lost.
+    """
     charge, entry, item = proof.charge, proof.entry, proof.item
     seen: dict[str, Any] = {
         "plan_id": REBUILT,
         "batch_id": item.batch_id if item else "",
         "job_id": entry.job_id if entry else None,
     }
-    for shown in (item, charge):
+    for shown in (charge, item):
         if shown is not None:
             known: dict[str, Any] = {
                 "amount": shown.amount,

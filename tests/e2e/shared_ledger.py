@@ -80,6 +80,8 @@ class Found:
     lost: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
+    happened: list[str] = field(default_factory=list)
+    asked: int = 0
 
     @property
     def wrong(self) -> list[str]:
@@ -136,7 +138,9 @@ class SharedLedger:
         for month in MONTHS:
             self.as_of = month + timedelta(days=1)
             for _ in range(self.draw.randint(2, 5)):
-                self.draw.choice(self._events())()
+                event = self.draw.choice(self._events())
+                self.found.happened.append(event.__name__.replace("_", " "))
+                event()
             self._close()
         self._check()
         return self.found
@@ -261,6 +265,7 @@ class SharedLedger:
                 f"{list_name}: {each['charge']} {each['unit_number']} {each['hint']}"
                 for list_name, each in waiting
             ]
+            self.found.asked += len(waiting)
             for list_name, each in waiting:
                 self._settle(list_name, each)
             planned = self._run("plan", "--as-of", self.as_of, codes=(0,))

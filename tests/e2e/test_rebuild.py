@@ -199,3 +199,17 @@ def test_what_is_voided_later_in_a_rebuilt_month_is_named_as_missed(house):
         each for each in house.run("plan", *september, "--json").json["changes"] if each["action"] == "missed"
     ]
     assert [each["transaction_date"] for each in missed] == ["2027-08-01"]
+
+
+def test_what_the_office_edited_still_differs_from_what_was_posted(house):
+    """The write log has the amount that was sent: the edit is a drift, also once its month has gone by."""
+    write(house, 25)
+    house.saved()
+    assert house.apply().code == 0
+    shows(house)
+    house.state.office.edit(entry_id=house.ours()[0].id, amount_in_cents=2000)
+    house.state.sync()
+    lose(house)
+    assert rebuilt(house) == 4
+    changes = house.run("plan", "--as-of", "2027-09-02", "--json").json["changes"]
+    assert [each["amount_in_cents"] for each in changes if each["action"] == "correct"] == [500]

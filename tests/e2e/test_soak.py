@@ -8,6 +8,14 @@ from tests.soak import soak
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("first", [0, 6, 12, 18])
+def test_on_a_ledger_that_the_office_shares_a_person_settles_everything(first):
+    """Of more than these: `python -m tests.soak --office --runs 1000`."""
+    said = []
+    assert soak(6, 1, first=first, workers=2, office=True, say=said.append) == 0, "\n".join(said)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [0, 25, 50, 75])
 def test_nobody_is_billed_twice_and_nothing_is_lost(first):
     said = []
