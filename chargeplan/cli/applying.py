@@ -11,7 +11,7 @@ import msgspec
 
 from chargeplan.cli import output, wiring
 from chargeplan.cli.options import Common, common, is_interactive
-from chargeplan.cli.plan_making import PlanWords, origin_of, plan_options, request_of
+from chargeplan.cli.plan_making import PlanWords, header_of, plan_options, request_of
 from chargeplan.cli.saved import SavedPlanFile
 from chargeplan.cli.signals import Interrupts
 from chargeplan.core.config import Project
@@ -30,7 +30,6 @@ from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import Planned
 from chargeplan.flow.target import Target, new_target, saved_target
 from chargeplan.planfile.codec import PlanFile, read_plan
-from chargeplan.planfile.seal import digest as digest_of
 from chargeplan.propexo.pacing import EndedError
 from chargeplan.render import jsondoc
 from chargeplan.render.faults import error_screen
@@ -256,8 +255,7 @@ class _Reviewer:
 
     def approve(self, planned: Planned) -> str:
         """Compare the digest with the one given, and ask."""
-        origin = origin_of(self.world, self.project, self.request, planned)
-        digest = digest_of(planned.change_set, origin)
+        digest = header_of(self.world, self.project, self.request, planned).digest
         if self.words.digest and self.words.digest != digest:
             raise StalePlanError(
                 f"The plan has the digest {digest}, not the one given. Nothing was posted.",

@@ -74,6 +74,14 @@ _HELP = {
 }
 
 
+# Packages of the extras: which extra has each, and what it is for.
+_EXTRAS = {
+    "starlette": ("sandbox", "The sandbox"),
+    "uvicorn": ("sandbox", "The sandbox"),
+    "psycopg": ("postgres", "The driver for a journal in PostgreSQL"),
+    "cryptography": ("approvals", "What signs and verifies approvals"),
+}
+
 # Options of every command, and whether each takes a value: people write them before the command too.
 _EVERYWHERE = {
     "--config": True,
@@ -213,6 +221,8 @@ def _run(words: Sequence[str]) -> int:  # noqa: PLR0911 - one way for each endin
             f"{problem.strerror or problem}: {problem.filename or ''}".rstrip(": "), code="system"
         )
         return _fail(refused, 1, as_json=as_json)
+    except ModuleNotFoundError as problem:
+        return _fail(_not_installed(problem), 1, as_json=as_json)
     except Exception as problem:
         logging.getLogger("chargeplan").debug("internal error", exc_info=True)
         return _fail(explained(problem), 1, as_json=as_json)
@@ -226,6 +236,19 @@ def _misused(problem: click.UsageError) -> ChargeplanError:
         text = f"There is no command before `{problem.option_name}`."
         hint = "The command comes first, as in `chargeplan plan --period 2027-08`; `chargeplan --help` lists them."
     return ChargeplanError(text, hint=hint, code="usage")
+
+
+def _not_installed(problem: ModuleNotFoundError) -> ChargeplanError:
+    """What of an extra is missing, whichever command came upon it."""
+    package = (problem.name or "").partition(".")[0]
+    if package not in _EXTRAS:
+        return explained(problem)
+    extra, what = _EXTRAS[package]
+    return ChargeplanError(
+        f"{what} is not installed (the package `{package}` is missing). Nothing was sent.",
+        hint=f"Install it with `pip install 'chargeplan[{extra}]'`.",
+        code=f"{extra}_missing",
+    )
 
 
 def _fail(error: ChargeplanError, code: int, *, as_json: bool) -> int:

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import read_date, read_window
+from chargeplan.core.change import ChangeSet
 from chargeplan.core.config import Config, Project
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.guard import Allowed, days_from_clock
 from chargeplan.core.shard import Shard, read_shard
 from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.flow.planning import Planned
-from chargeplan.planfile.header import Origin, PlanOptions
+from chargeplan.journal import default_actor
+from chargeplan.planfile.header import Header, Origin, PlanOptions
+from chargeplan.planfile.seal import sealed_header
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -127,9 +131,10 @@ def _shard(text: str | None) -> Shard | None:
         ) from None
 
 
-def origin_of(world: wiring.World, project: Project, request: PlanRequest, planned: Planned) -> Origin:
-    """What the plan was made from."""
-    return Origin(
+def header_of(world: wiring.World, project: Project, request: PlanRequest, planned: Planned) -> Header:
+    """What the plan file says of itself: what it was made from, by whom, how long it is good, and its digest."""
+    created = world.clock.now()
+    origin = Origin(
         api_host=world.api_host,
         journal_id=world.journal.identity,
         options=PlanOptions(
@@ -142,6 +147,26 @@ def origin_of(world: wiring.World, project: Project, request: PlanRequest, plann
         inputs=project.digests,
         properties=planned.properties,
     )
+    return sealed_header(
+        planned.change_set,
+        origin,
+        created_at=created,
+        expires_at=_expiry(created, planned.change_set, project.config),
+        planned_by=default_actor(),
+    )
+
+
+def _expiry(created: str, change_set: ChangeSet, config: Config) -> str:
+    """The end of the window, or of the day that is ``plan_ttl`` from now, whichever comes first: the same all day.
+
+    A window that is over when the plan is made (a month billed late) expires with ``plan_ttl`` alone.
+    """
+    made, zone = datetime.fromisoformat(created), ZoneInfo(config.timezone)
+    last = made.astimezone(zone).date() + timedelta(days=config.plan_ttl_days)
+    by_age = datetime.combine(last + timedelta(days=1), time(), tzinfo=zone)
+    window_end = datetime.combine(change_set.window.last + timedelta(days=1), time(), tzinfo=zone)
+    ends = by_age if window_end <= made else min(by_age, window_end)
+    return ends.astimezone(made.tzinfo).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def today_of(config: Config, as_of: str | None) -> date:

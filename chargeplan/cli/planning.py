@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import click
 
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, file_option, save
-from chargeplan.cli.plan_making import PlanWords, origin_of, plan_options, request_of
+from chargeplan.cli.plan_making import PlanWords, header_of, plan_options, request_of
 from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import ChangeSet
-from chargeplan.core.config import Config, Project
+from chargeplan.core.config import Project
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import plan_now
-from chargeplan.journal import default_actor
 from chargeplan.planfile.codec import read_plan, write_plan
-from chargeplan.planfile.header import Header, Origin, header_of
-from chargeplan.planfile.seal import digest
+from chargeplan.planfile.header import Header
 from chargeplan.render import jsondoc
 from chargeplan.render.lines_csv import changes_csv
 from chargeplan.render.markdown import plan_markdown
@@ -65,8 +61,7 @@ def plan(
     request = request_of(asked, project.config, wiring.WallClock(), listing_all=listing_all)
     with wiring.world(common, project.config, today=request.as_of, project=project) as world:
         planned = plan_now(world, project, request, warnings)
-        origin = origin_of(world, project, request, planned)
-        header = _header(world, project.config, planned.change_set, origin)
+        header = header_of(world, project, request, planned)
         if html is not None:
             _write_report(
                 path=html,
@@ -202,28 +197,3 @@ def show(
             ),
         )
     return 0
-
-
-def _header(world: wiring.World, config: Config, change_set: ChangeSet, origin: Origin) -> Header:
-    created = world.clock.now()
-    return header_of(
-        change_set,
-        origin,
-        digest(change_set, origin),
-        created_at=created,
-        expires_at=_expiry(created, change_set, config),
-        planned_by=default_actor(),
-    )
-
-
-def _expiry(created: str, change_set: ChangeSet, config: Config) -> str:
-    """The end of the window or of ``plan_ttl``, whichever comes first.
-
-    A window that is over when the plan is made (a month billed late) expires with ``plan_ttl`` alone.
-    """
-    made = datetime.fromisoformat(created)
-    by_age = made + timedelta(days=config.plan_ttl_days)
-    zone = ZoneInfo(config.timezone)
-    window_end = datetime.combine(change_set.window.last + timedelta(days=1), time(), tzinfo=zone)
-    ends = by_age if window_end <= made else min(by_age, window_end)
-    return ends.astimezone(made.tzinfo).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -40,10 +40,8 @@ def sandbox() -> None:
 @common(json=False)
 def serve(*, common: Common, port: int, state: Path | None, as_of: str | None, token: str | None) -> int:
     """Answer on a loopback port until interrupted."""
-    try:
-        from chargeplan.sandbox.server import run_forever  # noqa: PLC0415 - the extra `sandbox`
-    except ImportError:
-        raise wiring.sandbox_missing() from None
+    from chargeplan.sandbox.server import run_forever  # noqa: PLC0415 - the extra `sandbox`
+
     path = state or _default_state(common)
     settings: dict[str, Any] = {"token": token} if token else {}
     run_forever(
@@ -150,10 +148,8 @@ _INDENTED: dict[str, Any] = {"initial_indent": " " * 15, "subsequent_indent": " 
 
 
 def _levers() -> ModuleType:
-    try:
-        from chargeplan.sandbox import levers  # noqa: PLC0415 - the extra `sandbox`
-    except ImportError:
-        raise wiring.sandbox_missing() from None
+    from chargeplan.sandbox import levers  # noqa: PLC0415 - only where it is used
+
     return levers
 
 

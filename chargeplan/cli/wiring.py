@@ -342,15 +342,6 @@ def _started(options: Common, project: Project, count: int) -> Workers:
     return Workers(count, opened)
 
 
-def sandbox_missing() -> ChargeplanError:
-    """The extra `sandbox` is not installed."""
-    return ChargeplanError(
-        "The sandbox is not installed.",
-        hint="Install it with `pip install 'chargeplan[sandbox]'`.",
-        code="sandbox_missing",
-    )
-
-
 def not_a_sandbox(where: Environment) -> ChargeplanError:
     """The environment is another one: nothing was asked of it."""
     return ChargeplanError(
@@ -365,14 +356,12 @@ def open_sandbox(config: Config, where: Environment, today: date | None = None) 
     """The embedded sandbox's state, made and seeded around ``today`` where it is missing.
 
     Raises:
-        ChargeplanError: the environment is not the sandbox's, or the extra is not installed.
+        ChargeplanError: the environment is not the sandbox's.
     """
     if where.api != "embedded":
         raise not_a_sandbox(where)
-    try:
-        from chargeplan.sandbox.state import Sandbox  # noqa: PLC0415 - the extra `sandbox`
-    except ImportError:
-        raise sandbox_missing() from None
+    from chargeplan.sandbox.state import Sandbox  # noqa: PLC0415 - only where it is used
+
     path = state_folder(config) / f"sandbox-{where.name}.db"
     with Sandbox.open(path, today=today, requests_per_minute=_EMBEDDED_RATE) as state:
         path.chmod(0o600)

@@ -20,19 +20,12 @@ import msgspec
 from chargeplan.core.change import (
     Change,
     ChangeSet,
-    GuardResult,
-    ObservedMark,
-    PeriodTotals,
-    Previous,
-    Total,
-    UnusedRow,
 )
-from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.errors import ChargeplanError, StalePlanError
-from chargeplan.core.line import AllocationReport
 from chargeplan.disk.regular import open_regular
 from chargeplan.disk.whole import written_whole
 from chargeplan.planfile.header import FORMAT_VERSION, KIND, Header
+from chargeplan.planfile.review import Review, review_of
 from chargeplan.planfile.seal import Sealer, digest, footer_line, same
 
 _Stream: TypeAlias = BinaryIO | gzip.GzipFile
@@ -48,26 +41,6 @@ _LONGEST_FOOTER: Final = 64 * 1024
 _CHUNK: Final = 1024 * 1024
 
 
-class Review(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reviewer sees beside the listed changes.
-
-    ``totals`` has every action that occurs, and ``skip``; ``skips`` counts by reason; ``unchanged`` is cents by property id
-    and charge code name.
-    """
-
-    totals: dict[str, Total]
-    skips: dict[str, int]
-    unchanged: dict[str, dict[str, int]]
-    allocations: tuple[AllocationReport, ...]
-    guards: tuple[GuardResult, ...]
-    diagnostics: tuple[Diagnostic, ...]
-    observed: tuple[ObservedMark, ...]
-    property_names: dict[str, str]
-    previous: dict[str, dict[str, Previous]]
-    unused_rows: tuple[UnusedRow, ...]
-    before: tuple[PeriodTotals, ...] = ()
-
-
 class PlanFile(msgspec.Struct, frozen=True):
     """A plan file's content. Its change set lists no ``unchanged`` changes and no skips; ``review`` counts them."""
 
@@ -81,27 +54,6 @@ class _Mark(msgspec.Struct, frozen=True):
 
     kind: str
     format_version: str
-
-
-def review_of(change_set: ChangeSet) -> Review:
-    """The review of a whole change set."""
-    totals = dict(change_set.totals())
-    skips = change_set.skipped()
-    if skips:
-        totals["skip"] = Total(sum(skips.values()))
-    return Review(
-        totals=totals,
-        skips=skips,
-        unchanged=change_set.unchanged_money(),
-        allocations=change_set.allocations,
-        guards=change_set.guards,
-        diagnostics=change_set.diagnostics,
-        observed=change_set.observed,
-        property_names=change_set.property_names,
-        previous=change_set.previous,
-        unused_rows=change_set.unused_rows,
-        before=change_set.before,
-    )
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -291,7 +243,7 @@ def _verified(plan: PlanFile, path: Path) -> PlanFile:
     listed = {action: total for action, total in plan.review.totals.items() if action not in _UNLISTED}
     if listed != plan.change_set.totals():
         raise _altered(path, "its totals are not those of its lines")
-    if plan.header.digest != digest(plan.change_set, plan.header.origin):
+    if plan.header.digest != digest(plan.header, plan.review, plan.change_set.changes):
         raise _altered(path, "its digest is not that of its content")
     return plan
 

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from chargeplan import __version__
-from chargeplan.core.change import ChangeSet, PropertyDigest
+from chargeplan.core.change import PropertyDigest
 from chargeplan.core.dates import Days
 
 KIND: Final = "planfile"
@@ -53,7 +53,7 @@ class Origin(msgspec.Struct, frozen=True):
 class Header(msgspec.Struct, frozen=True, kw_only=True):
     """The first line of a plan file. Moments are RFC 3339 in UTC; it holds no token.
 
-    ``planned_by`` is the person who made it, as the machine knew them; empty in plan files of earlier versions.
+    ``planned_by`` is the person who made it, as the machine knew them.
     """
 
     plan_id: str
@@ -64,33 +64,8 @@ class Header(msgspec.Struct, frozen=True, kw_only=True):
     as_of: date
     window: Days
     origin: Origin
+    planned_by: str
     allowances: tuple[Allowance, ...] = ()
-    planned_by: str = ""
     kind: str = KIND
     format_version: str = FORMAT_VERSION
     tool_version: str = __version__
-
-
-def header_of(
-    change_set: ChangeSet,
-    origin: Origin,
-    digest: str,
-    *,
-    created_at: str,
-    expires_at: str,
-    allowances: tuple[Allowance, ...] = (),
-    planned_by: str = "",
-) -> Header:
-    """The header of the change set's plan file; ``digest`` is `seal.digest` of the change set and the origin."""
-    return Header(
-        plan_id=change_set.plan_id,
-        digest=digest,
-        created_at=created_at,
-        expires_at=expires_at,
-        environment=change_set.environment,
-        as_of=change_set.as_of,
-        window=change_set.window,
-        origin=origin,
-        allowances=allowances,
-        planned_by=planned_by,
-    )

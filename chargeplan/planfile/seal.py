@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 import msgspec
 
-from chargeplan.core.change import ChangeSet, Total
-from chargeplan.planfile.header import Origin
+from chargeplan.core.change import Change, ChangeSet, ObservedMark, Total
+from chargeplan.planfile.header import Allowance, Header, Origin
+from chargeplan.planfile.review import Review, review_of
 
 # Part of what is digested, so that a digest made under other rules never equals one made under these.
 _RULES: Final = b"chargeplan digest 1\n"
@@ -31,20 +33,52 @@ class Footer(msgspec.Struct, frozen=True):
     kind: str = "footer"
 
 
-def digest(change_set: ChangeSet, origin: Origin) -> str:
-    """What the plan was made from and what it would post, as ``sha256:…``; not its id or times.
+def sealed_header(
+    change_set: ChangeSet,
+    origin: Origin,
+    *,
+    created_at: str,
+    expires_at: str,
+    planned_by: str,
+    allowances: tuple[Allowance, ...] = (),
+) -> Header:
+    """The header of the change set's plan file, with its digest."""
+    header = Header(
+        plan_id=change_set.plan_id,
+        digest="",
+        created_at=created_at,
+        expires_at=expires_at,
+        environment=change_set.environment,
+        as_of=change_set.as_of,
+        window=change_set.window,
+        origin=origin,
+        planned_by=planned_by,
+        allowances=allowances,
+    )
+    return msgspec.structs.replace(header, digest=digest(header, review_of(change_set), change_set.changes))
 
-    Only what apply posts is in it: a hold or a foreign change beside it shows in the observed digests of
-    ``origin``. Overrides of guards are not in it either: they are given to ``apply`` after the plan was approved.
+
+def digest(header: Header, review: Review, changes: Iterable[Change]) -> str:
+    """What people approve, as ``sha256:…``: what the plan was made from, and all that a reviewer is shown of it.
+
+    Its id, the moment at which it was made and what reading cost are not in it: the same plan made twice has one digest.
+    ``changes`` may have those that are ``unchanged``; the review counts them, and a plan file leaves them out.
     """
     encoder = msgspec.json.Encoder(order="deterministic")
     running = hashlib.sha256(_RULES)
-    window = change_set.window
-    for part in (change_set.environment, change_set.as_of, window, _in_order(origin)):
+    origin = _in_order(header.origin)
+    shown = msgspec.structs.replace(review, observed=tuple(map(_without_cost, review.observed)))
+    made = (header.environment, header.as_of, header.window, header.planned_by, header.expires_at)
+    for part in (made, origin, header.allowances, shown):
         running.update(encoder.encode(part) + b"\n")
-    for change in change_set.to_post():
-        running.update(encoder.encode(change) + b"\n")
+    for change in changes:
+        if change.action != "unchanged":
+            running.update(encoder.encode(change) + b"\n")
     return f"sha256:{running.hexdigest()}"
+
+
+def _without_cost(mark: ObservedMark) -> ObservedMark:
+    return msgspec.structs.replace(mark, requests=0, records=0)
 
 
 def _in_order(origin: Origin) -> Origin:

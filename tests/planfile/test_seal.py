@@ -19,9 +19,10 @@ from chargeplan.core.change import ChangeSet, PropertyDigest, Total
 from chargeplan.core.errors import ChargeplanError, StalePlanError
 from chargeplan.disk import whole
 from chargeplan.planfile import codec
-from chargeplan.planfile.codec import PlanFile, read_plan, review_of, write_plan
-from chargeplan.planfile.header import Allowance, Origin, PlanOptions, header_of
-from chargeplan.planfile.seal import digest
+from chargeplan.planfile.codec import PlanFile, read_plan, write_plan
+from chargeplan.planfile.header import Allowance, Header, Origin, PlanOptions
+from chargeplan.planfile.review import review_of
+from chargeplan.planfile.seal import sealed_header
 from tests.render.samples import change, change_set, full
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,16 +38,23 @@ ORIGIN = Origin(
 )
 
 
+def sealed(plan: ChangeSet, origin: Origin = ORIGIN, **facts: object) -> Header:
+    given = {
+        "created_at": "2027-08-02T08:00:00.000Z",
+        "expires_at": "2027-08-09T08:00:00.000Z",
+        "planned_by": "ada",
+        "allowances": (Allowance("max_total", "650000.00", "new building"),),
+    }
+    return sealed_header(plan, origin, **(given | facts))
+
+
+def digest(plan: ChangeSet, origin: Origin = ORIGIN, **facts: object) -> str:
+    return sealed(plan, origin, **facts).digest
+
+
 def save(path: Path, plan: ChangeSet | None = None, origin: Origin = ORIGIN) -> PlanFile:
     plan = plan or full()
-    header = header_of(
-        plan,
-        origin,
-        digest(plan, origin),
-        created_at="2027-08-02T08:00:00.000Z",
-        expires_at="2027-08-09T08:00:00.000Z",
-        allowances=(Allowance("max_total", "650000.00", "new building"),),
-    )
+    header = sealed(plan, origin)
     write_plan(path, header, plan)
     listed = tuple(each for each in plan.changes if each.action != "unchanged")
     shown = msgspec.structs.replace(plan, changes=listed, skips=())
@@ -269,12 +277,57 @@ def test_a_device_or_folder_is_not_replaced(tmp_path: Path) -> None:
 
 def test_the_digest_is_of_the_plan_and_not_of_the_run() -> None:
     plan = full()
-    again = msgspec.structs.replace(plan, plan_id="01JOTHER", observed=())
+    dearer = tuple(msgspec.structs.replace(mark, requests=99, records=9999) for mark in plan.observed)
+    again = msgspec.structs.replace(plan, plan_id="01JOTHER", observed=dearer)
     turned = msgspec.structs.replace(
         ORIGIN, properties=ORIGIN.properties[::-1], inputs=dict(reversed(ORIGIN.inputs.items()))
     )
-    assert digest(plan, ORIGIN) == digest(again, turned)
-    assert digest(plan, ORIGIN).startswith("sha256:")
+    assert digest(plan) == digest(again, turned, created_at="2027-08-02T09:00:00.000Z")
+    assert digest(plan).startswith("sha256:")
+
+
+@pytest.mark.parametrize("facts", [
+    {"planned_by": "eve"}, {"expires_at": "2037-08-09T08:00:00.000Z"}, {"allowances": ()},
+])  # fmt: skip
+def test_the_digest_covers_who_planned_and_until_when_it_is_good(facts: dict[str, object]) -> None:
+    assert digest(full(), **facts) != digest(full())
+
+
+def test_the_digest_covers_all_that_a_reviewer_is_shown() -> None:
+    """Whatever of the change set the reviewer's screen is made from: one by one, each is emptied."""
+    plan = full()
+    names = (
+        "allocations",
+        "guards",
+        "diagnostics",
+        "property_names",
+        "previous",
+        "unused_rows",
+        "before",
+        "skips",
+    )
+    emptied = {name: type(getattr(plan, name))() for name in names if getattr(plan, name)}
+    emptied["changes"] = tuple(each for each in plan.changes if each.action != "hold")
+    assert {"changes", "guards", "diagnostics", "skips"} <= emptied.keys()
+    for name, less in emptied.items():
+        assert digest(msgspec.structs.replace(plan, **{name: less})) != digest(plan), name
+
+
+@pytest.mark.parametrize("facts", [{"planned_by": "eve"}, {"expires_at": "2037-08-09T08:00:00.000Z"}])
+def test_a_new_seal_does_not_hide_another_planner_nor_a_later_end(
+    tmp_path: Path, facts: dict[str, object]
+) -> None:
+    header = save(tmp_path / "p").header
+    write_plan(tmp_path / "p", msgspec.structs.replace(header, **facts), full())
+    with pytest.raises(StalePlanError, match="digest"):
+        read_plan(tmp_path / "p")
+
+
+def test_a_new_seal_does_not_hide_a_guard_that_refused(tmp_path: Path) -> None:
+    header = save(tmp_path / "p").header
+    write_plan(tmp_path / "p", header, msgspec.structs.replace(full(), guards=()))
+    with pytest.raises(StalePlanError, match="digest"):
+        read_plan(tmp_path / "p")
 
 
 @pytest.mark.parametrize(
@@ -288,7 +341,7 @@ def test_the_digest_is_of_the_plan_and_not_of_the_run() -> None:
     ],
 )
 def test_the_digest_covers_what_the_plan_was_made_from(origin: Origin) -> None:
-    assert digest(full(), origin) != digest(full(), ORIGIN)
+    assert digest(full(), origin) != digest(full())
 
 
 @pytest.mark.parametrize(
@@ -303,4 +356,4 @@ def test_the_digest_covers_what_the_plan_was_made_from(origin: Origin) -> None:
 )
 def test_the_digest_covers_what_would_be_posted(facts: dict[str, object]) -> None:
     plain, other = change("create"), msgspec.structs.replace(change("create"), **facts)
-    assert digest(change_set(plain), ORIGIN) != digest(change_set(other), ORIGIN)
+    assert digest(change_set(plain)) != digest(change_set(other))
