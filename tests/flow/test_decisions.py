@@ -208,3 +208,26 @@ def test_decisions_are_in_the_history_with_who_and_why(house):
         line["reference_number"],
         WHY[1],
     )
+
+
+def test_a_charge_of_ours_whose_line_is_no_longer_due_is_adopted_as_the_line_in_its_place(house):
+    """The charge was renamed without `moved`: one line is held, and adopting its charge ends with nothing open."""
+    assert posted(house) == NO_CHANGES
+    house.write((house.plans / "oak.yaml").read_text().replace("  amenity:", "  amenities:"))
+    held = changes(house, "hold")
+    assert len(held) == 12
+    line = held[0]
+    assert decide(house, "adopt", line["synced"]["id"], "--as", line["reference_number"]).code == 0
+    assert len(changes(house, "hold")) == 11
+    assert changes(house, "drift") == []
+    assert decide(house, "resolve", line["reference_number"], "--not-posted").code == 0
+    assert len(changes(house, "hold")) == 12
+
+
+def test_next_months_rent_entered_some_days_early_is_seen(house):
+    house.config("early_days: 3\n")
+    line = house.document()["changes"][0]
+    entered(house, line, 2500, on="2027-07-30")
+    assert [each["reference_number"] for each in changes(house, "hold")] == [line["reference_number"]]
+    house.config("early_days: 1\n")
+    assert changes(house, "hold") == []
