@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from chargeplan.cli import wiring
+from chargeplan.cli import places, wiring
 from chargeplan.cli.options import Common, common, read_months
 from chargeplan.cli.plan_making import today_of
 from chargeplan.core.config import Config, Project, PropertyConfig
@@ -186,8 +186,8 @@ def _take_sandbox(world: wiring.World, folder: Path) -> None:
     """The embedded sandbox belongs to a project's folder: the new project gets a copy, with the same ledgers."""
     if world.environment.api != "embedded":
         return
-    state = wiring.state_folder(world.config) / f"sandbox-{world.environment.name}.db"
-    target = folder / wiring.STATE_DIRECTORY / state.name
+    state = places.state_folder(world.config) / f"sandbox-{world.environment.name}.db"
+    target = folder / places.STATE_DIRECTORY / state.name
     if target.exists() or not state.exists():
         return
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

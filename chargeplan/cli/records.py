@@ -9,7 +9,7 @@ from typing import Any, TextIO
 import click
 import msgspec
 
-from chargeplan.cli import wiring
+from chargeplan.cli import places, wiring
 from chargeplan.cli.options import Common, common, file_option, read_date, save
 from chargeplan.core.dates import ONE_DAY
 from chargeplan.core.errors import ChargeplanError
@@ -92,7 +92,7 @@ def journal() -> None:
 def journal_init(*, common: Common) -> int:
     """Create the environment's journal; does nothing where it exists."""
     config = wiring.configured(common)
-    with wiring.journal_of(config, wiring.environment(common, config), create=True) as opened:
+    with places.journal_of(config, wiring.environment(common, config), create=True) as opened:
         return _say(common, "journal_init", f"The journal is at {opened.where}.", identity=opened.identity)
 
 
@@ -105,7 +105,7 @@ def journal_where(*, common: Common) -> int:
     """
     config = wiring.configured(common)
     place = wiring.environment(common, config)
-    target = wiring.journal_target(config, place)
+    target = places.journal_target(config, place)
     path = None if "://" in target else str(Path(target).absolute())
     return _say(
         common,
@@ -128,7 +128,7 @@ def journal_bind(*, common: Common, reason: str) -> int:
     line would count as posted that was posted there.
     """
     config = wiring.configured(common)
-    home = wiring.bind_journal(config, wiring.environment(common, config), reason)
+    home = places.bind_journal(config, wiring.environment(common, config), reason)
     facts = msgspec.structs.asdict(home)
     return _say(common, "journal_bind", f"The journal belongs to {home} from now on.", **facts)
 
@@ -212,16 +212,16 @@ def journal_import(*, common: Common, file: Path | None, variable: str | None) -
         )
     config = wiring.configured(common)
     place = wiring.environment(common, config)
-    source = wiring.variable(variable) if variable else str(file)
+    source = places.variable(variable) if variable else str(file)
     if file is None or _is_database(file):
-        moved = wiring.move_here(config, place, source)
+        moved = places.move_here(config, place, source)
         text = (
             f"Moved {moved.events:,} events with {moved.postings:,} postings "
             f"({format_money(moved.amount)}) to {moved.where}."
         )
         return _say(common, "journal_import", text, **msgspec.to_builtins(moved))
-    with wiring.journal_of(config, place, create=True) as opened, file.open(encoding="utf-8") as stream:
-        count = opened.import_(stream, wiring.home_of(place))
+    with places.journal_of(config, place, create=True) as opened, file.open(encoding="utf-8") as stream:
+        count = opened.import_(stream, places.home_of(place))
         # What was posted after the export was made is not in it, and would be posted again.
         common.say("If anything was posted since the export: `chargeplan journal rebuild`, before all else.")
         return _say(common, "journal_import", f"Imported {count:,} events into {opened.where}.", events=count)
@@ -241,7 +241,7 @@ def journal_rebuild(*, common: Common, as_of: str | None) -> int:
 
     project, _ = wiring.project(common)
     today = today_of(project.config, as_of)
-    with wiring.journal_of(project.config, wiring.environment(common, project.config), create=True):
+    with places.journal_of(project.config, wiring.environment(common, project.config), create=True):
         pass
     with wiring.world(common, project.config, today=today) as world:
         request = PlanRequest(as_of=today, window=default_window(today, project.config))

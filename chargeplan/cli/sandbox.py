@@ -14,7 +14,7 @@ from typing import Any
 import click
 import msgspec
 
-from chargeplan.cli import wiring
+from chargeplan.cli import places, wiring
 from chargeplan.cli.options import Common, common, read_date
 from chargeplan.core.config import Environment
 from chargeplan.core.errors import ChargeplanError
@@ -58,10 +58,10 @@ def _default_state(common: Common) -> Path:
     try:
         config = wiring.configured(common)
     except ChargeplanError:
-        folder = Path(wiring.STATE_DIRECTORY)
+        folder = Path(places.STATE_DIRECTORY)
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder / "sandbox.db"
-    return wiring.state_folder(config) / f"sandbox-{wiring.environment(common, config).name}.db"
+    return places.state_folder(config) / f"sandbox-{wiring.environment(common, config).name}.db"
 
 
 @sandbox.command("sync")
@@ -104,7 +104,7 @@ def reset(*, common: Common, as_of: str | None) -> int:
     # What was posted is not posted again, and so the next plan would look as if nothing had been reset.
     common.say(
         "Journal and snapshot still know what was posted. To begin anew, delete them too: the file that "
-        f"`chargeplan journal where` names, and {wiring.STATE_DIRECTORY}/snapshot-{place.name}.db."
+        f"`chargeplan journal where` names, and {places.STATE_DIRECTORY}/snapshot-{place.name}.db."
     )
     return _say(common, "The sandbox is as new.", kind="reset")
 

@@ -56,7 +56,7 @@ def test_codes_that_were_not_read_yet(house):
 
 def test_plans_with_mistakes(house):
     house.write(SMALL.replace("25.00", "25"))
-    said = "The plans have 1 error. `chargeplan validate` tells them."
+    said = "The plans have 1 error. `chargeplan validate` lists them."
     assert findings(house)["codes"] == (False, said)
 
 
