@@ -78,6 +78,10 @@ class MonthDiff(msgspec.Struct, frozen=True):
         """The cents that are billed otherwise, in absolute value: what is less does not hide what is more."""
         return sum(each.moved for each in self.lines)
 
+    def and_(self, other: MonthDiff) -> MonthDiff:
+        """The same month of another property added."""
+        return MonthDiff(self.month, self.totals + other.totals, self.lines + other.lines)
+
     def count(self, verdict: Verdict) -> int:
         """How many lines have the verdict."""
         return sum(each.verdict == verdict for each in self.lines)

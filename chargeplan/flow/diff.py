@@ -8,14 +8,14 @@ from itertools import pairwise
 
 import msgspec
 
-from chargeplan.core.change import ChangeSet
+from chargeplan.core.change import Change
 from chargeplan.core.config import Project
 from chargeplan.core.dates import Days, add_months
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.diff import MonthDiff, diff_of
 from chargeplan.flow.plan_request import PlanRequest
-from chargeplan.flow.planning import make_plan
 from chargeplan.flow.ports import Ports
+from chargeplan.flow.property import PropertyPlanner
 from chargeplan.flow.scope import Scope
 
 
@@ -53,7 +53,7 @@ def months_from(request: PlanRequest, count: int) -> tuple[Days, ...]:
 def diff_now(
     ports: Ports, base: Project, here: Project, request: PlanRequest, months: Sequence[Days]
 ) -> Diff:
-    """Read once, plan both, compare. ``request`` says the day, what to read, and which properties.
+    """Read once, plan both, compare, property by property. ``request`` says the day, what to read, and which properties.
 
     Raises:
         ChargeplanError: Propexo can't be read, or neither side has a property that was asked for.
@@ -67,15 +67,23 @@ def diff_now(
     if not request.offline:
         _read(ports, (here, base), asked)
     asked = msgspec.structs.replace(asked, offline=True, full_refresh=False)
-    if request.properties:
-        asked = msgspec.structs.replace(asked, properties=(), only=_named(ports, (here, base), asked))
-    now, was = (_planned(ports, project, asked) for project in (here, base))
+    sides = [_Side(ports, project, asked) for project in (base, here)]
+    if set.intersection(*(set(side.scope.not_found()) for side in sides)):
+        sides[1].scope.check_found()
+    was, now = sides
+    found = [MonthDiff(month, (), ()) for month in months]
+    names: dict[str, str] = {}
+    for property_id, name in (now.names | was.names).items():
+        differences = diff_of(was.changes(property_id), now.changes(property_id), months)
+        found = [before.and_(after) for before, after in zip(found, differences, strict=True)]
+        names[property_id] = name
+        ports.progress.step(f"compared {name}")
     ports.progress.close()
     return Diff(
-        months=diff_of(was.changes, now.changes, months),
-        property_names={**was.property_names, **now.property_names},
-        diagnostics=now.diagnostics,
-        base_problems=tuple(diagnostic for diagnostic in was.diagnostics if diagnostic.is_error),
+        months=tuple(found),
+        property_names=names,
+        diagnostics=tuple(dict.fromkeys(now.diagnostics)),
+        base_problems=tuple(problem for problem in dict.fromkeys(was.diagnostics) if problem.is_error),
     )
 
 
@@ -92,26 +100,26 @@ def _read(ports: Ports, projects: Sequence[Project], request: PlanRequest) -> No
                 scope.read(integration_id)
 
 
-def _named(ports: Ports, projects: Sequence[Project], request: PlanRequest) -> frozenset[str]:
-    """The ids of the properties that were asked for; one that is new, or gone, is on one side alone."""
-    found: set[str] = set()
-    scopes = [Scope(project, request, ports.snapshot, ports.progress.step) for project in projects]
-    for scope in scopes:
-        for integration_id in dict.fromkeys(plan.integration_id for plan in scope.project.plans):
-            found |= {task.property.id for task in scope.tasks(integration_id)}
-    if set.intersection(*(set(scope.not_found()) for scope in scopes)):
-        scopes[0].check_found()
-    return frozenset(found)
+class _Side:
+    """The plans of one side, and the properties that they cover."""
 
+    def __init__(self, ports: Ports, project: Project, request: PlanRequest) -> None:
+        self.scope = Scope(project, request, ports.snapshot, ports.progress.step)
+        integrations = dict.fromkeys(plan.integration_id for plan in project.plans)
+        tasks = [task for integration_id in integrations for task in self.scope.tasks(integration_id)]
+        self._tasks = {task.property.id: task for task in tasks}
+        self._planner = PropertyPlanner(project, request, ports.snapshot, ports.journal)
+        self.diagnostics = list(self.scope.diagnostics)
 
-def _planned(ports: Ports, project: Project, request: PlanRequest) -> ChangeSet:
-    planned = make_plan(
-        project,
-        request,
-        ports.snapshot,
-        ports.journal,
-        plan_id=ports.new_id("diff"),
-        environment=ports.environment.name,
-        progress=ports.progress.step,
-    )
-    return planned.change_set
+    @property
+    def names(self) -> dict[str, str]:
+        """The properties' names by id, in canonical order."""
+        return {property_id: task.property.name for property_id, task in self._tasks.items()}
+
+    def changes(self, property_id: str) -> Sequence[Change]:
+        """What the plans come to for the property; nothing where they do not cover it."""
+        if property_id not in self._tasks:
+            return ()
+        plan = self._planner.plan(self._tasks[property_id])
+        self.diagnostics += plan.diagnostics
+        return plan.changes
