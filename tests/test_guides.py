@@ -16,7 +16,7 @@ from chargeplan.cli.scaffold import scaffold
 from chargeplan.core.dates import add_months
 from chargeplan.render.words import HOLDS
 
-OWN = ("first-month", "operating", "security", "pipelines")
+OWN = ("first-month", "operating", "month-end", "security", "pipelines")
 NOTHING = "No changes. Every charge is posted."
 
 
@@ -132,6 +132,21 @@ def test_the_first_month_of_the_guide(desk, monkeypatch):
 def test_the_onboarding_demo_runs(capsys):
     assert run(["demo", "--onboarding"]) == 0
     assert "Adopted 2" in capsys.readouterr().out
+
+
+def test_the_end_of_the_month_of_the_guide(desk):
+    """A month that was posted and seen is complete and in agreement, and its door can be shut."""
+    desk.type("chargeplan apply --auto-approve")
+    desk.office_approves()
+    month = f"{date.today():%Y-%m}"
+    said = {line: desk.type(line.replace("YYYY-MM", month)) for line in blocks("month-end", "sh")}
+    (planned,) = (out for line, out in said.items() if line.startswith("chargeplan plan "))
+    assert planned.strip().splitlines()[-1] == NOTHING
+    for name in ("month.html", "month.csv", "close.html", "close.csv", "statement.html", "lines.csv"):
+        assert (desk.folder / name).stat().st_size > 100
+    config = desk.folder / "chargeplan.yaml"
+    config.write_text(f"{config.read_text()}closed_through: {month}-28\n", encoding="utf-8")
+    desk.type("chargeplan validate")
 
 
 def part(heading):

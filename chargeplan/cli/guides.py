@@ -15,6 +15,7 @@ from chargeplan.render import jsondoc
 GUIDES = {
     "first-month": ("guides/first-month.md", "guides/first-month.md"),
     "operating": ("guides/operating.md", "guides/operating.md"),
+    "month-end": ("guides/month-end.md", "guides/month-end.md"),
     "security": ("guides/security.md", "guides/security.md"),
     "plans": ("_plans/README.md", "../plans/README.md"),
     "pipelines": ("_action/README.md", "../.github/actions/chargeplan/README.md"),
@@ -32,6 +33,7 @@ def help_(context: click.Context, /, *, common: Common, topic: str | None) -> in
     Guides:
       first-month  from billing by hand to the first apply, step by step
       operating    a month: what to run when, and what to do when
+      month-end    closing a month: complete, in agreement, signed, shut
       security     what is stored where, and where the token goes
       plans        writing plans, task by task
       pipelines    pull requests and monthly runs, at GitHub and GitLab
