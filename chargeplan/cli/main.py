@@ -70,7 +70,7 @@ _HELP = {
     "sandbox": "A Propexo of your own to play with.",
     "schema": "Print a JSON Schema.",
     "completion": "Print shell completion.",
-    "help": "The guides: first-month, operating, month-end, security, plans, …",
+    "help": "The guides: first-month, operating, month-end and more.",
 }
 
 
