@@ -110,7 +110,7 @@ def test_a_log_that_comes_late_and_says_success_holds_what_a_person_said_was_not
     unknown = [each["reference_number"] for each in house.status()["unknown"]]
     assert house.run("resolve", *unknown, "--not-posted", "--reason", "nothing on the ledger").code == 0
     pull(house.state, "jobs", {"show_logs": True})
-    held = [each for each in house.saved().json["changes"] if each["action"] == "hold"]
+    held = [each for each in house.document()["changes"] if each["action"] == "hold"]
     assert sorted(each["reference_number"] for each in held) == sorted(unknown)
     assert f"resolve {held[0]['reference_number']} --posted" in held[0]["detail"]
     assert house.run("resolve", *unknown, "--posted", "--reason", "the log is right").code == 0
