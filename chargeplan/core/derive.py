@@ -219,6 +219,7 @@ class _Score:
 
     def __init__(self, facts: Facts, rule: Rule) -> None:
         self._facts, self._rule = facts, rule
+        self._selects_all = rule.who == Selector()
         self._rows: dict[str, list[int | None]] = defaultdict(list)
         for row in rule.rows:
             self._rows[row.resident_id].append(row.cents)
@@ -233,7 +234,7 @@ class _Score:
 
     def due(self, cell: Cell, method: Method = "none") -> Sequence[int]:
         """The cents that the rule bills; a proration is the core's own."""
-        if not self._selects(cell) or (method == "skip" and not cell.is_whole):
+        if not (self._selects_all or self._selects(cell)) or (method == "skip" and not cell.is_whole):
             return ()
         found = [
             round_half_away(prorated(each, method, cell.period, cell.days)) for each in self._wholes(cell)
@@ -283,6 +284,8 @@ def _measure(facts: Facts, path: Path, cell: Cell) -> Fraction | None:
 
 
 def _agree(due: Sequence[int], there: Sequence[int]) -> int:
+    if not due or not there:
+        return 0
     if len(due) == len(there) == 1:  # as nearly all are
         return int(due[0] == there[0])
     return (Counter(due) & Counter(there)).total()
@@ -292,12 +295,16 @@ def _agree(due: Sequence[int], there: Sequence[int]) -> int:
 
 
 def _rules(facts: Facts, whole: Sequence[Cell], *, split: bool) -> Iterator[Rule]:
-    """Every rule that is worth a look: each amount with each selection, then rosters."""
+    """Every rule that is worth a look: each amount that explains half of what is billed with each selection, then rosters."""
     billed = [cell for cell in whole if cell.cents]
-    selections = list(_selections(whole))
-    for amount in _amounts(facts, billed, split=split):
+    lines = sum(len(cell.cents) for cell in billed)
+    amounts = list(_amounts(facts, billed, split=split))
+    likely = [each for each in amounts if 2 * _Score(facts, each).misses(billed) <= lines]
+    selections = list(_selections(facts, whole)) if likely else []
+    yield amounts[0]
+    for amount in likely:
         for words, who in selections:
-            yield msgspec.structs.replace(amount, words=amount.words + words, who=who, split=split)
+            yield msgspec.structs.replace(amount, words=amount.words + words, who=who)
     if not split:
         yield from _rosters(whole)
 
@@ -305,9 +312,7 @@ def _rules(facts: Facts, whole: Sequence[Cell], *, split: bool) -> Iterator[Rule
 def _amounts(facts: Facts, billed: Sequence[Cell], *, split: bool) -> Iterator[Rule]:
     yield from _fixed(billed, split=split)
     for path in _READ:
-        rule = Rule(FromPath(path), 2, split=split)
-        if 2 * _Score(facts, rule).misses(billed) <= sum(len(cell.cents) for cell in billed):
-            yield rule
+        yield Rule(FromPath(path), 2, split=split)
     for path in _COUNTED:
         rates = Counter(rate for cell in billed if (rate := _rate(facts, path, cell)) is not None)
         if rates:
@@ -340,10 +345,11 @@ def _rate(facts: Facts, path: Path, cell: Cell) -> Fraction | None:
     return rate if 10_000 % rate.denominator == 0 else None
 
 
-def _selections(whole: Sequence[Cell]) -> Iterator[tuple[int, Selector]]:
+def _selections(facts: Facts, whole: Sequence[Cell]) -> Iterator[tuple[int, Selector]]:
     yield 0, Selector()
     for name in ("pets", "vehicles"):
-        yield 2, Selector(has=(name,))
+        if len({bool(_measure(facts, Path("resident", name), cell)) for cell in whole}) > 1:
+            yield 2, Selector(has=(name,))
     buildings = _groups((cell.subject.household.unit.building_name, bool(cell.cents)) for cell in whole)
     if buildings:
         yield 1 + len(buildings), Selector(buildings=buildings)
