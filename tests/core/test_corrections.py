@@ -94,6 +94,22 @@ def test_after_a_step_inside_the_period_it_is_the_steps_day() -> None:
     )
 
 
+def test_after_several_steps_inside_the_period_it_is_the_last_ones_day() -> None:
+    """The second rise of a posted period is not dated as the first."""
+    first, second = step("2027-08-11", "percent", "10"), step("2027-08-21", "set", "200000")
+    world = after(adjusting())
+    world.plans = [adjusting(steps=(first,), split_mid_period=True)]
+    assert str(only(world).transaction_date) == "2027-08-11"
+    world.post()
+    world.plans = [adjusting(steps=(first, second), split_mid_period=True)]
+    # 1,000.00 for 10 days, 1,100.00 for 10, 2,000.00 for 11; the first correction made it 10 and 21 days
+    change = only(world)
+    assert (str(change.transaction_date), change.amount) == (
+        "2027-08-21",
+        32258 + 35484 + 70968 - (32258 + 74516),
+    )
+
+
 def test_otherwise_it_is_dated_as_its_original() -> None:
     world = after(adjusting())
     world.live(lease(moved_in="2027-08-17"))
