@@ -10,13 +10,14 @@ from pathlib import Path
 import click
 import pytest
 
-from chargeplan.cli.guides import GUIDES, guide
+from chargeplan.cli.guides import GUIDES, SYSTEMS, guide
 from chargeplan.cli.main import cli, run
 from chargeplan.cli.scaffold import scaffold
 from chargeplan.core.dates import add_months
+from chargeplan.propexo.vendors import VENDORS
 from chargeplan.render.words import HOLDS
 
-OWN = ("first-month", "operating", "month-end", "security", "pipelines")
+OWN = ("first-month", "operating", "month-end", "security", "pipelines", *SYSTEMS)
 NOTHING = "No changes. Every charge is posted."
 
 
@@ -226,3 +227,10 @@ def test_an_unknown_topic_names_those_there_are(capsys):
 def test_the_history_of_the_security_guide_is_of_a_day_that_exists():
     (line,) = [each for each in blocks("security", "sh") if "--since" in each]
     assert date.fromisoformat(line.rsplit(maxsplit=1)[-1])
+
+
+def test_every_system_that_can_be_posted_to_has_a_page_that_names_it():
+    postable = {name for name, system in VENDORS.items() if not system.reason}
+    assert {name.upper().replace("-", "_") for name in SYSTEMS} == postable
+    for name in SYSTEMS:
+        assert f"vendor: {name.upper().replace('-', '_')}" in guide(name)

@@ -21,6 +21,13 @@ GUIDES = {
     "pipelines": ("_action/README.md", "../.github/actions/chargeplan/README.md"),
 }
 
+SYSTEMS = (
+    "resman", "rentmanager", "propertyware", "propertyware-rest", "yardi", "yardi-rest", "realpage-rpx", "entrata", "buildium",
+    "appfolio", "rentvine",
+)  # fmt: skip
+"""The property systems, each with a page of its own."""
+GUIDES |= {name: (f"guides/systems/{name}.md", f"guides/systems/{name}.md") for name in SYSTEMS}
+
 
 @click.command("help")
 @click.argument("topic", required=False)
@@ -37,6 +44,8 @@ def help_(context: click.Context, /, *, common: Common, topic: str | None) -> in
       security     what is stored where, and where the token goes
       plans        writing plans, task by task
       pipelines    pull requests and monthly runs, at GitHub and GitLab
+    Property systems, a page each: what to set, what it can't do, what to look at first:
+      resman rentmanager propertyware propertyware-rest yardi yardi-rest realpage-rpx entrata buildium appfolio rentvine
     """
     text = _text(context, topic)
     if common.as_json:
