@@ -11,11 +11,13 @@ from tests.e2e.shim import STEPS
 from tests.systems.test_month import NOTHING
 
 # A refusal in a batch is one of ResMan's own tests; a delayed request needs a fault of its own there.
-CASES = [step for step in STEPS if step not in {"between-refusals", "during-post"}]
+BATCHES = [step for step in STEPS if step not in {"between-refusals", "during-post"}]
+# Of many jobs the write log is read, so that none is asked by itself.
+SINGLES = [step for step in BATCHES if not step.endswith("-poll")]
+CASES = [*(("YARDI", step) for step in BATCHES), *(("RENTVINE", step) for step in SINGLES)]
 
 
-@pytest.mark.parametrize("step", CASES)
-@pytest.mark.parametrize("estate", ["YARDI", "RENTVINE"], indirect=True)
+@pytest.mark.parametrize(("estate", "step"), CASES, indirect=["estate"])
 def test_a_killed_run_bills_nobody_twice_and_loses_nothing(estate, step):
     estate.saved()
     wanted = estate.wanted()
