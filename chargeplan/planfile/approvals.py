@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import shlex
 import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -190,7 +191,7 @@ def read_private_key(path: Path, ask: Callable[[], str]) -> Signer:
     if os.name == "posix" and mode & 0o077:
         raise ChargeplanError(
             f"Others can read the private key {path}, or write it.",
-            hint=f"`chmod 600 {path}`; if others may have had it, make a new one.",
+            hint=f"`chmod 600 {shlex.quote(str(path))}`; if others may have had it, make a new one.",
             code="key_exposed",
         )
     return keys.read_private(pem, ask)
