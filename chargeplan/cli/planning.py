@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -96,9 +97,10 @@ def plan(
 
 
 def _way_on(out: Path, change_set: ChangeSet) -> str:
+    file = shlex.quote(str(out))
     if any(guard.guard == APPROVALS for guard in change_set.guards):
-        return f"Others approve it with `chargeplan approve {out}`; then post exactly this with `chargeplan apply {out}`."
-    return f"Post exactly this with `chargeplan apply {out}`."
+        return f"Others approve it with `chargeplan approve {file}`; then post exactly this with `chargeplan apply {file}`."
+    return f"Post exactly this with `chargeplan apply {file}`."
 
 
 def _write_report(
