@@ -377,13 +377,15 @@ def test_the_approval_of_an_earlier_plan_is_not_that_of_the_next(office, house):
 
 
 def test_a_plan_file_that_says_another_planned_is_not_what_was_approved(office, house):
-    """The header can be sealed anew by whoever edits it; the signature is of what it said."""
+    """The last line can be made anew by whoever edits the file; the digest, which was approved, is of who planned too."""
     office.requires(1)
     house.saved()
     office.approve("ada")
     altered = read_plan(house.planfile)
     write_plan(house.planfile, replace(altered.header, planned_by="lee"), altered.change_set)
-    assert "ada approved it as made by somebody else" in office.refused()
+    applied = house.run("apply", house.planfile)
+    assert applied.code == 5, applied
+    assert "its digest is not that of its content" in " ".join(applied.err.split())
 
 
 def test_a_forged_text_reaches_no_terminal(office, house):
