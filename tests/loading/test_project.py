@@ -228,6 +228,7 @@ def test_who(tmp_path):
         has=("pets",),
         except_units=(),
         except_residents=("r-9",),
+        lists_statuses=True,
     )
     assert charges["deposit"].split == Split()
     assert [override.units for override in charges["rent"].overrides] == [("204",), ("010",)]
