@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -51,7 +52,8 @@ def history(
     with wiring.world(common, config) as world:
         # A day more than is shown: runners' clocks may differ about midnight.
         read_from = (begins - ONE_DAY).isoformat() if begins else None
-        statement = statement_of(world.journal.history(read_from), since, through, seen_otherwise(world))
+        otherwise = _seen_otherwise(common, world, needed=common.as_json or html is not None)
+        statement = statement_of(world.journal.history(read_from), since, through, otherwise)
         environment = world.environment.name
         if csv is not None:
             save(csv, postings_csv(_lines_of(world, statement)))
@@ -72,6 +74,17 @@ def history(
             ),
         )
     return 0
+
+
+def _seen_otherwise(common: Common, world: wiring.World, *, needed: bool) -> Mapping[str, int | None]:
+    """What the ledgers show otherwise; the record itself can be read where they can't, its tie-out not."""
+    try:
+        return seen_otherwise(world)
+    except ChargeplanError as problem:
+        if needed:
+            raise
+        common.say(f"What stands on the ledgers now is not known. {problem.message}")
+        return {}
 
 
 def _lines_of(world: wiring.World, statement: Statement) -> list[Posting]:

@@ -281,6 +281,11 @@ class ChangeSet(msgspec.Struct, frozen=True):
         return tuple(change for change in self.changes if change.action in POSTED_BY_APPLY)
 
 
+def is_twice(change: Change) -> bool:
+    """Whether the same stands on the ledger once more beside the line: nothing there could be adopted as it."""
+    return change.reason == "charged_twice"
+
+
 def period_reference(change: Change) -> str:
     """What the change's whole period is known by: the reference of its first part."""
     return Key(

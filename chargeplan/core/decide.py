@@ -111,11 +111,15 @@ def bill_changes(plan: Plan, bill: Bill, scene: Scene) -> Iterator[Change]:
 
 
 def _unsettled_difference(period: _Period, *, in_window: bool) -> int:
-    """What the period's correction would be; nothing where a person accepted what is there."""
+    """What the period's correction would be; nothing where a person accepted what is there.
+
+    A posting may stand on the record of people who were merged: the person spoke of it by its own key.
+    """
     difference = difference_of(period.bill, period.posted, in_window=in_window)
     there = sum(each.amount for each in period.posted)
-    name = period.key.with_part(0).reference
-    accepted = period.scene.evidence.decisions.is_accepted(name, there + difference, there)
+    names = {key.with_part(0).reference for key in (period.key, *(each.key for each in period.posted))}
+    decisions = period.scene.evidence.decisions
+    accepted = any(decisions.is_accepted(name, there + difference, there) for name in names)
     return 0 if accepted else difference
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 import msgspec
 
 from chargeplan.core.bill import Bill, HouseholdBills
-from chargeplan.core.change import Change, Synced, period_reference
+from chargeplan.core.change import Change, Synced, is_twice, period_reference
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
 from chargeplan.core.evidence import Evidence
@@ -378,6 +378,8 @@ def commands(each: Unaccounted, change: Change) -> tuple[str, ...]:
     unrelated = f"If it is another matter: `chargeplan resolve {change.reference} --unrelated {each.id} --reason TEXT`."
     if each.synced is None:
         return (unrelated,)
+    if is_twice(change):
+        return ("If it is the same once too often, void it at the property system.", unrelated)
     return (
         f"If it is this line: `chargeplan adopt {each.id} --as {change.reference} --reason TEXT`.",
         unrelated,

@@ -10,7 +10,7 @@ from typing import Literal
 
 import msgspec
 
-from chargeplan.core.change import Change, period_reference
+from chargeplan.core.change import Change, is_twice, period_reference
 from chargeplan.core.dates import month_number
 from chargeplan.core.decision import Decision
 from chargeplan.core.errors import ChargeplanError
@@ -125,7 +125,7 @@ def adoption(
     """
     if change.action not in {"hold", "create", "missed", "correct", "drift"} or change.amount is None:
         raise _misfit(change, "there is nothing to adopt a charge as")
-    if change.reason == "charged_twice":
+    if is_twice(change):
         raise _misfit(
             change, "one charge too many is no correction: void it there, or say --unrelated or --accept"
         )
@@ -190,7 +190,12 @@ def commands(change: Change) -> tuple[str, ...]:
         command
         for charge_id in change.concerns
         for command in (
-            f"chargeplan adopt {charge_id} --as {change.reference} --reason TEXT",
+            # What stands there once too often is nobody's line.
+            *(
+                ()
+                if is_twice(change)
+                else (f"chargeplan adopt {charge_id} --as {change.reference} --reason TEXT",)
+            ),
             f"{resolve} --unrelated {charge_id} --reason TEXT",
         )
     )

@@ -51,7 +51,7 @@ def test_the_files_have_what_the_screen_has(project, capsys):
     assert [row["difference_in_cents"] for row in rows] == [
         str(each["difference_in_cents"]) for each in found["lines"]
     ]
-    assert "they are not on the charge" in (project / "july.html").read_text()
+    assert "they had moved out before the month" in (project / "july.html").read_text()
 
 
 def test_a_property_that_no_plan_covers_is_a_mistake(project, capsys):

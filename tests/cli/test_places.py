@@ -30,6 +30,9 @@ def project(tmp_path, monkeypatch):
     assert run(["init", "."]) == 0
     for each in (*Path("plans").glob("*.yaml"), *Path("plans/tests").glob("*.yaml")):
         each.unlink()
+    # These plans are of one charge in another month: the starter project's guards would refuse them, rightly.
+    config = Path("chargeplan.yaml")
+    config.write_text(config.read_text().split("guards:")[0])
     return tmp_path
 
 

@@ -14,6 +14,7 @@ from chargeplan.core.decide import decide
 from chargeplan.core.decision import Decision
 from chargeplan.core.observed import SyncedCharge
 from chargeplan.core.plan import Plan, Proration, Selector
+from chargeplan.core.verdicts import acceptance, commands
 from tests.core.builders import (
     AUGUST,
     INTEGRATION,
@@ -329,6 +330,11 @@ def test_a_second_charge_of_the_same_content_is_a_drift_that_names_both() -> Non
     assert (change.action, change.reason, change.amount) == ("drift", "charged_twice", -100000)
     assert mine.id in change.detail
     assert second.id in change.detail
+    assert commands(change) == (
+        f"chargeplan resolve {change.reference} --unrelated {second.id} --reason TEXT",
+        f"chargeplan resolve {change.reference} --accept --reason TEXT",
+    )
+    assert "adopt" not in change.detail
     accepted = Decision(what="accepted", reference=change.reference, due=100000, there=200000)
     world.decisions.append(accepted)
     assert [each.action for each in world.compare().changes] == ["unchanged"]
@@ -388,6 +394,8 @@ def test_a_record_a_lease_and_a_unit_that_were_all_replaced_are_billed_once() ->
     assert [(each.action, each.amount) for each in world.compare().changes] == [("unchanged", 100000)]
     world.live(lease("ann-2", name="lease-2", unit="105", **MOVED_OUT))
     assert (the(world).action, the(world).amount) == ("drift", -67742)
+    world.decisions.append(acceptance(the(world)))
+    assert [each.action for each in world.compare().changes] == ["unchanged"]
 
 
 def test_two_people_who_became_one_have_paid_twice() -> None:
