@@ -152,8 +152,8 @@ def test_full_disk_before_and_after_the_request(path: Path) -> None:
             with pytest.raises(ChargeplanError) as after:
                 journal.record("b1", "queued", errors=["x" * 100_000])
         assert before.value.code == after.value.code == "journal_unwritable"
-        assert "Nothing was sent" in before.value.message
-        assert "Nothing was sent" not in after.value.message
+        assert "This batch was not sent." in before.value.message
+        assert "not sent" not in after.value.message
         assert "reconcile" in after.value.message
         assert states(journal) == {"CP1": "intended"}
 
