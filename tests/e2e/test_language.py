@@ -176,18 +176,18 @@ CASES = [
     ("august", "text", (f"amount: 35.00, {M}, prorate: actual, description: "
      '"{{ charge.title }} {{ unit.number }} {{ period.label }} {{ line.date }} {{ line.days_billed }}/{{ period.days }}"'),
      {"118": at(1919, "2027-08-15")}),  # 35.00 x 17/31 = 19.1935
-    ("august", "late-daily", LATE + "}", {"202": [(FIRST, 1000, 25), ("2027-08-02", 1000, 26)], "204": "nothing_late"}),
+    ("august", "late-daily", LATE + "}", {"209": [(FIRST, 1000, 25), ("2027-08-02", 1000, 26)], "204": "nothing_late"}),
     # the books are closed
     ("shifted", "rent", RENT, {"204": at(157500, "2027-08-11"), "118": at(207000, "2027-08-15")}),
     ("skipped", "rent", RENT, {"204": "closed_period", "118": at(207000, "2027-08-15")}),
-    # late fees of July: 202 owes 1225.00 since the 1st, late from the 7th on
+    # late fees of July: 209 owes 1255.00 since the 1st, late from the 7th on
     ("late", "capped", LATE + ", cap: {lesser: [150.00, {percent: 10, of: lease.rent}]}}",
-     {"202": [("2027-07-07", 7500, 0), ("2027-07-08", 1000, 1), ("2027-07-09", 1000, 2), ("2027-07-10", 1000, 3),
-              ("2027-07-11", 1000, 4), ("2027-07-12", 750, 5)], "204": "nothing_late"}),  # to 122.50
+     {"209": [("2027-07-07", 7500, 0), ("2027-07-08", 1000, 1), ("2027-07-09", 1000, 2), ("2027-07-10", 1000, 3),
+              ("2027-07-11", 1000, 4), ("2027-07-12", 1000, 5), ("2027-07-13", 50, 6)], "204": "nothing_late"}),  # to 125.50
     ("late", "initial-only", "late_fee: {codes: [Rent], grace_days: 5, initial: {percent: 5, of: lease.rent}}",
-     {"202": at(6125, "2027-07-07")}),
-    ("late", "minimum", "late_fee: {codes: [Rent], grace_days: 5, initial: 75.00, minimum_balance: 1225.00}",
-     {"202": "nothing_late"}),  # not more than the minimum
+     {"209": at(6275, "2027-07-07")}),
+    ("late", "minimum", "late_fee: {codes: [Rent], grace_days: 5, initial: 75.00, minimum_balance: 1255.00}",
+     {"209": "nothing_late"}),  # not more than the minimum
     # September to May; the lease of 204 ends on 2028-02-29
     ("later", "day-31", "amount: 1.00, schedule: {every: month, day: 31, from: 2027-10-31}",
      {"204": each(100, "2027-10-31", "2027-11-30", "2027-12-31", "2028-01-31", "2028-02-29", "2028-03-31",

@@ -58,8 +58,11 @@ def step(project, tmp_path):
 
 
 def with_file_journal(project, path):
-    """The project with a SQLite journal that exists."""
-    project.journal = str(path)
+    """The project with a SQLite journal that exists, named in its configuration: a variable holds a server's address."""
+    config = project.folder / "chargeplan.yaml"
+    text = config.read_text(encoding="utf-8")
+    assert "journal_env: CHARGEPLAN_JOURNAL" in text
+    config.write_text(text.replace("journal_env: CHARGEPLAN_JOURNAL", f"journal: {path}"), encoding="utf-8")
     with open_journal(str(path), create=True):
         pass
 
