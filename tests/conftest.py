@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -32,6 +33,11 @@ def _connect(self, address):
         raise OSError(f"a test reached for {address[0]!r}; only loopback is reachable")
     return _CONNECT(self, address)
 
+
+# A suite that was started in the background, or under nohup, ignores these signals, and so would every program that it starts.
+for _each, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(_each) is signal.SIG_IGN:
+        signal.signal(_each, _usual)
 
 _SKIPPED: list[str] = []
 
