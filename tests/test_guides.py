@@ -221,7 +221,7 @@ def test_help_of_a_command_is_its_help(capsys):
 
 def test_an_unknown_topic_names_those_there_are(capsys):
     assert run(["help", "operatng"]) == 1
-    assert "operating, security, plans, pipelines" in capsys.readouterr().err
+    assert "first-month, operating, month-end, security, plans" in capsys.readouterr().err
 
 
 def test_the_history_of_the_security_guide_is_of_a_day_that_exists():
