@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 
 import msgspec
 
 from chargeplan.core.observed import Property, Unit
-from chargeplan.core.plan import Override, Row, Selector, Table
+from chargeplan.core.plan import Override, Plan, Row, Selector, Table
 
 
 class Names(msgspec.Struct, frozen=True):
@@ -71,3 +71,11 @@ def rows_for(table: Table, names: Names, keys: Iterable[str], month: str | None 
         for row in table.rows.get(key, ())
         if (row.property is None or names.match(row.property)) and row.period in {None, month}
     )
+
+
+def rows_meant_for(table: Table, plan: Plan, names: Names) -> Iterator[Row]:
+    """The rows that are certainly the property's; one that names none may be for another of the plan's properties."""
+    alone = plan.properties is not None and len(plan.properties) == 1
+    for row in table.all_rows():
+        if alone if row.property is None else names.match(row.property):
+            yield row

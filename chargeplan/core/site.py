@@ -13,7 +13,7 @@ from chargeplan.core.diagnostic import Diagnostic, Place, error, warning
 from chargeplan.core.household import Household, households, overlaps
 from chargeplan.core.observed import ChargeCode, ObservedProperty
 from chargeplan.core.plan import Charge, Plan, Row, Table
-from chargeplan.core.select import Names, fits_property
+from chargeplan.core.select import Names, fits_property, rows_meant_for
 from chargeplan.core.subject import Facts
 
 
@@ -124,10 +124,8 @@ class Site:
     def check_rows(self, table: Table, consequence: str) -> None:
         """Warn of keys that fit nothing; a row without a property may be for another one of the plan's."""
         known = self._known_keys(table)
-        alone = self.plan.properties is not None and len(self.plan.properties) == 1
-        for row in table.all_rows():
-            here = alone if row.property is None else self.setting.names.match(row.property)
-            if here and known is not None and row.key not in known:
+        for row in rows_meant_for(table, self.plan, self.setting.names):
+            if known is not None and row.key not in known:
                 self.diagnostics[_unknown_row(table, row, consequence)] = None
 
     def _known_keys(self, table: Table) -> frozenset[str] | None:

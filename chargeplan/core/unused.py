@@ -16,7 +16,7 @@ from chargeplan.core.household import Household
 from chargeplan.core.money import MoneyError, parse_cell
 from chargeplan.core.plan import Charge, Row
 from chargeplan.core.planned import PlannedProperty
-from chargeplan.core.select import Names
+from chargeplan.core.select import Names, rows_meant_for
 from chargeplan.core.subject import Subject, date_at
 
 
@@ -66,10 +66,9 @@ class _Roster:
     def unused(self, names: Names) -> Iterator[UnusedRow]:
         roster = self.charge.roster
         assert roster is not None
-        alone = self.planned.plan.properties is not None and len(self.planned.plan.properties) == 1
-        for row in sorted(roster.all_rows(), key=lambda row: (row.file, row.line)):
-            here = alone if row.property is None else names.match(row.property)
-            reason = self._reason(row) if here else None
+        meant = rows_meant_for(roster, self.planned.plan, names)
+        for row in sorted(meant, key=lambda row: (row.file, row.line)):
+            reason = self._reason(row)
             if reason is not None:
                 yield UnusedRow(
                     file=row.file,
