@@ -51,6 +51,9 @@ def make(path: Path) -> Path:
         connection.execute(
             "DELETE FROM entries WHERE resident_id NOT IN (SELECT id FROM upstream WHERE model = 'residents')"
         )
+    with closing(sqlite3.connect(path)) as connection:
+        # The file is copied for every test: without this each copy carries 40 MB of free pages.
+        connection.execute("VACUUM")
     return path
 
 
