@@ -67,7 +67,8 @@ def diff(
 ) -> int:
     """What a change of plans does to the money: the plans of BASE, a git revision or a folder, beside those here.
 
-    Both are planned from the same snapshot. A charge that was only renamed with `moved` is no difference. Posts nothing.
+    Both are planned from the same snapshot. A charge that was only renamed with `moved` is no difference. Where a date that is
+    written in a plan changes something after those months, its month is shown too. Posts nothing.
 
     \b
     Examples:
@@ -110,6 +111,8 @@ def _found(
         base=base,
         as_of=request.as_of,
         months=found.months,
+        later=found.later,
+        unseen=found.unseen,
         names=found.property_names,
         diagnostics=found.diagnostics,
         base_problems=found.base_problems,

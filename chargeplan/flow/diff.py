@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from itertools import pairwise
+from typing import Final
 
 import msgspec
 
@@ -13,16 +14,26 @@ from chargeplan.core.config import Project
 from chargeplan.core.dates import Days, add_months
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.diff import MonthDiff, diff_of
+from chargeplan.core.later import later_months
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.ports import Ports
 from chargeplan.flow.property import PropertyPlanner
 from chargeplan.flow.scope import Scope
 
+LATER_MONTHS: Final = 6
+"""So many months that dated changes name are planned beyond those that were asked for."""
+
 
 class Diff(msgspec.Struct, frozen=True):
-    """The months' differences; ``base_problems`` are the errors of the plans before, whose money is not whole then."""
+    """The months' differences; ``later`` are months after them in which something that is dated begins or ends otherwise.
+
+    ``unseen`` is the first such month that was not planned for being one of too many. ``base_problems`` are the errors of the
+    plans before, whose money is not whole then.
+    """
 
     months: tuple[MonthDiff, ...]
+    later: tuple[MonthDiff, ...]
+    unseen: Days | None
     property_names: dict[str, str]
     diagnostics: tuple[Diagnostic, ...]
     base_problems: tuple[Diagnostic, ...]
@@ -35,12 +46,12 @@ class Diff(msgspec.Struct, frozen=True):
     @property
     def differs(self) -> bool:
         """Whether any line is not the same."""
-        return any(month.lines for month in self.months)
+        return any(month.lines for month in (*self.months, *self.later))
 
     @property
     def most_moved(self) -> int:
         """The cents that are billed otherwise in the month in which they are most."""
-        return max(month.moved for month in self.months)
+        return max(month.moved for month in (*self.months, *self.later))
 
 
 def months_from(request: PlanRequest, count: int) -> tuple[Days, ...]:
@@ -71,20 +82,45 @@ def diff_now(
     if set.intersection(*(set(side.scope.not_found()) for side in sides)):
         sides[1].scope.check_found()
     was, now = sides
-    found = [MonthDiff(month, (), ()) for month in months]
-    names: dict[str, str] = {}
-    for property_id, name in (now.names | was.names).items():
-        differences = diff_of(was.changes(property_id), now.changes(property_id), months)
-        found = [before.and_(after) for before, after in zip(found, differences, strict=True)]
-        names[property_id] = name
-        ports.progress.step(f"compared {name}")
+    names = now.names | was.names
+    found = _months(ports, sides, names, months)
+    dated = later_months(base.plans, here.plans, months[-1].last)
+    later: list[MonthDiff] = []
+    for month in dated[:LATER_MONTHS]:
+        sides = [
+            _Side(ports, project, msgspec.structs.replace(asked, window=month)) for project in (base, here)
+        ]
+        later += [each for each in _months(ports, sides, names, [month], alone=True) if each.lines]
     ports.progress.close()
     return Diff(
         months=tuple(found),
+        later=tuple(later),
+        unseen=dated[LATER_MONTHS] if len(dated) > LATER_MONTHS else None,
         property_names=names,
         diagnostics=tuple(dict.fromkeys(now.diagnostics)),
         base_problems=tuple(problem for problem in dict.fromkeys(was.diagnostics) if problem.is_error),
     )
+
+
+def _months(
+    ports: Ports,
+    sides: Sequence[_Side],
+    names: dict[str, str],
+    months: Sequence[Days],
+    *,
+    alone: bool = False,
+) -> list[MonthDiff]:
+    """Property by property; where a month stands ``alone``, what is dated outside it belongs to months that nobody asked for."""
+    found = [MonthDiff(month, (), ()) for month in months]
+    for property_id, name in names.items():
+        was, now = (
+            [each for each in side.changes(property_id) if not alone or each.transaction_date in months[0]]
+            for side in sides
+        )
+        differences = diff_of(was, now, months)
+        found = [before.and_(after) for before, after in zip(found, differences, strict=True)]
+        ports.progress.step(f"compared {name}")
+    return found
 
 
 def _read(ports: Ports, projects: Sequence[Project], request: PlanRequest) -> None:

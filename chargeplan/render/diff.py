@@ -9,6 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from chargeplan.core.change import BILLED, Change, Total
+from chargeplan.core.dates import Days
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.diff import VERDICTS, CodeDiff, LineDiff, MonthDiff
 from chargeplan.core.money import format_money
@@ -35,15 +36,25 @@ CSV_KEYS: Final = (
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What is shown: the months' differences, and the properties' names. ``base`` is as the user wrote it."""
+    """What is shown: the months' differences, those of later months that dated changes name, and the properties' names.
+
+    ``base`` is as the user wrote it; ``unseen`` the first month that dated changes name and nobody planned.
+    """
 
     environment: str
     base: str
     as_of: date
     months: Sequence[MonthDiff]
+    later: Sequence[MonthDiff]
+    unseen: Days | None
     names: Mapping[str, str]
     diagnostics: Sequence[Diagnostic] = ()
     base_problems: Sequence[Diagnostic] = ()
+
+    @property
+    def all_months(self) -> tuple[MonthDiff, ...]:
+        """Those that were asked for, then the later ones."""
+        return (*self.months, *self.later)
 
     def name(self, property_id: str) -> str:
         """The property's name, where it is known."""
@@ -52,8 +63,11 @@ class Shown(msgspec.Struct, frozen=True):
 
 def headline(shown: Shown) -> str:
     """The money in one line: ``+$412.00 in March 2027: 38 lines changed``, month by month."""
-    parts = [_headline(month) for month in shown.months if month.lines]
-    return "; ".join(parts) or "No difference: everybody is billed as before"
+    parts = [_headline(month) for month in shown.all_months if month.lines]
+    return (
+        "; ".join(parts)
+        or f"No difference through {month_name(shown.months[-1])}: everybody is billed as before"
+    )
 
 
 def _headline(month: MonthDiff) -> str:
@@ -64,9 +78,10 @@ def _headline(month: MonthDiff) -> str:
     return f"{money} in {month_name(month)}: {', '.join(counts)}"
 
 
-def month_name(month: MonthDiff) -> str:
+def month_name(month: MonthDiff | Days) -> str:
     """``March 2027``."""
-    return month.month.first.strftime("%B %Y")
+    first = month.first if isinstance(month, Days) else month.month.first
+    return first.strftime("%B %Y")
 
 
 def signed(cents: int) -> str:
@@ -107,7 +122,8 @@ def diff_screen(shown: Shown, *, color: bool = False, width: int = DEFAULT_WIDTH
         [paper.ink(line, "bold") for line in paper.prose(title)],
         diagnostics_lines(paper, tuple(shown.diagnostics)),
         _base_warning(paper, shown),
-        *(_month(paper, shown, month, whole=whole) for month in shown.months if month.lines),
+        _unseen(paper, shown),
+        *(_month(paper, shown, month, whole=whole) for month in shown.all_months if month.lines),
         [paper.ink(line, "bold") for line in paper.prose(f"Diff: {headline(shown)}.")],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
@@ -118,6 +134,17 @@ def _base_warning(paper: Paper, shown: Shown) -> list[str]:
         return []
     said = f"The plans of {shown.base} had {count_of(len(shown.base_problems), 'error')}: what they billed is not whole."
     return [paper.ink(line, "warn") for line in paper.prose(said)]
+
+
+def _unseen(paper: Paper, shown: Shown) -> list[str]:
+    return [paper.ink(line, "warn") for line in paper.prose(unseen_words(shown))] if shown.unseen else []
+
+
+def unseen_words(shown: Shown) -> str:
+    """That not every month which a dated change names is shown; empty where all are."""
+    if shown.unseen is None:
+        return ""
+    return f"Dated changes of {month_name(shown.unseen)} and later are not shown: `--months` shows them."
 
 
 def _month(paper: Paper, shown: Shown, month: MonthDiff, *, whole: bool) -> list[str]:
@@ -163,7 +190,7 @@ def diff_markdown(shown: Shown, limit: int = LIMIT) -> str:
     """The money first, then every total, then as many lines as fit."""
     head = [f"### {escape(headline(shown))}", "", *_warnings(shown), *_total_tables(shown)]
     text = "\n".join(head).rstrip("\n") + "\n"
-    for month in shown.months:
+    for month in shown.all_months:
         if not month.lines:
             continue
         heading = ("", "Property", "Unit", "Charge", "Date", "Before", "Here", "Difference", "Text")
@@ -182,14 +209,16 @@ def _warnings(shown: Shown) -> Iterator[str]:
         yield f"- **error** {escape(str(each.place or ''))} {escape(each.summary)}"
     if shown.base_problems:
         yield f"- The plans before had {count_of(len(shown.base_problems), 'error')}: what they billed is not whole."
-    if shown.base_problems or any(each.is_error for each in shown.diagnostics):
+    if shown.unseen:
+        yield f"- {unseen_words(shown)}"
+    if shown.base_problems or shown.unseen or any(each.is_error for each in shown.diagnostics):
         yield ""
 
 
 def _total_tables(shown: Shown) -> Iterator[str]:
     rows = [
         row(month_name(month), shown.name(each.property_id), each.charge_code, *_figures(each))
-        for month in shown.months
+        for month in shown.all_months
         for each in month.totals
     ]
     if rows:
@@ -209,16 +238,18 @@ def diff_document(shown: Shown) -> Document:
         "environment": shown.environment,
         "as_of": str(shown.as_of),
         "base": shown.base,
-        "months": [
-            {
-                "month": f"{each.month.first:%Y-%m}",
-                "totals": [_totals_entry(total) for total in each.totals],
-                "lines": [_line_entry(line) for line in each.lines],
-            }
-            for each in shown.months
-        ],
+        "months": [_month_entry(each) for each in shown.months],
+        "later": [_month_entry(each) for each in shown.later],
         "diagnostics": [diagnostic_entry(each) for each in shown.diagnostics],
         "base_diagnostics": [diagnostic_entry(each) for each in shown.base_problems],
+    }
+
+
+def _month_entry(each: MonthDiff) -> Document:
+    return {
+        "month": f"{each.month.first:%Y-%m}",
+        "totals": [_totals_entry(total) for total in each.totals],
+        "lines": [_line_entry(line) for line in each.lines],
     }
 
 
@@ -242,7 +273,7 @@ def _line_entry(line: LineDiff) -> Document:
 
 def diff_csv(shown: Shown) -> str:
     """One row a line, safe to open in a spreadsheet."""
-    rows = (_csv_row(shown, month, line) for month in shown.months for line in month.lines)
+    rows = (_csv_row(shown, month, line) for month in shown.all_months for line in month.lines)
     return csv_text(CSV_KEYS, rows)
 
 
@@ -262,6 +293,7 @@ def diff_html(shown: Shown) -> str:
         "title": f"What a change bills, {shown.environment}",
         "shown": shown,
         "headline": headline(shown),
+        "unseen": unseen_words(shown),
         "months": [
             {
                 "name": month_name(month),
@@ -270,7 +302,7 @@ def diff_html(shown: Shown) -> str:
                 "rows": [_cells(shown, each) for each in month.lines[:_HTML_LINES]],
                 "left_out": max(0, len(month.lines) - _HTML_LINES),
             }
-            for month in shown.months
+            for month in shown.all_months
         ],
     }  # fmt: skip
     return page("diff.html.j2", values)

@@ -83,8 +83,8 @@ def first_line(capsys, project, *words):
     return (project / "d.md").read_text().splitlines()[0]
 
 
-NOTHING = "### No difference: everybody is billed as before"
-LATER = "amount: [{value: 25.00}, {value: 27.38, from: 2028-03-01}]"
+NOTHING = "### No difference through August 2027: everybody is billed as before"
+LATER = "amount: 25.00\n    steps: [{from: 2027-12-01, change: '+2.38'}]"
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,57 @@ LATER = "amount: [{value: 25.00}, {value: 27.38, from: 2028-03-01}]"
 def test_a_reviewer_reads_the_money_in_the_first_line(project, capsys, old, new, said):
     edit(project, old, new)
     assert first_line(capsys, project, "--months", "1") == said
+
+
+RAISE = "### +$7.14 in December 2027: 4 lines changed"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("amount: 25.00", LATER, RAISE),
+        ("amount: 25.00", "amount: 25.00\n    overrides: [{from: 2027-12-01, amount: 27.38}]", RAISE),
+        ("    schedule: {every: month, day: 1}\n  parking", "    schedule: {every: month, day: 1, through: 2027-11-30}\n  parking",
+         "### -$75.00 in December 2027: 4 lines removed"),
+    ],
+    ids=["a step", "an override", "an end"],
+)  # fmt: skip
+def test_what_changes_after_the_months_names_its_own_month(project, capsys, old, new, said):
+    """The date stands in the plan. One of the four leases ends before December."""
+    edit(project, old, new)
+    assert first_line(capsys, project) == said
+    found = json.loads(diff(capsys, "--json"))
+    assert [(each["month"], each["lines"]) for each in found["months"]] == [
+        (month, []) for month in ("2027-08", "2027-09", "2027-10")
+    ]
+    assert "2027-12" in {each["month"] for each in found["later"]}
+
+
+def test_a_later_change_of_another_amount_is_seen_too(project, capsys):
+    edit(project, "amount: 25.00", LATER)
+    git(project, "commit", "--quiet", "--all", "--message=raise")
+    edit(project, "+2.38", "+3.00")
+    assert first_line(capsys, project) == "### +$1.86 in December 2027: 4 lines changed"
+
+
+def test_a_dated_row_of_a_roster_names_its_month(project, capsys):
+    dated = ROSTER.replace("unit,", "unit,starts,").replace(",75.00", ",2027-06-01,75.00")
+    (project / "plans" / "rosters" / "parking.csv").write_text(dated)
+    edit(
+        project,
+        "roster: rosters/parking.csv\n    schedule: {",
+        "roster: rosters/parking.csv\n    schedule: {from: roster.starts, ",
+    )
+    git(project, "commit", "--quiet", "--all", "--message=dates")
+    (project / "plans" / "rosters" / "parking.csv").write_text(dated + "212,2027-12-01,95.00\n")
+    assert first_line(capsys, project) == "### +$95.00 in December 2027: 1 line added"
+
+
+def test_dates_that_stay_name_no_month(project, capsys):
+    edit(project, "amount: 25.00", LATER)
+    git(project, "commit", "--quiet", "--all", "--message=raise")
+    edit(project, "code: Amenity Fee", "code: Amenity Fee  # the club room")
+    assert json.loads(diff(capsys, "--json"))["later"] == []
 
 
 def test_a_row_of_a_roster_has_its_money(project, capsys):

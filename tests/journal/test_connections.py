@@ -143,7 +143,7 @@ def test_what_cannot_be_asked_is_not_assumed(
             far.intend("plan1", batch(), [posting()], lock_token=tokens["p1"])
     assert caught.value.code == "journal_unreachable"
     assert "can't be asked whether it did" in caught.value.message
-    assert "This batch was not sent." in caught.value.message
+    assert "Nothing was sent." in caught.value.message
     assert states(near) == there
 
 
@@ -238,7 +238,7 @@ def test_a_server_that_stays_away_is_waited_for_once(own: Any, monkeypatch: pyte
                 with pytest.raises(ChargeplanError) as caught:
                     journal.consume("plan1", "sha256:1", {})
                 assert caught.value.code == "journal_unreachable"
-                assert "This batch was not sent." in caught.value.message
+                assert "Nothing was sent." in caught.value.message
         finally:
             monkeypatch.undo()
             own.start()

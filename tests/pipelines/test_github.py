@@ -13,6 +13,7 @@ from chargeplan.planfile.approvals import write_new_key
 from chargeplan.sandbox.faults import Fault
 from tests.e2e.house import BATCH, INTEGRATION, OAK
 from tests.pipelines.codehost import BOT
+from tests.pipelines.conftest import PLAN
 
 CHECK = "chargeplan-check.yaml"
 PULL = "chargeplan-pull-request.yaml"
@@ -58,6 +59,52 @@ def test_a_pull_request_is_answered_with_the_money(project):
     assert project.posted() == []
 
 
+AMENITY = "    code: Amenity Fee\n    amount: 25.00\n"
+PARKING = """\
+  parking:
+    code: Parking
+    amount: {from: roster.amount}
+    roster: rosters/spaces.csv
+    schedule: {every: month, day: 1}
+"""
+SPACES = "unit,amount\n201,75.00\n204,75.00\n"
+UTILITIES = PLAN.replace("plan: oak-street", "plan: utilities").replace(
+    "amenity:\n    code: Amenity Fee", "trash:\n    code: Trash"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "money"),
+    [
+        (AMENITY, f"{AMENITY}    steps: [{{from: 2027-12-01, change: '+9.5%'}}]\n", "+$23.80 in December 2027: 12 lines changed"),
+        ("204,75.00\n", "204,75.00\n205,75.00\n", "+$75.00 in August 2027: 1 line added"),
+        ("  amenity:", "  club-room:", "$0.00 in August 2027: 12 lines added, 12 removed"),
+        (PARKING, "", "-$150.00 in August 2027: 2 lines removed"),
+        ("", UTILITIES, "+$300.00 in August 2027: 12 lines added"),
+        ("amount: 25.00", "amount: 250.00", "+$2,700.00 in August 2027: 12 lines changed"),
+        ("code: Amenity Fee", "code: Trash", "$0.00 in August 2027: 12 lines changed"),
+        ('"21[0-2]"', '"210"', "-$50.00 in August 2027: 2 lines removed"),
+        ("day: 1}\n  parking", "day: 1, through: 2027-09-30}\n  parking", "-$300.00 in October 2027: 12 lines removed"),
+        (AMENITY, f"{AMENITY}    description: Club room\n", "no money in August 2027: 12 lines changed"),
+    ],
+    ids=["a raise of next winter", "a row", "a rename", "a charge less", "a new plan", "a wrong rate", "another code", "units less", "an end", "a text"],
+)  # fmt: skip
+def test_ten_pull_requests_name_their_money_in_three_lines(project, old, new, money):
+    (project.folder / "plans" / "rosters").mkdir(exist_ok=True)
+    (project.folder / "plans" / "rosters" / "spaces.csv").write_text(SPACES)
+    project.plan.write_text(project.plan.read_text() + PARKING)
+    project.repository.commit("main")
+    place = "plans/rosters/spaces.csv" if "204," in old else "plans/oak-street.yaml"
+    if old:
+        project.edit(place, old, new)
+    else:
+        (project.folder / "plans" / "utilities.yaml").write_text(new)
+    assert project.github().run(PULL, TARGET, OURS)["plan"].result == "success"
+    (comment,) = project.host.by(BOT)
+    assert money in "\n".join(comment.splitlines()[:3])
+    assert project.posted() == []
+
+
 def test_the_same_comment_is_updated(project):
     hub = project.github()
     project.edit("plans/oak-street.yaml", "25.00", "28.00")
@@ -69,7 +116,7 @@ def test_the_same_comment_is_updated(project):
     project.edit("plans/oak-street.yaml", "30.00", "25.00")
     hub.run(PULL, TARGET, OURS)
     (comment,) = project.host.by(BOT)
-    assert "### No difference: everybody is billed as before" in comment
+    assert "### No difference through October 2027: everybody is billed as before" in comment
 
 
 def test_where_nobody_is_billed_otherwise_there_is_no_comment(project):
