@@ -359,6 +359,31 @@ UNITS = [
         homes=TURNOVER,
     ),
     Policy(
+        "a unit's bill to each resident: once among three roommates, by days",
+        july_bill("{from: roster.amount}", "who: {resident: all}"),
+        # 15.5, 7.5 and 8 of 31 days of 83.12: 41.56, 20.1097, 21.4503
+        "2027-08-31 bill 41.56 ann\n2027-08-31 bill 20.11 bob\n2027-08-31 bill 21.45 cy",
+        files=BILL,
+        homes=[lease(*SUBLETTERS)],
+    ),
+    Policy(
+        "a unit's bill to each resident at a turnover",
+        july_bill("{from: roster.amount}", "who: {resident: all}"),
+        "2027-08-31 bill 13.41 ann\n2027-08-31 bill 13.40 al\n2027-08-31 bill 56.31 bob",  # 26.81 in halves
+        files=BILL,
+        homes=[
+            lease("ann", "al", name="l1", end="2027-08-10", moved_out="2027-08-10"),
+            TURNOVER[1],
+        ],
+    ),
+    Policy(
+        "a unit's bill to each resident, whole to each",
+        july_bill("{from: roster.amount}", "who: {resident: all}", "turnover: each"),
+        "2027-08-31 bill 83.12 ann\n2027-08-31 bill 83.12 bob\n2027-08-31 bill 83.12 cy",
+        files=BILL,
+        homes=[lease(*SUBLETTERS)],
+    ),
+    Policy(
         "three roommates, one out on the 15th, one in on the 16th",
         "charges:\n" + RENT + "    split: equal\n",
         "2027-08-01 rent 1,000.00 ann\n2027-08-01 rent 483.87 bob\n2027-08-01 rent 516.13 cy",  # 15.5, 7.5 and 8 of 31 days
@@ -461,6 +486,31 @@ CONTRACTS = [
         "2027-08-01 rent 725.81",  # 1,500.00 x 15/31
         files={"n.csv": "unit,notice\n101,2027-08-15\n"},
         homes=NOTICE,
+    ),
+    Policy(
+        "neither a notice nor a move-out is known: the contract's own end is the end",
+        contract(
+            "rent",
+            "{from: lease.rent}",
+            "    schedule: {every: month, day: 1, through: {latest: [move_out, roster.notice]}}\n",
+            "prorate: actual",
+            "roster: n.csv",
+        ),
+        "2027-08-01 rent 1,500.00\n2027-09-01 rent 750.00",  # 1,500.00 x 15/30
+        window=("2027-08-01", "2027-12-31"),
+        files={"n.csv": "unit,notice\n101,\n"},
+        homes=[lease(end="2027-09-15", rent="1,500.00")],
+    ),
+    Policy(
+        "a first day that nobody knows never comes",
+        contract(
+            "rent",
+            "{from: lease.rent}",
+            "    schedule: {every: month, day: 1, from: {earliest: [roster.notice, roster.other]}}\n",
+            "roster: n.csv",
+        ),
+        "",
+        files={"n.csv": "unit,notice,other\n101,,\n"},
     ),
     Policy(
         "a contract's first and last month count its days, not those lived",
@@ -578,7 +628,7 @@ def billed(plan: Any, policy: Policy) -> list[str]:
     first, last = (d(day) for day in policy.window)
     expansion = expanded(plan, seen=seen, window=policy.window, integration=INTEGRATION)
     assert [each.summary for each in expansion.diagnostics if each.is_error] == []
-    several = len(policy.homes) > 1 or any(each.split for each in plan.charges)
+    several = len(policy.homes) > 1 or any(each.split or each.who.resident == "all" for each in plan.charges)
     return sorted(
         f"{line.natural_date} {line.charge} {words(line)}" + (f" {line.key.resident_id}" if several else "")
         for household in expansion.households

@@ -35,7 +35,7 @@ class Property(msgspec.Struct, frozen=True):
 
 
 class Unit(msgspec.Struct, frozen=True, gc=False):
-    """An apartment, or a bed of one."""
+    """An apartment, or a bed of one. ``is_vacant`` is ``None`` where the property system does not say."""
 
     id: str
     property_id: str
@@ -48,6 +48,7 @@ class Unit(msgspec.Struct, frozen=True, gc=False):
     bedrooms: str | None = None
     square_feet: int | None = None
     market_rent: int | None = None
+    is_vacant: bool | None = None
 
 
 class LeaseResident(msgspec.Struct, frozen=True, gc=False):

@@ -19,6 +19,7 @@ from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.select import Names
 from chargeplan.core.site import Setting
 from chargeplan.core.steady import Recorded, Steady, steady_lines
+from chargeplan.core.unleased import units_without_lease
 
 
 class PropertyValues(msgspec.Struct, frozen=True):
@@ -55,7 +56,11 @@ def plan_property(
         values.window,
         early_days=values.early_days,
     )
-    return planned, comparison
+    unleased = units_without_lease(
+        values.plans, values.names, values.observed.units, values.everyone, values.as_of
+    )
+    diagnostics = (*comparison.diagnostics, *unleased)
+    return planned, msgspec.structs.replace(comparison, diagnostics=diagnostics)
 
 
 def _planned(expander: Expander, recorded: Recorded | None) -> PlannedProperty:

@@ -7,7 +7,7 @@ From a charge, a subject and days to priced days, each with the term that keeps 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 import msgspec
@@ -18,7 +18,7 @@ from chargeplan.core.dates import ONE_DAY, Days
 from chargeplan.core.facts import Held, LeftOut
 from chargeplan.core.money import round_half_away, share_out
 from chargeplan.core.observed import Lease
-from chargeplan.core.periods import Period, counts, is_stub
+from chargeplan.core.periods import Period, billed_days, counts, is_stub
 from chargeplan.core.plan import Charge
 from chargeplan.core.proration import Method, counted_days, prorated
 from chargeplan.core.select import rows_for
@@ -32,6 +32,7 @@ from chargeplan.core.terms import (
     Exact,
     Missing,
     Part,
+    PartOfUnit,
     PercentOfBilled,
     PercentOfCharge,
     Priced,
@@ -42,10 +43,12 @@ from chargeplan.core.terms import (
     Whole,
 )
 from chargeplan.core.timeline import Segment, segments
-from chargeplan.core.turnover import is_shared, part_of_unit
+from chargeplan.core.turnover import billable_together, is_shared, part_of_unit
 
 BilledBy = Callable[[Charge, str, int, Subject, Days, "Days | None"], "ChargeBilled | Held | LeftOut"]
 """What the charge of that id bills to a household (by position) for the time of a charge's period, and what counts of it for the days billed."""
+
+PartOf = Callable[[Whole | Prorated], Whole | Prorated | PartOfUnit]
 
 
 class Reckoner(msgspec.Struct, frozen=True):
@@ -66,15 +69,40 @@ class Reckoner(msgspec.Struct, frozen=True):
             return self._percent_of_charges(charge, order, subject, period, billed)
         if isinstance(amount, Allocate):
             return [Priced(billed, self.shared_bills.share_of(charge, amount, order, period.days))]
+        if subject.alone and is_shared(charge, self.site):
+            return self._part_of_household(charge, subject, period, billed)
+        return self._of_days(charge, subject, period, billable, billed)
+
+    def _of_days(
+        self, charge: Charge, subject: Subject, period: Period, billable: Days, billed: Days
+    ) -> list[Priced]:
+        """What the billed days of a period cost, cut where the amount changes."""
         parts = self._segments(charge, subject, period, billed)
         if charge.prorate.stub == "second" and charge.prorate.method not in {"none", "skip"}:
             stub = self._stub(charge, subject, period, billable, parts)
             if stub is not None:
                 return [Priced(billed, stub)]
-        priced = costed(charge, period.days, billed, parts)
-        if len(priced) == 1 and is_shared(charge, self.site):
-            return [part_of_unit(self.site, charge, subject, period.days, priced[0])]
-        return priced
+
+        def part(whole: Whole | Prorated) -> Whole | Prorated | PartOfUnit:
+            return part_of_unit(self.site, charge, subject, period=period.days, billed=billed, whole=whole)
+
+        return costed(charge, period.days, billed, parts, part if is_shared(charge, self.site) else None)
+
+    def _part_of_household(
+        self, charge: Charge, subject: Subject, period: Period, billed: Days
+    ) -> list[Priced]:
+        """A resident's own part of what the household pays of its unit's row, equal day by day."""
+        home = msgspec.structs.replace(subject, resident_id=subject.household.key_resident, alone=False)
+        stays = billable_together(self.site, charge, home.household, home.row) or billed
+        together = billed_days(charge, home, stays, period.days) or billed
+        together = Days(min(together.first, billed.first), max(together.last, billed.last))
+        own: list[Priced] = []
+        for one in self._of_days(charge, home, period, stays, together):
+            if days := one.days.common(billed):
+                weights = self._weights(charge, home, one.days, {subject.resident_id: days})
+                parts = dict(zip(weights, _divided(one, list(weights.values())), strict=True))
+                own.append(Priced(days, parts[subject.resident_id]))
+        return own
 
     def base(self, charge: Charge, subject: Subject, lease: Lease, period: Period, billed: Days) -> Base:
         """The amount for a whole period before steps and proration."""
@@ -147,14 +175,19 @@ class Reckoner(msgspec.Struct, frozen=True):
         """The household's priced days, divided among the residents who have an occupied day among them."""
         parts: dict[str, list[Priced]] = {each.resident_id: [] for each in subject.household.members()}
         for one in priced:
-            weights = self._weights(charge, subject, one.days)
+            weights = self._weights(charge, subject, one.days, {})
             for resident_id, term in zip(weights, _divided(one, list(weights.values())), strict=True):
                 parts[resident_id].append(Priced(one.days, term))
         yield from parts.items()
 
-    def _weights(self, charge: Charge, subject: Subject, days: Days) -> dict[str, Fraction]:
-        """What part of the days belongs to each: a day to those who live there on it, equally or by their weights."""
-        lived = _lived(subject, days)
+    def _weights(
+        self, charge: Charge, subject: Subject, days: Days, stays: Mapping[str, Days]
+    ) -> dict[str, Fraction]:
+        """What part of the days belongs to each: a day to those who live there on it, equally or by their weights.
+
+        ``stays`` are days that count for somebody instead of those lived.
+        """
+        lived = {**_lived(subject, days), **stays}
         own = {each: self._weight(charge, each) for each in lived}
         weights = dict.fromkeys(lived, Fraction(0))
         begins = {days.first} | {part.first for part in lived.values()}
@@ -167,8 +200,7 @@ class Reckoner(msgspec.Struct, frozen=True):
         return weights
 
     def _weight(self, charge: Charge, resident_id: str) -> Fraction:
-        assert charge.split is not None
-        if charge.split.by is None:
+        if charge.split is None or charge.split.by is None:
             return Fraction(1)
         rows = rows_for(charge.roster, self.site.setting.names, [resident_id]) if charge.roster else ()
         cell = rows[0].cells.get(charge.split.by) if rows else None
@@ -204,17 +236,33 @@ def _lived(subject: Subject, days: Days) -> dict[str, Days]:
 # --- days → cents -----------------------------------------------------------------------------------------------------
 
 
-def costed(charge: Charge, period: Days, billed: Days, parts: Sequence[Segment]) -> list[Priced]:
-    """Each segment's days with their term; where the amount did not change, the last is the whole less the others."""
+def costed(
+    charge: Charge, period: Days, billed: Days, parts: Sequence[Segment], part_of: PartOf | None = None
+) -> list[Priced]:
+    """Each segment's days with their term; where the amount did not change, the last is the whole less the others.
+
+    ``part_of`` is the household's part of a whole that is its unit's.
+    """
     method = _method(charge, parts)
     priced = [Priced(part.days, _prorated(part.amount, method, period, part.days)) for part in parts]
     amounts = {part.amount.exact for part in parts}
-    if len(parts) > 1 and len(amounts) == 1 and parts[0].amount.exact is not None and _is_one_stretch(parts):
-        whole = _prorated(parts[0].amount, charge.prorate.method, period, billed)
-        others = sum(each.cents for each in priced[:-1] if each.cents is not None)
-        assert not isinstance(whole, Missing)
-        priced[-1] = Priced(parts[-1].days, Rest(whole, others, whole.cents - others))
-    return priced
+    if len(amounts) > 1 or parts[0].amount.exact is None or not _is_one_stretch(parts):
+        return priced
+    whole = _prorated(parts[0].amount, charge.prorate.method, period, billed)
+    assert not isinstance(whole, Missing)
+    household = part_of(whole) if part_of else whole
+    if isinstance(household, PartOfUnit):
+        return list(_by_days(household, [part.days for part in parts]))
+    others = sum(each.cents for each in priced[:-1] if each.cents is not None)
+    last = Rest(household, others, household.cents - others) if len(parts) > 1 else household
+    return [*priced[:-1], Priced(parts[-1].days, last)]
+
+
+def _by_days(household: PartOfUnit, segments: Sequence[Days]) -> Iterator[Priced]:
+    """The household's part of its unit's row, given out over the segments by their days."""
+    shares = share_out(household.cents, [each.count for each in segments])
+    for days, cents in zip(segments, shares, strict=True):
+        yield Priced(days, msgspec.structs.replace(household, days=days.count, cents=cents))
 
 
 def exact_cost(charge: Charge, period: Days, parts: Sequence[Segment]) -> Exact | None:

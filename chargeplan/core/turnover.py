@@ -1,5 +1,6 @@
-"""A unit's row, a bill or a meter, among the households that follow one another in it (plan-language.md, *A unit's row*).
+"""A unit's row, a bill or a meter, among those who live there in a period (plan-language.md, *A unit's row*).
 
+It is given out among the households first, then, where each resident has a line of their own, among the household's people.
 Never is more billed than the row says, whatever the method of proration and however the days meet.
 """
 
@@ -9,18 +10,18 @@ from collections.abc import Iterator, Sequence
 
 from chargeplan.core.amounts import principal_path
 from chargeplan.core.dates import Days
-from chargeplan.core.household import standing
+from chargeplan.core.household import Household, standing
 from chargeplan.core.money import round_half_away, share_out
 from chargeplan.core.periods import billable, billed_days
-from chargeplan.core.plan import Charge
+from chargeplan.core.plan import Charge, Row
 from chargeplan.core.proration import Method, prorated
 from chargeplan.core.site import Site
 from chargeplan.core.subject import Subject
-from chargeplan.core.terms import Exact, PartOfUnit, Priced, Prorated, Whole
+from chargeplan.core.terms import Exact, PartOfUnit, Prorated, Whole
 
 
 def is_shared(charge: Charge, site: Site) -> bool:
-    """Whether the amount is a unit's, to be given out once among its households."""
+    """Whether the amount is a unit's, to be given out once among those who live there."""
     path = principal_path(charge.amount)
     if path is None or charge.turnover == "each":
         return False
@@ -29,22 +30,31 @@ def is_shared(charge: Charge, site: Site) -> bool:
     return path.root == "table" and site.plan.tables[path.table].key == "unit"
 
 
-def part_of_unit(site: Site, charge: Charge, subject: Subject, period: Days, priced: Priced) -> Priced:
+def billable_together(site: Site, charge: Charge, household: Household, row: Row | None) -> Days | None:
+    """The days, over all periods, for which a unit's row may be billed to a household: those of its people together."""
+    if charge.who.resident == "all":
+        people = [Subject(household, each.resident_id, alone=True, row=row) for each in household.members()]
+    else:
+        people = [Subject(household, household.key_resident, alone=False, row=row)]
+    stays = [days for each in people if (days := billable(site.plan.effective, charge, each))]
+    return Days(min(each.first for each in stays), max(each.last for each in stays)) if stays else None
+
+
+def part_of_unit(
+    site: Site, charge: Charge, subject: Subject, *, period: Days, billed: Days, whole: Whole | Prorated
+) -> Whole | Prorated | PartOfUnit:
     """The household's part of what its unit's row says for the period, where others live there in it too."""
-    term = priced.term
-    if not isinstance(term, Whole | Prorated) or term.amount.exact is None:
-        return priced
-    homes = list(_homes(site, charge, subject, period, priced.days))
+    if whole.amount.exact is None:
+        return whole
+    homes = list(_homes(site, charge, subject, period, billed))
     if len(homes) == 1:
-        return priced
+        return whole
     days = [each for _, each in homes]
-    parts = _parts(term.amount.exact, charge.prorate.method, period, days)
+    parts = _parts(whole.amount.exact, charge.prorate.method, period, days)
     cents = next(part for (is_own, _), part in zip(homes, parts, strict=True) if is_own)
-    if cents == term.cents:
-        return priced
-    return Priced(
-        priced.days, PartOfUnit(term, priced.days.count, sum(each.count for each in days), len(homes), cents)
-    )
+    if cents == whole.cents:
+        return whole
+    return PartOfUnit(whole, billed.count, sum(each.count for each in days), len(homes), cents)
 
 
 def _parts(whole: Exact, method: Method, period: Days, days: Sequence[Days]) -> list[int]:
@@ -70,6 +80,6 @@ def _homes(
             yield True, own
         elif standing(household, charge.lease_status).kind != "skip":
             other = Subject(household, household.key_resident, alone=False, row=subject.row)
-            days = billable(site.plan.effective, charge, other)
+            days = billable_together(site, charge, household, subject.row)
             if billed := billed_days(charge, other, days, period):
                 yield False, billed

@@ -158,9 +158,9 @@ class _Reader:
         except ValueError as error:
             raise self.wrong(key, f"{found[:40]!r}, which is no date") from error
 
-    def flag(self, key: str, *, default: bool) -> bool:
+    def flag(self, key: str) -> bool | None:
         found = self.row.get(key)
-        return found if isinstance(found, bool) else default
+        return found if isinstance(found, bool) else None
 
     def parts(self, key: str) -> list[Row]:
         found = self.row.get(key)
@@ -246,8 +246,8 @@ def integration(row: object) -> observed.Integration:
         id=reader.needed("id"),
         name=reader.text("name") or "",
         vendor=reader.needed("vendor"),
-        active=reader.flag("active", default=False),
-        archived=reader.flag("is_archived", default=False),
+        active=reader.flag("active") is True,
+        archived=reader.flag("is_archived") is True,
         last_completed_sync=reader.text("last_completed_sync") or None,
         interfaces=interfaces,
     )
@@ -386,7 +386,7 @@ def _property(reader: _Reader) -> observed.Property:
     return observed.Property(
         id=reader.needed("id"),
         name=reader.text("name") or reader.text("code") or reader.id,
-        active=reader.flag("is_active", default=True),
+        active=reader.flag("is_active") is not False,
         code=reader.text("code"),
     )
 
@@ -404,6 +404,7 @@ def _unit(reader: _Reader) -> observed.Unit:
         bedrooms=reader.text("bedrooms"),
         square_feet=reader.count("square_feet"),
         market_rent=reader.cents("rent_amount_market_in_cents"),
+        is_vacant=reader.flag("is_vacant"),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chargeplan.core.errors import ChargeplanError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 APPLICATION_ID = 0x43504C53
 """``CPLS``: says that a SQLite file is a copy of ours, which may be deleted."""
 _BUSY_SECONDS = 30.0

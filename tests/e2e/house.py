@@ -37,7 +37,7 @@ environments:
 integrations:
   resman-main:
     id: resman-integration-98765
-    vendor: RESMAN
+    vendor: RESMAN{credits}
     date_tolerance: {date_tolerance}
 properties:
   oak-street: {{id: clwi5xiix000008l6ctdgafyh, integration: resman-main}}
@@ -100,10 +100,20 @@ class House:
         self.write(SMALL)
 
     def config(
-        self, more: str = "", *, batch_size: int = 4, date_tolerance: int = 0, url: str | None = None
+        self,
+        more: str = "",
+        *,
+        batch_size: int = 4,
+        date_tolerance: int = 0,
+        url: str | None = None,
+        posts_credits: bool = False,
     ) -> None:
         text = CONFIG.format(
-            url=url or self.url, batch_size=batch_size, date_tolerance=date_tolerance, more=more
+            url=url or self.url,
+            batch_size=batch_size,
+            date_tolerance=date_tolerance,
+            credits="\n    credits: post" if posts_credits else "",
+            more=more,
         )
         (self.folder / "chargeplan.yaml").write_text(text)
 

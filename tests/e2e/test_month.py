@@ -101,6 +101,32 @@ def test_next_months_open_lines_do_not_stop_this_months_plan(house):
     assert house.named() == set()
 
 
+def test_a_unit_that_is_lived_in_without_a_lease_is_a_warning_where_the_plan_covers_it(house):
+    vacant = {
+        each["number"]: each["id"]
+        for each in house.state.all_upstream("units", property_id=OAK)
+        if each["is_vacant"]
+    }
+    covered, other, *_ = sorted(vacant)
+    house.write(SMALL.replace('"20*", "21[0-2]"', f'"20*", "{covered}"'))
+    assert house.plan("--json").json["diagnostics"] == []
+    for number in (covered, other):
+        house.state.alter("units", vacant[number], is_vacant=False)
+    house.state.sync()
+    planned = house.plan("--json", "--full-refresh")
+    assert planned.code == 0
+    (told,) = planned.json["diagnostics"]
+    assert (told["severity"], told["range"]["file"], told["range"]["line"]) == (
+        "warning",
+        "plans/oak.yaml",
+        4,
+    )
+    assert told["summary"].startswith(
+        f"unit {covered} of Oak Street Apartments is not vacant and has no lease in force on {AS_OF}"
+    )
+    assert told["summary"] in " ".join(house.plan().out.split())
+
+
 # --- what makes a plan file stale ----------------------------------------------------------------------------------
 
 
