@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import accumulate
 
 import msgspec
 
@@ -16,6 +17,7 @@ from chargeplan.core.key import FIRST_CORRECTION_PART, Key
 from chargeplan.core.line import Line
 from chargeplan.core.money import round_ratio
 from chargeplan.core.plan import Plan
+from chargeplan.core.posting import Posting
 
 
 def _original_date(bill: Bill) -> date:
@@ -51,26 +53,45 @@ def as_posted(line: Line, each: PostedPart) -> Line:
     )
 
 
-def difference_of(bill: Bill, posted: Sequence[PostedPart], *, in_window: bool) -> int:
+def difference_of(
+    bill: Bill, posted: Sequence[PostedPart], voided: Sequence[Posting], *, in_window: bool
+) -> int:
     """What the period should have cost less what stands or is under way for it, in cents.
 
     Before the window other days count, at the price at which the period was posted, and whatever became of it on the ledger;
-    another price of the plan's does not.
+    another price of the plan's does not. ``voided`` are its lines that were rightly taken off the ledger.
     """
     due = sum(line.amount or 0 for line in bill.lines)
     there = sum(each.amount for each in posted)
     if in_window or bill.restated or due == there:
         return due - there
-    was = sum(each.posting.amount if each.posting is not None else each.amount for each in posted)
     service = service_of(posted, bill.period)
+    then = bill.cost_of(service) if bill.cost_of else None
+    was = _price_posted(posted, voided, due if then is None else then)
     if was != 0 and not _days_changed(bill, service):
         return was - there
     if due == 0:
         return -there
-    then = bill.cost_of(service) if bill.cost_of else None
     if was == 0 or then is None:
         return due - there
     return (round_ratio(was * due * (1 if then > 0 else -1), abs(then)) if then else was) - there
+
+
+def _price_posted(posted: Sequence[PostedPart], voided: Sequence[Posting], now: int) -> int:
+    """The price at which the period was posted: all that was posted for it, while the ledger has it as it was posted.
+
+    Where the office altered or voided some of it, corrections have put that back since, beyond the price. So it is that of the
+    sums, after each of the lines, which is nearest to what the same days cost ``now``.
+    """
+    recorded = [
+        (each.part, each.posting.amount if each.posting is not None else each.amount) for each in posted
+    ]
+    as_sent = all(each.posting is None or each.posting.amount == each.amount for each in posted)
+    if as_sent and not voided:
+        return sum(amount for _, amount in recorded)
+    recorded += [(each.part, each.amount) for each in voided]
+    sums = accumulate(amount for _, amount in sorted(recorded))
+    return min(sums, key=lambda each: abs(each - now))
 
 
 def _days_changed(bill: Bill, service: Days) -> bool:

@@ -115,7 +115,8 @@ def _unsettled_difference(period: _Period, *, in_window: bool) -> int:
 
     A posting may stand on the record of people who were merged: the person spoke of it by its own key.
     """
-    difference = difference_of(period.bill, period.posted, in_window=in_window)
+    voided = period.scene.evidence.voided(period.bill, period.key)
+    difference = difference_of(period.bill, period.posted, voided, in_window=in_window)
     there = sum(each.amount for each in period.posted)
     names = {key.with_part(0).reference for key in (period.key, *(each.key for each in period.posted))}
     decisions = period.scene.evidence.decisions

@@ -22,6 +22,7 @@ from chargeplan.core.matching import match_by_content, removed_upstream
 from chargeplan.core.observed import ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
 from chargeplan.core.posting import FREE, LIVE, SETTLED, Brief, Posting
+from chargeplan.core.relocation import relocated
 
 Status = Literal["visible", "in_flight", "unknown", "removed_upstream"]
 
@@ -88,7 +89,7 @@ class Evidence:
         self.unrecorded = frozenset(each for each in unknown if is_reference(each))
         self.by_charge = _by_charge(self.postings.values())
         self.strangers = self._strangers(observed.charges, owned, everything)
-        self.relocated = self._relocated()
+        self.relocated = relocated(tuple(self._shown()), self.removed)
         self.counted: Mapping[str, Key] = {}
         self.moved = self._moved()
         self.marks = frozenset(filter(None, self._marks()))
@@ -137,20 +138,12 @@ class Evidence:
         ]
         return tuple(sorted(foreign, key=lambda each: (each.transaction_date or date.min, each.id)))
 
-    def _relocated(self) -> Mapping[tuple[str, str, str], Sequence[tuple[Posting | Brief, SyncedCharge]]]:
-        """Postings whose charge now stands on another resident's or unit's record, by plan, charge and period of their keys."""
-        shown = [(self.postings[ref], charge) for ref, charge in self.matched.items()]
-        shown += [
-            (self.postings[ref], self.by_reference[ref])
-            for ref in self.by_reference.keys() & self.postings.keys()
-        ]
-        found: dict[tuple[str, str, str], list[tuple[Posting | Brief, SyncedCharge]]] = {}
-        for posting, charge in shown:
-            elsewhere = charge.unit_id is not None and charge.unit_id != posting.unit_id
-            if elsewhere or (charge.resident_id is not None and charge.resident_id != posting.resident_id):
-                place = (posting.key_plan, posting.key_charge, posting.period)
-                found.setdefault(place, []).append((posting, charge))
-        return found
+    def _shown(self) -> Iterator[tuple[Posting | Brief, SyncedCharge]]:
+        """Every posting that a charge shows, with the charge."""
+        for reference, charge in self.matched.items():
+            yield self.postings[reference], charge
+        for reference in self.by_reference.keys() & self.postings.keys():
+            yield self.postings[reference], self.by_reference[reference]
 
     def _moved(self) -> Mapping[tuple[str, str, str], Sequence[Posting]]:
         """Postings of an integration that was set up anew, by plan, charge and period: their references are of the old one's keys."""
@@ -330,6 +323,20 @@ class Evidence:
             part = self.part(self.key_of(posting).with_part(posting.part), reference)
             found += [part] if part else []
         return found
+
+    def voided(self, bill: Bill, key: Key) -> list[Posting]:
+        """The lines of the bill's period that a person said were rightly taken off the ledger."""
+        names = [
+            key.reference,
+            *(name for name, counts_for in self.counted.items() if counts_for == bill.key),
+        ]
+        for first in (1, FIRST_CORRECTION_PART):
+            number = first
+            while self.knows(name := key.with_part(number).reference):
+                names.append(name)
+                number += 1
+        found = [self.postings[name] for name in dict.fromkeys(names) if self.is_voided(name)]
+        return [each for each in found if isinstance(each, Posting)]
 
     def _parts_of(self, bill: Bill, key: Key) -> list[PostedPart]:
         if bill.charge.late_fee is not None:

@@ -17,7 +17,7 @@ from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.key import Key
 from chargeplan.core.money import format_money
 from chargeplan.core.observed import SyncedCharge, day_of
-from chargeplan.core.posting import FREE, OPEN, Posting, State, posting_of
+from chargeplan.core.posting import FREE, OPEN, SETTLED, Posting, State, posting_of
 
 Verdict = Literal["posted", "not_posted", "accepted", "reopened", "voided", "unrelated"]
 
@@ -90,14 +90,19 @@ def vouched(change: Change) -> Posting:
     return msgspec.structs.replace(posting_of(change), state="posted")
 
 
-def void(change: Change, posting: Posting) -> State:
-    """What was taken off the ledger was rightly voided.
+def void(posting: Posting, *, gone: bool) -> State:
+    """What was taken off the ledger was rightly voided; ``gone`` is whether the last sync missed it.
 
     Raises:
         ChargeplanError: ``does_not_fit``.
     """
-    if change.action != "removed_upstream" or posting.state not in {"visible", "posted"}:
-        raise _misfit(change, "--removed is for what is removed upstream")
+    if posting.state not in SETTLED or not gone:
+        raise ChargeplanError(
+            f"{posting.reference} is {posting.state.replace('_', ' ')}: --removed is for what is removed upstream. "
+            "Nothing was recorded.",
+            hint="`chargeplan status` lists what waits for a person, with the commands.",
+            code="does_not_fit",
+        )
     return "voided"
 
 

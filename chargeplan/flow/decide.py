@@ -32,6 +32,7 @@ from chargeplan.core.verdicts import (
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import plan_now
 from chargeplan.flow.ports import Ports
+from chargeplan.flow.reconcile import removed
 
 
 class Lines:
@@ -180,7 +181,13 @@ def _step(ports: Ports, lines: Lines, reference: str, verdict: Verdict, subject:
             hint="`chargeplan status` lists what is open; `chargeplan journal rebuild` takes in what the ledgers have of ours.",
             code="unknown_reference",
         )
-    return _planned_step(lines.change(reference), posting, verdict, subject)
+    if posting is not None and verdict == "voided":
+        # Told from journal and snapshot, as `status` does: no plan may have the line any more.
+        gone = any(each.reference == reference for each in removed(ports).postings)
+        return _Step(
+            reference, (posting.integration_id, posting.property_id), posting, void(posting, gone=gone)
+        )
+    return _planned_step(lines.change(reference), verdict, subject)
 
 
 def _own_word(ports: Ports, posting: Posting, verdict: Verdict) -> _Step:
@@ -193,7 +200,7 @@ def _own_word(ports: Ports, posting: Posting, verdict: Verdict) -> _Step:
     return _Step(posting.reference, place, posting, next_state(verdict, posting))
 
 
-def _planned_step(change: Change, posting: Posting | None, verdict: Verdict, subject: str) -> _Step:
+def _planned_step(change: Change, verdict: Verdict, subject: str) -> _Step:
     """What a person says of a line as it is planned now."""
     place = (change.integration_id, change.property_id)
     decision = None
@@ -204,8 +211,6 @@ def _planned_step(change: Change, posting: Posting | None, verdict: Verdict, sub
             decision = reopening(change)
         case "unrelated":
             decision = unrelated(change, subject)
-        case "voided" if posting is not None:
-            return _Step(change.reference, place, posting, void(change, posting))
         case _:
             return _Step(change.reference, place, vouched(change))
     return _Step(change.reference, place, decision=decision)

@@ -15,7 +15,7 @@ from chargeplan.core.errors import ChargeplanError, LockedError
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.matching import removed_upstream
 from chargeplan.core.observed import ObservedProperty
-from chargeplan.core.posting import Posting
+from chargeplan.core.posting import SETTLED, Posting
 from chargeplan.core.settle import Settled, StillOpen, once_each, still_open
 from chargeplan.flow.absence import settle_absent
 from chargeplan.flow.plan_request import PlanRequest
@@ -86,7 +86,7 @@ class Removed(msgspec.Struct, frozen=True):
 
 
 def removed(ports: Ports) -> Removed:
-    """Visible postings whose charge the last sync did not see although it saw its neighbours, by the last snapshot."""
+    """Postings on a ledger whose charge the last sync did not see although it saw its neighbours, by the last snapshot."""
     postings: list[Posting] = []
     unread: list[str] = []
     for integration_id in ports.integrations:
@@ -134,13 +134,22 @@ def _last_seen(ports: Ports, integration_id: str) -> Iterator[ObservedProperty]:
 
 
 def _removed_of(ports: Ports, integration_id: str, property_id: str) -> Iterator[Posting]:
+    """Those of one property, its units that came from another included."""
     if ports.snapshot.was_seen_at_once(property_id):
         return
     window = ports.snapshot.covered(integration_id)
     observed = ports.snapshot.property(integration_id, property_id, window)
     integration = ports.integrations.get(integration_id)
     gone = frozenset() if integration is None else removed_upstream(observed, integration)
-    references = {charge.reference for charge in observed.charges if charge.id in gone and charge.reference}
-    for posting in ports.journal.postings(integration_id, property_id) if gone else ():
-        if posting.state == "visible" and (posting.charge_id in gone or posting.reference in references):
+    if not gone:
+        return
+    # A charge that was entered again under the same reference stands for the line.
+    standing_ones = {charge.reference for charge in observed.charges if charge.id not in gone}
+    references = {charge.reference for charge in observed.charges if charge.id in gone} - standing_ones
+    units = sorted(unit.id for unit in observed.units)
+    joined = ports.journal.postings_of_units(integration_id, property_id, units, None)
+    for posting in (*ports.journal.postings(integration_id, property_id), *joined):
+        if posting.state not in SETTLED or posting.reference in standing_ones:
+            continue
+        if posting.charge_id in gone or posting.reference in references:
             yield posting

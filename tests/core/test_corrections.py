@@ -352,3 +352,53 @@ def test_a_correction_of_an_earlier_period_has_nothing_in_this_one() -> None:
     world.live(lease(moved_out="2027-07-10"))
     (change,) = world.compare().changes
     assert (change.action, change.stands) == ("correct", 0)
+
+
+# --- the office alters what was corrected ------------------------------------------------------------------------
+
+
+def _altered(world: World, number: int, cents: int | None) -> None:
+    """The office edits the charge of that number to so many cents, or voids it, and a person says: rightly."""
+    charges = list(world.seen.charges)
+    edited = charges.pop(number)
+    if cents is not None:
+        charges.insert(number, msgspec.structs.replace(edited, amount=cents))
+    else:
+        posting = world.postings[edited.reference or ""]
+        world.postings[posting.reference] = msgspec.structs.replace(posting, state="voided")
+    world.seen = msgspec.structs.replace(world.seen, charges=tuple(charges))
+
+
+@pytest.mark.parametrize("window", [("2027-08-01", "2027-08-31"), SEPTEMBER])
+@pytest.mark.parametrize(("voided", "stands"), [(0, 40000), (1, 60000)], ids=["original", "correction"])
+def test_what_is_voided_of_a_corrected_period_is_due_again(
+    window: tuple[str, str], voided: int, stands: int
+) -> None:
+    """1,000.00 was edited to 600.00 and put right by +400.00; one of the two is voided, and the other stands alone."""
+    world = after(adjusting())
+    _altered(world, 0, 60000)
+    world.post()
+    assert world.ledger() == 100000
+    _altered(world, voided, None)
+    (change,) = [each for each in world.compare(window).changes if each.action == "correct"]
+    assert (change.amount, change.there) == (100000 - stands, stands)
+
+
+def test_a_move_out_known_late_is_credited_for_a_period_that_was_put_right() -> None:
+    """Of 1,000.00 that the office had edited and a correction restored, 10 of 31 days are due: 322.58."""
+    world = after(adjusting())
+    _altered(world, 0, 60000)
+    world.post()
+    world.live(lease(moved_out="2027-08-10"))
+    (change,) = [each for each in world.compare(SEPTEMBER).changes if each.action == "correct"]
+    assert change.amount == 32258 - 100000
+
+
+def test_another_price_of_the_plans_does_not_reprice_a_period_that_was_put_right() -> None:
+    world = after(adjusting())
+    _altered(world, 0, 60000)
+    world.post()
+    _altered(world, 1, 30000)  # the correction of 400.00 is edited too
+    world.plans = [adjusting(amount=usd("1050.00"))]
+    (change,) = [each for each in world.compare(SEPTEMBER).changes if each.action == "correct"]
+    assert change.amount == 10000

@@ -407,6 +407,27 @@ def test_two_people_who_became_one_have_paid_twice() -> None:
     assert (the(world).action, the(world).amount) == ("drift", -2500)
 
 
+@pytest.mark.parametrize("said", [False, True], ids=["not asked yet", "rightly voided"])
+def test_what_was_removed_before_its_people_were_merged_goes_with_them(said: bool) -> None:
+    """Two charges; one is voided, then ann is merged into ann-2, and so is the other. The voided one shows ann for ever."""
+    of = plan(charge("rent"), charge("storage", usd("12.00")), owns=("Rent",))
+    world = World(of)
+    world.post()
+    rent, storage = world.seen.charges
+    gone = msgspec.structs.replace(storage, last_seen="2027-08-02T00:00:00Z")
+    kept = msgspec.structs.replace(rent, resident_id="ann-2", last_seen="2027-08-20T00:00:00Z")
+    world.seen = msgspec.structs.replace(world.seen, charges=(kept, gone))
+    world.live(lease("ann-2"))
+    assert [each.action for each in world.compare().changes] == ["unchanged", "removed_upstream"]
+    if said:
+        posting = world.postings[storage.reference or ""]
+        world.postings[posting.reference] = msgspec.structs.replace(posting, state="voided")
+        assert [(each.action, each.amount) for each in world.compare().changes] == [
+            ("unchanged", 100000),
+            ("create", 1200),
+        ]
+
+
 def _stands_on(world: World, before: str, **now: Any) -> None:
     charges = [
         msgspec.structs.replace(each, **now) if each.resident_id == before else each

@@ -139,6 +139,25 @@ def test_what_was_rightly_voided_is_due_anew_and_taken_back_it_counts_again(hous
     assert changes(house, "create") == []
 
 
+def test_what_was_voided_of_a_charge_that_no_plan_has_any_more_is_settled_by_the_printed_command(house):
+    assert posted(house) == NO_CHANGES
+    (first, *_) = house.document()["changes"]
+    house.write((house.plans / "oak.yaml").read_text().replace('["20*", "21[0-2]"]', '["21[0-2]"]'))
+    house.state.office.void(reference_number=first["reference_number"])
+    house.state.sync()
+    house.plan("--full-refresh")
+    (removed,) = house.status()["removed_upstream"]
+    assert decide(house, "resolve", removed["reference_number"], "--removed").code == 0
+    assert house.status()["removed_upstream"] == []
+
+
+def test_what_stands_on_the_ledger_is_not_settled_as_removed(house):
+    assert posted(house) == NO_CHANGES
+    (first, *_) = house.document()["changes"]
+    refused = decide(house, "resolve", first["reference_number"], "--removed")
+    assert (refused.code, refused.json["code"]) == (1, "does_not_fit")
+
+
 def test_not_posted_is_final_against_a_log_that_says_failure(house):
     """Each property system has reasons of its own for a refusal; the person knew."""
     house.saved()
