@@ -140,10 +140,10 @@ class Evidence:
 
     def _shown(self) -> Iterator[tuple[Posting | Brief, SyncedCharge]]:
         """Every posting that a charge shows, with the charge."""
-        for reference, charge in self.matched.items():
-            yield self.postings[reference], charge
-        for reference in self.by_reference.keys() & self.postings.keys():
-            yield self.postings[reference], self.by_reference[reference]
+        for shown in (self.matched, self.by_reference):
+            for reference, charge in shown.items():
+                if (posting := self.postings.get(reference)) is not None:
+                    yield posting, charge
 
     def _moved(self) -> Mapping[tuple[str, str, str], Sequence[Posting]]:
         """Postings of an integration that was set up anew, by plan, charge and period: their references are of the old one's keys."""
@@ -200,12 +200,12 @@ class Evidence:
         for each in [each for each in self.postings.values() if each.service_last >= since]:
             if each.part >= FIRST_CORRECTION_PART or not self._may_stand(each):
                 continue
-            charge = self.charge_of(each)
             marks = {each.resident_id, each.lease_id, each.unit_id}
-            if charge is not None:
+            if (charge := self.charge_of(each)) is not None:
                 marks |= {charge.resident_id or "", charge.lease_id or "", charge.unit_id or ""}
-            for mark in marks - {""}:
+            for mark in marks:
                 found[mark].append(each)
+        found.pop("", None)
         return found
 
     def _may_stand(self, posting: Posting | Brief) -> bool:

@@ -125,17 +125,18 @@ def removed_upstream(observed: ObservedProperty, integration: IntegrationConfig)
     """
     if integration.system.open_items:
         return frozenset()
-    # Nearly always the last sync saw all of them.
-    if len({each.last_seen for each in observed.charges if each.last_seen}) < 2:
-        return frozenset()
     moments = {text: moment(text) for text in {each.last_seen for each in observed.charges}}
+    previous = moment(observed.previous_sync)
+    known = [last for last in moments.values() if last]
+    # Nearly always the last sync saw all of them.
+    if not known or not _was_missed(min(known), max(known), previous):
+        return frozenset()
     seen = [
         (each.id, each.transaction_date, last)
         for each in observed.charges
         if each.transaction_date and (last := moments[each.last_seen])
     ]
     latest = _latest_near(seen)
-    previous = moment(observed.previous_sync)
     return frozenset(charge_id for charge_id, day, last in seen if _was_missed(last, latest[day], previous))
 
 

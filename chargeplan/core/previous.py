@@ -16,8 +16,8 @@ from chargeplan.core.change import POSTED_BY_APPLY, Change, Movement, Previous
 from chargeplan.core.dates import Days
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.household import Household
-from chargeplan.core.observed import ObservedProperty
-from chargeplan.core.posting import FREE
+from chargeplan.core.observed import ObservedProperty, SyncedCharge
+from chargeplan.core.posting import FREE, Posting
 
 _Kind = Literal["new", "gone", "changed"]
 Codes = Mapping[str, str]
@@ -38,6 +38,9 @@ EXPECTED = frozenset(
     }
 )
 
+
+# Postings that will stand on a ledger, and are not seen there yet.
+_COMING = frozenset({"queued", "accepted"})
 
 _Value = TypeVar("_Value")
 
@@ -70,10 +73,8 @@ class PropertyLedger:
     def totals(self, periods: Sequence[Days]) -> list[dict[str, int]]:
         """Cents by the code's name in each of the periods."""
         found: list[dict[str, int]] = [{} for _ in periods]
-        by_day = _by_day(periods, found)
-        for day, name, _, cents in self._rows():
-            if (totals := by_day.get(day)) is not None:
-                totals[name] = totals.get(name, 0) + cents
+        for totals, name, row in self._rows(_by_day(periods, found)):
+            totals[name] = totals.get(name, 0) + (row.amount or 0)
         return found
 
     def previous(
@@ -85,10 +86,9 @@ class PropertyLedger:
         """
         then: dict[str, _Side] = {}
         now: dict[str, _Side] = {}
-        by_day = _by_day((before, window), (then, now))
-        for day, name, home, cents in self._rows():
-            if (sides := by_day.get(day)) is not None:
-                sides.setdefault(name, _Side()).add(home, cents)
+        for sides, name, row in self._rows(_by_day((before, window), (then, now))):
+            side = sides[name] if name in sides else sides.setdefault(name, _Side())
+            side.add(self._home(row.lease_id, row.resident_id), row.amount or 0)
         lines: dict[tuple[str, object], Change] = {}
         held = dict(reasons)
         for change in changes:
@@ -158,19 +158,21 @@ class PropertyLedger:
         leases = household.leases if household else ()
         return next((reasons[name, each.id] for each in reversed(leases) if (name, each.id) in reasons), None)
 
-    def _rows(self) -> Iterator[tuple[date | None, str, object, int]]:
-        """Date, code name, household and cents of everything under the codes."""
+    def _rows(
+        self, by_day: Mapping[date | None, _Value]
+    ) -> Iterator[tuple[_Value, str, SyncedCharge | Posting]]:
+        """Everything under the codes that is dated on one of the days: the day's value, the code's name, and what it is."""
+        codes, evidence = self.codes, self.evidence
         for charge in self.observed.charges:
-            if (name := self.codes.get(charge.charge_code_id or "")) is not None:
-                home = self._home(charge.lease_id, charge.resident_id)
-                yield charge.transaction_date, name, home, charge.amount or 0
-        evidence = self.evidence
+            value = by_day.get(charge.transaction_date)
+            if value is not None and (name := codes.get(charge.charge_code_id or "")) is not None:
+                yield value, name, charge
         for posting in evidence.unsettled:
-            if posting.charge_code_id not in self.codes or posting.state not in {"queued", "accepted"}:
+            value = by_day.get(posting.transaction_date)
+            if value is None or posting.charge_code_id not in codes or posting.state not in _COMING:
                 continue
             if posting.reference not in evidence.by_reference and posting.reference not in evidence.matched:
-                home = self._home(posting.lease_id, posting.resident_id)
-                yield posting.transaction_date, posting.charge_code, home, posting.amount
+                yield value, posting.charge_code, posting
 
     def _home(self, lease_id: str | None, resident_id: str | None) -> object:
         """The household's position; where nobody here has the lease or is the resident, the resident's id."""

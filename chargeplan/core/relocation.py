@@ -33,8 +33,8 @@ def relocated(shown: Sequence[Shown], removed: Collection[str]) -> Relocated:
 
 
 def _is_elsewhere(posting: Posting | Brief, charge: SyncedCharge) -> bool:
-    return (charge.unit_id is not None and charge.unit_id != posting.unit_id) or (
-        charge.resident_id is not None and charge.resident_id != posting.resident_id
+    return (charge.unit_id != posting.unit_id and charge.unit_id is not None) or (
+        charge.resident_id != posting.resident_id and charge.resident_id is not None
     )
 
 

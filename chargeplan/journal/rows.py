@@ -6,19 +6,21 @@ row the time is twice as long.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from operator import attrgetter
 from typing import Any, Final, TypeVar
 
 import msgspec
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     FunctionElement,
     Select,
     Text,
     and_,
+    bindparam,
     cast,
     func,
     not_,
@@ -34,6 +36,8 @@ _table: Final = schema.postings
 # In the order of the structs' fields, so that a row makes a value as it comes.
 _WHOLE: Final = tuple(_table.c[name] for name in Posting.__struct_fields__)
 _BRIEF: Final = tuple(_table.c[name] for name in Brief.__struct_fields__ if name != "state")
+# One parameter for all: SQLAlchemy looks at each value that it is given in a statement.
+_UNITS: Final[BindParameter[Any]] = bindparam("units", expanding=True)
 _FIRST_DATE: Final = Posting.__struct_fields__.index("period_first")
 _AFTER_DATES: Final = Posting.__struct_fields__.index("transaction_date") + 1
 
@@ -84,9 +88,9 @@ def latest_of_units(
     """
     found: list[Posting] = []
     for others in (_table.c.property_id < property_id, _table.c.property_id > property_id):
-        units = and_(_table.c.integration_id == integration_id, _table.c.unit_id.in_(unit_ids), others)
+        units = and_(_table.c.integration_id == integration_id, _table.c.unit_id.in_(_UNITS), others)
         query = _recent(select(*_WHOLE).where(units), since)
-        found += _postings(_rows(connection, query))
+        found += _postings(_rows(connection, query, {"units": unit_ids}))
     return _latest(found)
 
 
@@ -117,9 +121,11 @@ _as_json: Final[dict[str, Callable[[Sequence[ColumnElement[Any]]], FunctionEleme
 _decode: Final = msgspec.json.Decoder(list[Brief]).decode
 
 
-def _rows(connection: Connection, query: Select[Any]) -> Sequence[Any]:
+def _rows(
+    connection: Connection, query: Select[Any], values: Mapping[str, object] | None = None
+) -> Sequence[Any]:
     """The driver's own tuples: SQLAlchemy's rows take half as long again, and the columns need no conversion."""
-    cursor = connection.execute(query).cursor
+    cursor = connection.execute(query, values).cursor
     assert cursor is not None
     return cursor.fetchall()
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -19,8 +20,8 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    event,
     inspect,
-    text,
 )
 
 from chargeplan.core.posting import LIVE
@@ -76,9 +77,6 @@ batches: Final = Table(
     Index("batches_plan", "plan_id"),
 )
 
-_LIVE: Final = text("live = 1")
-_SETTLES: Final = text("live = 1 AND charge_id IS NOT NULL")
-
 postings: Final = Table(
     "postings",
     metadata,
@@ -126,17 +124,6 @@ postings: Final = Table(
         "live = CASE WHEN state IN ({}) THEN 1 ELSE 0 END".format(", ".join(f"'{s}'" for s in sorted(LIVE))),
         name="postings_live_follows_state",
     ),
-    # At most one live posting of a reference: the promise of the whole program, kept by the database.
-    Index("postings_one_live", "reference", unique=True, sqlite_where=_LIVE, postgresql_where=_LIVE),
-    # One synced charge settles one posting.
-    Index(
-        "postings_one_charge",
-        "integration_id",
-        "charge_id",
-        unique=True,
-        sqlite_where=_SETTLES,
-        postgresql_where=_SETTLES,
-    ),
     # What planning reads of a property: the last two columns spare the rows of long ago a look.
     Index("postings_recent", "integration_id", "property_id", "period_last", "transaction_date", "state"),
     # Units that moved to another property have their postings with them.
@@ -145,6 +132,16 @@ postings: Final = Table(
     Index("postings_batch", "batch_id"),
     Index("postings_state", "state", "id"),
 )
+
+# As text, which both databases understand: SQLAlchemy's own word for it would load both dialects at every start.
+_PARTIAL: Final = (
+    # At most one live posting of a reference: the promise of the whole program, kept by the database.
+    "CREATE UNIQUE INDEX postings_one_live ON %(fullname)s (reference) WHERE live = 1",
+    # One synced charge settles one posting.
+    "CREATE UNIQUE INDEX postings_one_charge ON %(fullname)s (integration_id, charge_id) WHERE live = 1 AND charge_id IS NOT NULL",
+)
+for _statement in _PARTIAL:
+    event.listen(postings, "after_create", DDL(_statement))  # type: ignore[no-untyped-call]
 
 # What people said of lines beside the states of postings: the later of two on the same matter holds.
 decisions: Final = Table(
