@@ -107,13 +107,17 @@ class Reader(msgspec.Struct, frozen=True):
                 raise AssertionError(form)
 
     def _source(self, path: Path) -> Source:
-        return source_of(path, self.roster, self.facts, self.subject, self.lease, self.period)
+        return source_of(
+            path, self.facts, self.subject, roster=self.roster, lease=self.lease, period=self.period
+        )
 
     def _money(self, path: Path) -> Read:
         return Read(self._source(path), money_at(path, self.facts, self.subject, self.lease, self.period))
 
     def _number(self, path: Path) -> Fraction | None:
-        return measure_at(path, self.facts, self.subject, self.lease, self.period, self.days)
+        return measure_at(
+            path, self.facts, self.subject, lease=self.lease, period=self.period, days=self.days
+        )
 
     def _reading(self, per: Measure) -> Reading:
         less = None if per.less is None else Reading(self._source(per.less), self._number(per.less))
@@ -164,7 +168,7 @@ def occurrences_of(spread: Spread, facts: Facts, subject: Subject) -> int | None
     if first is None:
         return None
     days = Days(first, first)
-    over = measure_at(spread.over, facts, subject, lease, days, days)
+    over = measure_at(spread.over, facts, subject, lease=lease, period=days, days=days)
     return int(over) if over is not None and over.denominator == 1 and over >= 1 else None
 
 

@@ -113,12 +113,15 @@ def corrected(
     bill: Bill,
     key: Key,
     posted: Sequence[PostedPart],
+    *,
     difference: int,
     evidence: Evidence,
     integration: IntegrationConfig,
 ) -> Change:
     """The one line that corrects a period: posted, held, or reported as a drift."""
-    change = _correction(plan, bill, key, posted, difference, evidence, integration)
+    change = _correction(
+        plan, bill, key, posted, difference=difference, evidence=evidence, integration=integration
+    )
     there = sum(each.amount for each in posted)
     return msgspec.structs.replace(change, there=there, next_part=evidence.next_correction(key).part)
 
@@ -128,6 +131,7 @@ def _correction(
     bill: Bill,
     key: Key,
     posted: Sequence[PostedPart],
+    *,
     difference: int,
     evidence: Evidence,
     integration: IntegrationConfig,

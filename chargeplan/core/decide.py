@@ -106,7 +106,15 @@ def bill_changes(plan: Plan, bill: Bill, scene: Scene) -> Iterator[Change]:
     if row in {"new", "missed", "stands", "gaps", "wait"}:
         yield from _new_lines(period, only_held=row == "wait")
     if difference:
-        change = corrected(plan, bill, key, period.posted, difference, scene.evidence, scene.integration)
+        change = corrected(
+            plan,
+            bill,
+            key,
+            period.posted,
+            difference=difference,
+            evidence=scene.evidence,
+            integration=scene.integration,
+        )
         yield msgspec.structs.replace(change, stands=visible_amount(period.posted) if in_window else 0)
 
 

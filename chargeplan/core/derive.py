@@ -280,7 +280,7 @@ class _Score:
 
 
 def _measure(facts: Facts, path: Path, cell: Cell) -> Fraction | None:
-    return measure_at(path, facts, cell.subject, cell.lease, cell.period, cell.days)
+    return measure_at(path, facts, cell.subject, lease=cell.lease, period=cell.period, days=cell.days)
 
 
 def _agree(due: Sequence[int], there: Sequence[int]) -> int:

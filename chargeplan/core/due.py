@@ -96,7 +96,7 @@ class Expander:
         return self.done[charge.id]
 
     def _billed_by(
-        self, charge: Charge, of: str, order: int, subject: Subject, period: Days, counted: Days | None
+        self, charge: Charge, of: str, order: int, subject: Subject, period: Days, *, counted: Days | None
     ) -> ChargeBilled | Held | LeftOut:
         """What another charge of the plan bills to the household for the time of a charge's period.
 
@@ -311,7 +311,7 @@ class _Account(msgspec.Struct):
 
     def _price(self, billable: Days, billed: Days) -> list[Priced] | Held | LeftOut:
         reckoner, charge = self.expander.reckoner, self.variant.charge
-        return reckoner.price(charge, self.order, self.subject, self.period, billable, billed)
+        return reckoner.price(charge, self.order, self.subject, self.period, billable=billable, billed=billed)
 
     def _why_held(self, charge: Charge, billed: Days) -> str | None:
         if self.where.kind == "hold":

@@ -81,7 +81,7 @@ def late_days(
     if open_on is None:
         yield LateDay(0, first, Missing(what="what was open of the late charge"), "balance_unknown")
         return
-    yield from _priced(fee, charge, first, as_of, open_on, price)
+    yield from _priced(fee, charge, first, as_of, open_on=open_on, price=price)
 
 
 def _priced(
@@ -89,6 +89,7 @@ def _priced(
     charge: SyncedCharge,
     first: date,
     as_of: date,
+    *,
     open_on: Callable[[date], int],
     price: PriceOf,
 ) -> Iterator[LateDay]:

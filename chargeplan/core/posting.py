@@ -238,7 +238,6 @@ class WriteLogEntry(msgspec.Struct, frozen=True):
     """An entry of the write log that names us: the job, how it ended, and the batch, references and lines in its parameters."""
 
     job_id: str
-    job_log_id: str
     status: Literal["SUCCESS", "FAILURE"]
     batch_ids: frozenset[str]
     references: frozenset[str]

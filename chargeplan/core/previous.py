@@ -102,7 +102,7 @@ class PropertyLedger:
         movements: list[Movement] = []
         for name, side in then.items():
             becomes = now.get(name, _Side())
-            moved = self._moved(name, (before, window), side, becomes, lines, held)
+            moved = self._moved(name, (before, window), then=side, now=becomes, lines=lines, reasons=held)
             gone = [each for each in moved if each.kind == "gone"]
             counts: dict[str, dict[str, int]] = {}
             for each in moved:
@@ -123,6 +123,7 @@ class PropertyLedger:
         self,
         name: str,
         periods: tuple[Days, Days],
+        *,
         then: _Side,
         now: _Side,
         lines: Mapping[tuple[str, object], Change],

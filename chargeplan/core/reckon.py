@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from typing import Protocol
 
 import msgspec
 
@@ -45,8 +46,15 @@ from chargeplan.core.terms import (
 from chargeplan.core.timeline import Segment, segments
 from chargeplan.core.turnover import billable_together, is_shared, part_of_unit
 
-BilledBy = Callable[[Charge, str, int, Subject, Days, "Days | None"], "ChargeBilled | Held | LeftOut"]
-"""What the charge of that id bills to a household (by position) for the time of a charge's period, and what counts of it for the days billed."""
+
+class BilledBy(Protocol):
+    """Says what another charge bills to a household."""
+
+    def __call__(
+        self, charge: Charge, of: str, order: int, subject: Subject, period: Days, *, counted: Days | None
+    ) -> ChargeBilled | Held | LeftOut:
+        """What the charge ``of`` bills for the time of a charge's period, and what counts of it for the ``counted`` days."""
+
 
 PartOf = Callable[[Whole | Prorated], Whole | Prorated | PartOfUnit]
 
@@ -59,7 +67,7 @@ class Reckoner(msgspec.Struct, frozen=True):
     billed_by: BilledBy
 
     def price(
-        self, charge: Charge, order: int, subject: Subject, period: Period, billable: Days, billed: Days
+        self, charge: Charge, order: int, subject: Subject, period: Period, *, billable: Days, billed: Days
     ) -> list[Priced] | Held | LeftOut:
         """The lines of a period: days with their terms, in order, before they are split among residents."""
         amount = charge.amount
@@ -148,7 +156,9 @@ class Reckoner(msgspec.Struct, frozen=True):
         assert isinstance(form, PercentOfCharges)
         is_single_day = charge.once is not None and charge.once.service is None
         counted = None if charge.prorate.method == "none" or is_single_day else billed
-        answers = [self.billed_by(charge, each, order, subject, period.days, counted) for each in form.of]
+        answers = [
+            self.billed_by(charge, each, order, subject, period.days, counted=counted) for each in form.of
+        ]
         for answer in answers:
             if isinstance(answer, Held):
                 return answer

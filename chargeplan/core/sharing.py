@@ -89,7 +89,7 @@ class SharedBills:
             )
             for unit, row, share in zip(counted, weights, shared.shares, strict=True)
         ]
-        self._report(charge, amount, period, bill, sign * shared.common_area, parts)
+        self._report(charge, amount, period, bill=bill, common_area=sign * shared.common_area, parts=parts)
         return {
             order: Share(
                 bill=bill,
@@ -129,7 +129,9 @@ class SharedBills:
         assert isinstance(amount.bill, Path)
         nobody = self._vacant(Unit("", self.site.setting.names.id, ""))
         lease = nobody.household.leases[0]
-        return Read(source_of(amount.bill, None, self.site.facts, nobody, lease, period), None)
+        return Read(
+            source_of(amount.bill, self.site.facts, nobody, roster=None, lease=lease, period=period), None
+        )
 
     def _vacant(self, unit: Unit) -> Subject:
         """A vacant unit, as far as its own values are asked for."""
@@ -148,7 +150,7 @@ class SharedBills:
         factors = dict(amount.occupant_factors)
         weighed: list[Weight] = []
         for path, percent in amount.weights:
-            measure = measure_at(path, self.site.facts, subject, lease, period, days)
+            measure = measure_at(path, self.site.facts, subject, lease=lease, period=period, days=days)
             if measure is None:
                 return Missing(what=f"{path} of unit {unit.number}")
             factor: Fraction | None = None
@@ -164,6 +166,7 @@ class SharedBills:
         charge: Charge,
         amount: Allocate,
         period: Days,
+        *,
         bill: int,
         common_area: int,
         parts: Sequence[_UnitPart],

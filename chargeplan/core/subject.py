@@ -73,7 +73,7 @@ def money_at(path: Path, facts: Facts, subject: Subject, lease: Lease, period: D
 
 
 def measure_at(
-    path: Path, facts: Facts, subject: Subject, lease: Lease, period: Days, days: Days
+    path: Path, facts: Facts, subject: Subject, *, lease: Lease, period: Days, days: Days
 ) -> Fraction | None:
     """The count or measure that a path names; ``None`` where it is missing."""
     unit = subject.household.unit
@@ -194,7 +194,7 @@ def _known(subject: Subject, *, first: bool) -> date | None:
 
 
 def source_of(
-    path: Path, roster: Table | None, facts: Facts, subject: Subject, lease: Lease, period: Days
+    path: Path, facts: Facts, subject: Subject, *, roster: Table | None, lease: Lease, period: Days
 ) -> Source:
     """Where the value of a path is read for a subject."""
     match path.root:

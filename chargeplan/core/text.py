@@ -59,10 +59,10 @@ def line_values(
     uses: Iterable[str],
     charge: Charge,
     line: Line,
+    *,
     lease: Lease,
     subject: Subject,
     facts: Facts,
-    *,
     prorated: bool,
 ) -> dict[str, object]:
     """The values of the dotted names that a template uses."""

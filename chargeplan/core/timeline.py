@@ -84,7 +84,7 @@ def segments(charge: Charge, subject: Subject, base: BaseAmount, period: Days, b
     cuts = [billed.first, *sorted(edges.union(_cuts(charge, subject, period, billed)))]
     ends = [cut - ONE_DAY for cut in cuts[1:]] + [billed.last]
     return [
-        Segment(Days(first, last), _amount_on(charge, subject, base, period, billed.first, first))
+        Segment(Days(first, last), _amount_on(charge, subject, base, period, begins=billed.first, day=first))
         for first, last in zip(cuts, ends, strict=True)
         if not any(first in gap for gap in gaps)
     ]
@@ -105,7 +105,7 @@ def _cuts(charge: Charge, subject: Subject, period: Days, billed: Days) -> list[
 
 
 def _amount_on(
-    charge: Charge, subject: Subject, base: BaseAmount, period: Days, begins: date, day: date
+    charge: Charge, subject: Subject, base: BaseAmount, period: Days, *, begins: date, day: date
 ) -> Amount:
     """The amount in force: changes that split a period count from their day, others once a period begins with them."""
     lease = subject.household.lease_on(day if charge.split_mid_period else begins)

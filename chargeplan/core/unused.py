@@ -18,6 +18,7 @@ from chargeplan.core.plan import Charge, Row
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.select import Names, rows_meant_for
 from chargeplan.core.subject import Subject, date_at
+from chargeplan.core.whom import household_keys
 
 
 def unused_rows(
@@ -47,7 +48,7 @@ class _Roster:
         self.planned, self.charge, self.everyone, self.window = planned, charge, everyone, window
         self.by_key: dict[str, list[int]] = {}
         for order, household in enumerate(everyone):
-            for key in _keys(charge, household):
+            for key in household_keys(charge.roster, household) if charge.roster else ():
                 self.by_key.setdefault(key, []).append(order)
         mine = [each for each in planned.expansion.households if each.skip.charge == charge.id]
         self.lines = {bill.row.place() for each in mine for bill in each.bills if bill.row and bill.lines}
@@ -99,16 +100,6 @@ class _Roster:
         charge = self.charge
         expression = charge.once.on if charge.once else charge.schedule.first if charge.schedule else None
         return None if expression is None else date_at(expression, subject)
-
-
-def _keys(charge: Charge, household: Household) -> Iterator[str]:
-    match charge.roster.key if charge.roster else None:
-        case "unit":
-            yield from (household.unit.number, household.unit.id)
-        case "lease_id":
-            yield from (lease.id for lease in household.leases)
-        case _:
-            yield from (member.resident_id for member in household.members())
 
 
 def _has_own(charge: Charge) -> bool:

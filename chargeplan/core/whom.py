@@ -111,11 +111,17 @@ def roster_rows(site: Site, charge: Charge, roster: Table, subject: Subject) -> 
 
 
 def _roster_keys(charge: Charge, roster: Table, subject: Subject) -> list[str]:
-    household = subject.household
-    if roster.key == "lease_id":
-        return [lease.id for lease in household.leases]
-    if roster.key == "unit":
-        return [household.unit.number, household.unit.id]
-    if charge.split is not None:
-        return [each.resident_id for each in household.members()]
-    return [subject.resident_id]
+    if roster.key == "resident_id" and charge.split is None:
+        return [subject.resident_id]
+    return household_keys(roster, subject.household)
+
+
+def household_keys(roster: Table, household: Household) -> list[str]:
+    """What the roster's rows may call a household: its unit, its leases, or its people."""
+    match roster.key:
+        case "lease_id":
+            return [lease.id for lease in household.leases]
+        case "unit":
+            return [household.unit.number, household.unit.id]
+        case _:
+            return [member.resident_id for member in household.members()]

@@ -82,7 +82,9 @@ class Writer(msgspec.Struct):
     def _worded(self, line: Line, lease: Lease, *, whole: bool) -> Line:
         charge, integration = self.variant.charge, self.integration
         uses = charge.description.uses | charge.notes.uses
-        values = line_values(uses, charge, line, lease, self.subject, self.facts, prorated=not whole)
+        values = line_values(
+            uses, charge, line, lease=lease, subject=self.subject, facts=self.facts, prorated=not whole
+        )
         templates = {"description": charge.description, "notes": charge.notes}
         places = {what: template.place or charge.place for what, template in templates.items()}
         texts: dict[str, str] = {}

@@ -107,21 +107,10 @@ _EFFECTS: Final[dict[str, Callable[[Event, Row], Iterator[Effect]]]] = {
     "decided": _decided,
     "integration_moved": _integration_moved,
 }
-# The kinds that the store writes itself; a note may not pass for one of them.
-OWN_KINDS: Final[frozenset[str]] = frozenset(_EFFECTS) | {
-    "created",
-    "bound",
-    "imported",
-    "moved",
-    "migrated",
-    "locks_taken",
-    "lock_broken",
-    "lock_unlocked",
-}
 
 
 def effects(event: Event) -> Iterator[Effect]:
-    """What the event does to the tables; nothing, where it is only a note."""
+    """What the event does to the tables; nothing, where it changes none."""
     rule = _EFFECTS.get(event.kind)
     return iter(()) if rule is None else rule(event, event.facts)
 

@@ -205,17 +205,6 @@ class Writing(Access):
             lambda connection: self._recorder.append(connection, "decided", data, actor=actor)
         )
 
-    def note(self, kind: str, data: Mapping[str, object] | None = None, *, actor: str | None = None) -> None:
-        """Append an event that changes no posting, such as an approval or a sync that was seen.
-
-        Raises:
-            ValueError: the kind is one of the journal's own.
-        """
-        if kind in replay.OWN_KINDS:
-            raise ValueError(f"{kind} is an event of the journal's own.")
-        facts = dict(data or {})
-        self._database.write(lambda connection: self._recorder.append(connection, kind, facts, actor=actor))
-
     def move_integration(self, old: str, new: str, postings: Sequence[Posting], *, reason: str) -> None:
         """These postings of the old integration are as given from now on: of the new one, under its ids."""
         rows = [

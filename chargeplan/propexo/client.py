@@ -272,14 +272,13 @@ class Propexo:
 
     def _log_entry(self, row: object) -> WriteLogEntry | None:
         facts = _object(row)
-        job_id, log_id, status = facts.get("job_id"), facts.get("job_log_id"), facts.get("status")
+        job_id, status = facts.get("job_id"), facts.get("status")
         if not isinstance(job_id, str) or status not in ("SUCCESS", "FAILURE"):
             return None
         error = facts.get("error")
         parameters = facts.get("parameters")
         return WriteLogEntry(
             job_id=job_id,
-            job_log_id=log_id if isinstance(log_id, str) else "",
             status="SUCCESS" if status == "SUCCESS" else "FAILURE",
             batch_ids=wire.named_in(parameters, "batch_id"),
             references=wire.references_in(parameters),

@@ -12,9 +12,7 @@ A, B, C = (f"CP{letter * 16}" for letter in "ABC")
 
 
 def _entry(job, *references, at="2027-08-01T10:00:10Z", batch=()):
-    return WriteLogEntry(
-        job, f"log-{job}", "SUCCESS", frozenset(batch), frozenset(references), None, created_at=at
-    )
+    return WriteLogEntry(job, "SUCCESS", frozenset(batch), frozenset(references), None, created_at=at)
 
 
 def _request(batch, *references, at="2027-08-01T10:00:00Z", job=None):

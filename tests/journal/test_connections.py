@@ -52,7 +52,6 @@ STEPS: dict[str, tuple[Callable[[SqlJournal], object], dict[str, str]]] = {
     "recorded": (lambda j: j.record("b1", "queued", job_id="j"), {"CP1": "queued"}),
     "settled": (lambda j: j.settle(1, "unknown", reason="seen", actor="x"), {"CP1": "unknown"}),
     "rebuilt": (lambda j: j.rebuild([posting("CP2")]), {"CP1": "intended", "CP2": "visible"}),
-    "noted": (lambda j: j.note("noted"), {"CP1": "intended"}),
 }
 
 

@@ -103,7 +103,7 @@ def test_not_onto_another_journal_nor_onto_itself(source: SqlJournal, way: tuple
         with pytest.raises(ChargeplanError) as caught:
             move_journal(*way)
         assert caught.value.code == "journal_not_empty"
-        other.note("lives")
+        other.consume("plan9", "sha256:9", {})
     with pytest.raises(ChargeplanError) as caught:
         move_journal(way[0], way[0])
     assert caught.value.code == "journal_not_empty"
