@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -27,6 +27,7 @@ from chargeplan.propexo.vendors import vendor
 from chargeplan.render import jsondoc
 from chargeplan.render.derivation import Derived, derivation_document, derivation_screen
 from chargeplan.render.derived import plan_files, slug, unused
+from chargeplan.starter.project import write_new
 
 _MONTHS = 3
 
@@ -86,7 +87,12 @@ def derive(
     with wiring.world(common, config, today=today) as world:
         found = derive_now(world, config, request)
         files, planned = _files(wiring.find_config(common), config, found, request.window)
-        _write(folder, files, force=force)
+        write_new(
+            folder,
+            dict(sorted(files.items())),
+            hint="Choose another --out, or overwrite with --force.",
+            force=force,
+        )
         project = _written(folder)
         once_more = PlanRequest(as_of=today, window=request.window, offline=True)
         compared = compare_now(world, project, once_more)
@@ -155,20 +161,6 @@ def _files(
         )
     files["chargeplan.yaml"] = with_properties(path.read_text(encoding="utf-8-sig"), added)
     return files, planned
-
-
-def _write(folder: Path, files: Mapping[str, str], *, force: bool) -> None:
-    there = [name for name in sorted(files) if (folder / name).exists()]
-    if there and not force:
-        raise ChargeplanError(
-            f"{folder / there[0]} is already there; nothing was written.",
-            hint="Choose another --out, or overwrite with --force.",
-            code="not_empty",
-        )
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
 
 
 def _written(folder: Path) -> Project:

@@ -11,12 +11,12 @@ import msgspec
 from chargeplan.cli import wiring
 from chargeplan.cli.options import Common, common, file_option, save
 from chargeplan.cli.plan_making import today_of
-from chargeplan.cli.revision import project_at
 from chargeplan.core.config import Project
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money, parse_money
 from chargeplan.flow.diff import Diff, diff_now, months_from
 from chargeplan.flow.plan_request import PlanRequest, default_window
+from chargeplan.loading.revision import project_at
 from chargeplan.render import jsondoc
 from chargeplan.render.diff import Shown, diff_csv, diff_document, diff_html, diff_markdown, diff_screen
 

@@ -13,141 +13,16 @@ from typing import cast
 
 import click
 
-from chargeplan.cli.installed import Installed, installed
 from chargeplan.cli.options import Common, common, is_interactive
-from chargeplan.cli.pipelines import APPROVALS, Approval, pipelines, put_wheel
 from chargeplan.core.dates import add_months
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.system import System
 from chargeplan.journal import open_journal
 from chargeplan.loading.schemas import schema_text
 from chargeplan.propexo.vendors import VENDORS
-
-_CONFIG = """\
-# yaml-language-server: $schema=./schemas/config.schema.json
-version: 1
-environment: sandbox
-environments:
-  sandbox:
-    api: embedded                     # the built-in simulation; nothing here reaches a real property
-  production:
-    api: https://api.propexo.com
-    token_env: PROPEXO_TOKEN          # the token's only way in
-    journal_env: CHARGEPLAN_JOURNAL   # a variable with a postgresql:// address, for all runners; for one machine alone
-                                      # instead: `journal: .chargeplan/production.db`, and back it up
-integrations:
-  resman-main:
-    id: resman-integration-98765      # your integration's id at Propexo
-    vendor: RESMAN
-properties:
-  oak-street: {id: clwi5xiix000008l6ctdgafyh, integration: resman-main}
-plans: [plans/*.yaml]
-timezone: America/Chicago
-guards:
-  max_charges: 5000
-  max_total: 600000.00
-  max_charge: 5000.00
-  max_change: 25                      # percent, by property and charge code, against the month before
-  max_missing: 5                      # percent of those billed under a code last month who have no line and no known reason
-  far_window: 45 days                 # between today and the plan's dates
-"""
-
-_PLAN = """\
-# yaml-language-server: $schema=../schemas/charge-plan.schema.json
-version: 1
-plan: oak-street
-integration: resman-main
-properties: [oak-street]
-who:
-  lease_status: [ACTIVE, EVICTED]     # rent is owed until the move-out, during an eviction too
-charges:
-  rent:
-    code: Rent
-    amount: {from: lease.rent}
-    schedule: {every: month, day: 1}
-    prorate: actual
-    after_lease_end: continue         # month to month at the same rent; `hold`, the default, asks a person
-    description: "Rent {{ period.month_name }} {{ period.year }}"
-  pet-rent:
-    code: Pet Rent
-    amount: {rate: 35.00, per: resident.pets}
-    schedule: {every: month, day: 1}
-    prorate: actual
-    after_lease_end: continue
-    who: {has: [pets], lease_status: [ACTIVE, EVICTED]}
-  storage:
-    code: Storage
-    amount: {from: roster.amount}
-    roster: rosters/storage.csv
-    schedule: {every: month, day: 1}
-    after_lease_end: continue
-    description: "Storage, locker {{ roster.locker }}"
-"""
-
-_ROSTER = """\
-unit,locker,amount
-101,A-01,75.00
-204,A-02,75.00
-212,B-11,95.00
-"""
-
-# The properties of the sandbox's other systems have eight units.
-_SMALL_ROSTER = "unit,locker,amount\n" + "".join(
-    f"{floor}0{door},A-{floor}{door},75.00\n" for floor in (1, 2) for door in (1, 2, 3, 4)
-)
-
-_TEST = """\
-# yaml-language-server: $schema=../../schemas/plan-test.schema.json
-version: 1
-title: Who moves in on the 18th pays 14 of August's 31 days, and the locker whole
-plans: [../oak-street.yaml]
-as_of: 2027-08-02
-given:
-  units: [{number: 204}]
-  leases:
-    - {unit: 204, start: 2027-08-18, end: 2028-08-17, rent: 1550.00, residents: [{id: avery, pets: 1}]}
-expect:
-  lines:
-    - {charge: rent, date: 2027-08-18, amount: 700.00}
-    - {charge: pet-rent, date: 2027-08-18, amount: 15.81}
-    - {charge: storage, date: 2027-08-18, amount: 75.00}
-"""
-
-# What the guides have people write beside the plans: who owes what, which is nobody's business who reads the repository.
-_IGNORE = """\
-.chargeplan/
-chargeplan-run/
-.chargeplan-trusted/
-*.plan
-*.plan.*
-*.approvals
-*.key
-month.md
-plan.md
-plan.json
-*.html
-/*.csv
-journal-backup*
-"""
-
-# The digest of a plan is of its files; a checkout that changes their lines' ends would make others of them.
-_ATTRIBUTES = """\
-*.yaml text eol=lf
-*.yml text eol=lf
-*.csv text eol=lf
-*.sh text eol=lf
-"""
-
-_SIGNED = """\
-# Who signs what is posted, each with a key of their own: `chargeplan approve --new-key ~/.ssh/chargeplan.key` prints an entry.
-# approvals:
-#   required: 1
-#   approvers:
-#     - {name: pat, key: "ed25519:…"}
-"""
-
-# A repository may have these already; they are left as they are.
-_KEPT = (".gitignore", ".gitattributes")
+from chargeplan.starter.installed import Installed, installed
+from chargeplan.starter.pipelines import APPROVALS, Approval, put_wheel
+from chargeplan.starter.project import KEPT, bill_through, project_files, write_new
 
 _QUESTION = """\
 Who lets a plan be posted?
@@ -206,39 +81,16 @@ def _asked(ci: str) -> Approval:
 def scaffold(
     root: Path, *, ci: str, approval: Approval = "dispatch", source: Installed | None = None
 ) -> list[str]:
-    """Write a project into ``root``, whole or not at all; returns the names of the files.
-
-    ``ci`` names the code host whose pipelines are written (``github``, ``gitlab``, ``both`` or ``none``), ``approval`` who lets a
-    plan be posted there, ``source`` what they install.
+    """Write a project into ``root`` and create its sandbox's journal; returns the names of the files (see ``project_files``).
 
     Raises:
         ChargeplanError: one of the files is already there.
     """
     source = source or installed()
-    files = {
-        "chargeplan.yaml": _CONFIG + (_SIGNED if approval == "signed" else ""),
-        "plans/oak-street.yaml": _PLAN,
-        "plans/rosters/storage.csv": _ROSTER,
-        "plans/tests/first-month.yaml": _TEST,
-        "schemas/charge-plan.schema.json": schema_text("plan"),
-        "schemas/config.schema.json": schema_text("config"),
-        "schemas/plan-test.schema.json": schema_text("test"),
-        ".gitignore": _IGNORE,
-        ".gitattributes": _ATTRIBUTES,
-        **pipelines(ci, approval, source),
-    }
-    there = [name for name in files if (root / name).exists() and name not in _KEPT]
-    if there:
-        raise ChargeplanError(
-            f"{root / there[0]} is already there; nothing was written.",
-            hint="Choose an empty folder.",
-            code="not_empty",
-        )
-    for name, text in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            path.write_text(text, encoding="utf-8")
+    schemas = {"charge-plan": "plan", "config": "config", "plan-test": "test"}
+    files = {f"schemas/{file}.schema.json": schema_text(name) for file, name in schemas.items()}
+    files = project_files(ci, approval, source) | files
+    write_new(root, files, hint="Choose an empty folder.", kept=KEPT)
     put_wheel(root, ci, source)
     with open_journal(str((root / ".chargeplan" / "sandbox.db").absolute()), create=True):
         pass
@@ -270,7 +122,7 @@ def demo(*, common: Common, keep: bool, vendor: str, onboarding: bool) -> int:
             f"A simulated Propexo with a property of {units} units, in {root}. Nothing leaves this machine.\n"
         )
         scaffold(root, ci="none")
-        _bill_through(root, system)
+        bill_through(root, system)
         for title, command in _onboarding(date.today()) if onboarding else _STEPS:  # noqa: DTZ011 - the sandbox's own day
             if command[-1] == "approve" and not system.needs_approval:
                 continue
@@ -293,30 +145,6 @@ def _played(name: str) -> System:
             code="usage",
         )
     return found
-
-
-def _bill_through(root: Path, system: System) -> None:
-    """Make the project one of another property system than ResMan: its integration and property in the sandbox, its accounts."""
-    if system.name == "RESMAN":
-        return
-    slug = system.name.lower().replace("_", "-")
-    batch = "\n    transaction_batch_id: RPX-2027-A" if system.needs_transaction_batch else ""
-    account = '  account: "4010"               # the financial account beside each code\n'
-    changes = {
-        "resman-main": f"{slug}-main",
-        "resman-integration-98765": f"{slug}-integration-1",
-        "vendor: RESMAN": f"vendor: {system.name}{batch}",
-        "clwi5xiix000008l6ctdgafyh": f"{slug}-property-b",
-        "[oak-street]": "[birch-row]",
-        "  oak-street: {id": "  birch-row: {id",
-        **({"charges:\n  rent:": f"defaults:\n{account}charges:\n  rent:"} if system.needs_account else {}),
-    }
-    (root / "plans/rosters/storage.csv").write_text(_SMALL_ROSTER, encoding="utf-8")
-    for name in ("chargeplan.yaml", "plans/oak-street.yaml"):
-        text = (root / name).read_text(encoding="utf-8")
-        for old, new in changes.items():
-            text = text.replace(old, new)
-        (root / name).write_text(text, encoding="utf-8")
 
 
 _STEPS: list[tuple[str, list[str]]] = [

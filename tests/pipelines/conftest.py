@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from chargeplan.cli.pipelines import APPROVALS
 from chargeplan.sandbox.server import serve
 from chargeplan.sandbox.state import Sandbox
+from chargeplan.starter.pipelines import APPROVALS
 from tests.e2e import village
 from tests.e2e.house import TODAY
 from tests.pipelines.codehost import TOKEN as COMMENT_TOKEN

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from chargeplan.cli.installed import Installed, from_direct_url
-from chargeplan.cli.pipelines import APPROVALS, chosen, pipelines
 from chargeplan.render.markdown import marker
+from chargeplan.starter.installed import Installed, from_direct_url
+from chargeplan.starter.pipelines import APPROVALS, chosen, pipelines
 from tests.pipelines.expressions import filled
 from tests.pipelines.machines import ROOT, parse_yaml, read_yaml
 

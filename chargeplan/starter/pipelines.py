@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final, Literal, get_args
 
-from chargeplan.cli.installed import Installed
+from chargeplan.starter.installed import Installed
 
 Approval = Literal["environments", "dispatch", "signed"]
 APPROVALS: Final = get_args(Approval)
