@@ -11,11 +11,10 @@ import click
 import msgspec
 
 from chargeplan.cli import places, wiring
-from chargeplan.cli.options import Common, common, file_option, read_date, save
+from chargeplan.cli.options import Common, common, file_option, read_date, read_window, save
 from chargeplan.core.dates import ONE_DAY
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
-from chargeplan.core.posting import Posting
 from chargeplan.core.statement import Statement, statement_of
 from chargeplan.flow.integrations import move_integration
 from chargeplan.flow.plan_request import PlanRequest, default_window
@@ -29,51 +28,78 @@ _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat",
 
 
 @click.command()
+@click.option(
+    "--period", metavar="YYYY-MM", help="Only the lines dated in this month, whenever they were sent."
+)
 @click.option("--since", metavar="DATE", help="Only events from this day on.")
 @click.option("--through", metavar="DATE", help="Only events through this day, inclusive. Days are in UTC.")
 @file_option(
-    "--csv", "Write one row a line that was sent in these days, as it stands now, safe for spreadsheets."
+    "--csv",
+    "Write one row a line that was sent in these days or that month, as it stands now, safe for spreadsheets.",
 )
 @file_option("--html", "Write a statement: control totals, approvals, overrides with reasons.")
 @common()
 def history(
-    *, common: Common, since: str | None, through: str | None, csv: Path | None, html: Path | None
+    *,
+    common: Common,
+    period: str | None,
+    since: str | None,
+    through: str | None,
+    csv: Path | None,
+    html: Path | None,
 ) -> int:
     """The journal's events: who did what, when, with which plan, and what became of it.
 
     \b
     Examples:
       chargeplan history --since 2027-08-01
-      chargeplan history --since 2027-08-01 --through 2027-08-31 --html august.html
+      chargeplan history --period 2027-08 --html august.html
     """
-    begins = read_date(since, "--since")
+    begins, month = read_date(since, "--since"), read_window(period, None, None)
     read_date(through, "--through")
+    if month is not None and (since or through):
+        raise ChargeplanError(
+            "--period goes without --since and --through: it is of lines dated in the month, they are of what was done in some days.",
+            hint="Give one or the other.",
+            code="usage",
+        )
     config = wiring.configured(common)
     with wiring.world(common, config) as world:
         # A day more than is shown: runners' clocks may differ about midnight.
         read_from = (begins - ONE_DAY).isoformat() if begins else None
         otherwise = _seen_otherwise(common, world, needed=common.as_json or html is not None)
-        statement = statement_of(world.journal.history(read_from), since, through, otherwise)
+        statement = statement_of(world.journal.history(read_from), since, through, otherwise, period=month)
         environment = world.environment.name
         if csv is not None:
-            save(csv, postings_csv(_lines_of(world, statement)))
+            latest = world.journal.latest(statement.references)
+            save(csv, postings_csv(latest[each] for each in statement.references if each in latest))
+    names = {each.id: alias for alias, each in config.properties.items()}
     if html is not None:
         from chargeplan.render.statement import statement_html  # noqa: PLC0415 - Jinja2, only where it is used
 
-        save(html, statement_html(statement, environment=environment))
+        save(html, statement_html(statement, environment=environment, names=names))
         common.say(f"Wrote {html}.")
     if common.as_json:
         click.echo(jsondoc.dump(jsondoc.history_document(statement)), nl=False)
     else:
-        from chargeplan.render.statement import statement_records  # noqa: PLC0415
-
-        empty = "Nothing happened in these days." if since or through else "The journal is empty."
-        common.show(
-            history_screen(
-                list(statement_records(statement)), empty=empty, color=common.colored, width=common.width
-            ),
-        )
+        _show(common, statement, names)
     return 0
+
+
+def _show(common: Common, statement: Statement, names: Mapping[str, str]) -> None:
+    """The events, and before them the totals of a billing period."""
+    from chargeplan.render.statement import codes_screen, statement_records  # noqa: PLC0415
+
+    empty = "The journal is empty."
+    if statement.period is not None:
+        empty = f"Nothing was billed for {statement.period.first:%B %Y}."
+    elif statement.since or statement.through:
+        empty = "Nothing happened in these days."
+    events = list(statement_records(statement))
+    shown = history_screen(events, empty=empty, color=common.colored, width=common.width)
+    if statement.period is not None and statement.codes:
+        shown = f"{codes_screen(statement, names, color=common.colored, width=common.width)}\n{shown}"
+    common.show(shown)
 
 
 def _seen_otherwise(common: Common, world: wiring.World, *, needed: bool) -> Mapping[str, int | None]:
@@ -85,14 +111,6 @@ def _seen_otherwise(common: Common, world: wiring.World, *, needed: bool) -> Map
             raise
         common.say(f"What stands on the ledgers now is not known. {problem.message}")
         return {}
-
-
-def _lines_of(world: wiring.World, statement: Statement) -> list[Posting]:
-    """Every line that was about to be sent in the statement's days, as it stands now."""
-    sent = [event["data"]["postings"] for event in statement.events if event["kind"] == "intended"]
-    references = list(dict.fromkeys(line["reference"] for lines in sent for line in lines))
-    latest = world.journal.latest(references)
-    return [latest[reference] for reference in references if reference in latest]
 
 
 @click.group()

@@ -13,7 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from chargeplan.core.change import Total
+from chargeplan.core.dates import Days
 from chargeplan.core.posting import LIVE
+from chargeplan.core.statement_lines import Concerns, Event, Line, Lines
 
 # Propexo said that it is written, or it was seen, or a person saw it.
 _ACCEPTED: Final = frozenset({"accepted", "visible", "posted"})
@@ -22,12 +24,9 @@ _VISIBLE: Final = frozenset({"visible", "posted"})
 UNSENT: Final = "unsent"
 # Those that did not get there with this plan, and did with another.
 POSTED_LATER: Final = "posted_later"
-_WITH_POSTINGS: Final = frozenset({"intended", "rebuilt", "adopted"})
 # What a program settles by evidence, it settles in its own name; `resolve` settles in a person's.
 _BY_EVIDENCE: Final = "reconcile"
 _BY_WORD: Final = frozenset({"posted", "not_posted", "voided"})
-
-Event = Mapping[str, Any]
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -96,14 +95,32 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Statement(msgspec.Struct, frozen=True):
-    """The events from ``since`` through ``through`` (days in UTC, inclusive; ``None``: without a limit) and what they come to."""
+class CodeTotal(msgspec.Struct, frozen=True, kw_only=True):
+    """The lines under one charge code of a property: those that were sent, and those of them accepted and visible."""
 
-    since: str | None
-    through: str | None
+    property_id: str
+    charge_code: str
+    sent: Total
+    accepted: Total
+    visible: Total
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """What a part of the record comes to.
+
+    It is of the events from ``since`` through ``through`` (days in UTC, inclusive; ``None``: without a limit), or, with a
+    ``period``, of the lines that are dated in it, whenever they were sent, and the plans that billed it, each whole.
+    ``references`` are the statement's lines, and ``codes`` their totals.
+    """
+
+    since: str | None = None
+    through: str | None = None
+    period: Days | None = None
     controls: tuple[Control, ...]
     decisions: tuple[Decision, ...]
     events: tuple[Event, ...]
+    references: tuple[str, ...]
+    codes: tuple[CodeTotal, ...]
 
     @property
     def planned(self) -> Total:
@@ -131,8 +148,10 @@ def statement_of(
     since: str | None,
     through: str | None,
     seen: Mapping[str, int | None] = MappingProxyType({}),
+    *,
+    period: Days | None = None,
 ) -> Statement:
-    """The statement of the journal's events, oldest first: of the whole record, or from ``since`` on.
+    """The statement of the journal's events, oldest first: of the whole record, from ``since`` on, or of a billing period.
 
     ``seen`` are lines that the ledgers show otherwise than the journal has them: the cents that stand there, ``None`` where
     nothing does any more. What they contradict is not called visible.
@@ -140,72 +159,55 @@ def statement_of(
     All of them count for how a line stands; plans, decisions and events are listed for the days asked for. A plan is used
     before its lines are sent, so what came before ``since`` is of plans that are not listed.
     """
-    lines = _Lines()
+    lines = Lines()
     listed = []
     for event in events:
         lines.take(event)
         day = str(event["at"])[:10]
         if (since is None or day >= since) and (through is None or day <= through):
             listed.append(event)
+    if period is not None:
+        concerns = Concerns(lines.dated_in(period), period)
+        listed = [event for event in listed if concerns.include(event)]
+        references = concerns.references
+    else:
+        sent = (event["data"]["postings"] for event in listed if event["kind"] == "intended")
+        references = dict.fromkeys(str(each["reference"]) for postings in sent for each in postings)
     by_plan, live = lines.by_plan(), lines.live_references()
     controls = tuple(
         _control(event, list(by_plan.get(event["data"]["plan_id"], {}).values()), live, seen)
         for event in listed
         if event["kind"] == "consumed"
     )
-    decisions = [found for event in listed if (found := _decision(event)) is not None]
-    return Statement(since, through, controls, tuple(decisions), tuple(listed))
+    return Statement(
+        since=since,
+        through=through,
+        period=period,
+        controls=controls,
+        decisions=tuple(found for event in listed if (found := _decision(event)) is not None),
+        events=tuple(listed),
+        references=tuple(references),
+        codes=tuple(_codes(lines.of(references), seen)),
+    )
 
 
-class _Line(msgspec.Struct):
-    """One posting, as the events have left it."""
-
-    plan_id: str
-    reference: str
-    amount: int
-    state: str
-
-
-class _Lines:
-    """Every posting by its number; of a plan and a reference the live one counts, else the newest."""
-
-    def __init__(self) -> None:
-        self._by_number: dict[int, _Line] = {}
-
-    def take(self, event: Event) -> None:
-        """What the event did to postings; the journal's tables follow from the same events."""
-        data = event["data"]
-        if event["kind"] in _WITH_POSTINGS:
-            for each in data["postings"]:
-                self._by_number[each["id"]] = _Line(
-                    each["plan_id"], each["reference"], each["amount"], each["state"]
-                )
-        elif event["kind"] == "recorded":
-            self._move(data["ids"], data["state"])
-        elif event["kind"] == "settled":
-            self._move([data["id"]], data["state"])
-
-    def _move(self, numbers: Iterable[int], state: str) -> None:
-        for number in numbers:
-            # A line of a plan from before the events that were given is nobody's here.
-            if number in self._by_number:
-                self._by_number[number].state = state
-
-    def by_plan(self) -> dict[str, dict[str, _Line]]:
-        """The lines by plan and reference."""
-        found: dict[str, dict[str, _Line]] = {}
-        for line in self._by_number.values():
-            plan = found.setdefault(line.plan_id, {})
-            if line.reference not in plan or plan[line.reference].state not in LIVE:
-                plan[line.reference] = line
-        return found
-
-    def live_references(self) -> frozenset[str]:
-        return frozenset(line.reference for line in self._by_number.values() if line.state in LIVE)
+def _codes(lines: Iterable[Line], seen: Mapping[str, int | None]) -> Iterator[CodeTotal]:
+    """The lines' totals by property and charge code."""
+    groups: dict[tuple[str, str], list[Line]] = {}
+    for line in lines:
+        groups.setdefault((line.property_id, line.charge_code), []).append(line)
+    for (property_id, charge_code), group in sorted(groups.items()):
+        yield CodeTotal(
+            property_id=property_id,
+            charge_code=charge_code,
+            sent=_total(group),
+            accepted=_total(line for line in group if line.state in _ACCEPTED),
+            visible=_standing(group, seen),
+        )
 
 
 def _control(
-    event: Event, mine: Sequence[_Line], live: frozenset[str], seen: Mapping[str, int | None]
+    event: Event, mine: Sequence[Line], live: frozenset[str], seen: Mapping[str, int | None]
 ) -> Control:
     data = event["data"]
     facts = data["facts"]
@@ -241,7 +243,7 @@ def _control(
     )
 
 
-def _standing(mine: Sequence[_Line], seen: Mapping[str, int | None]) -> Total:
+def _standing(mine: Sequence[Line], seen: Mapping[str, int | None]) -> Total:
     """What of the lines stands on the ledgers, as it is seen there."""
     total = Total()
     for line in mine:
@@ -296,7 +298,7 @@ def _references(postings: Iterable[Mapping[str, Any]]) -> str:
     return found[0] if len(found) == 1 else ""
 
 
-def _total(lines: Iterable[_Line]) -> Total:
+def _total(lines: Iterable[Line]) -> Total:
     total = Total()
     for line in lines:
         total = total.plus(line.amount)

@@ -397,15 +397,26 @@ def reconcile_document(moved: Sequence[Settled], still_open: Mapping[str, Total]
 
 
 def history_document(statement: Statement) -> Document:
-    """The journal's events, as the journal tells them, with the control totals of each plan that was applied in those days."""
+    """The journal's events, as the journal tells them, with the control totals of each plan and the lines' totals by code."""
     return {
         "kind": "history",
         "since": statement.since,
         "through": statement.through,
+        "period": None if statement.period is None else f"{statement.period.first:%Y-%m}",
         "balanced": statement.balanced,
         "totals": totals_entry(
             {"planned": statement.planned, "accepted": statement.accepted, "visible": statement.visible}
         ),
+        "codes": [
+            {
+                "property_id": each.property_id,
+                "charge_code": each.charge_code,
+                "totals": totals_entry(
+                    {"sent": each.sent, "accepted": each.accepted, "visible": each.visible}
+                ),
+            }
+            for each in statement.codes
+        ],
         "control_totals": [_control(each) for each in statement.controls],
         "decisions": [_decision(each) for each in statement.decisions],
         "events": [dict(event) for event in statement.events],

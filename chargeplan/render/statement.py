@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from chargeplan.core.change import Total
 from chargeplan.core.money import format_money
 from chargeplan.core.statement import POSTED_LATER, UNSENT, Control, Statement, approved
 from chargeplan.render.page import page
+from chargeplan.render.paper import DEFAULT_WIDTH, Column, Paper, Row, table
 from chargeplan.render.words import count_of
 
 # Events in the file; the record itself has all.
@@ -78,14 +80,21 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-def statement_html(statement: Statement, *, environment: str) -> str:
-    """The statement: control totals first, then overrides and decisions with their reasons, then the events."""
+def statement_html(
+    statement: Statement, *, environment: str, names: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """The statement: control totals first, then overrides and decisions with their reasons, then the events.
+
+    ``names`` are what the properties are called, by id.
+    """
     lines = list(_lines(statement))
     values = {
         "title": f"Statement of charges, {environment}",
         "environment": environment,
         "days": _days(statement),
         "statement": statement,
+        "names": names,
+        "plans_are": "that billed the month, whole" if statement.period else "that was applied in these days",
         "verdict": _verdict(statement),
         "difference": Total(
             statement.planned.count - statement.visible.count,
@@ -100,7 +109,29 @@ def statement_html(statement: Statement, *, environment: str) -> str:
     return page("statement.html.j2", values)
 
 
+def codes_screen(
+    statement: Statement, names: Mapping[str, str], *, color: bool = False, width: int = DEFAULT_WIDTH
+) -> str:
+    """The lines' totals by property and code, as a table."""
+    columns = [Column("Property"), Column("Charge code"), Column("Lines", right=True)]
+    columns += [Column(word, right=True) for word in ("Sent", "Accepted", "Visible")]
+    rows = [
+        Row(
+            (
+                names.get(each.property_id, each.property_id),
+                each.charge_code,
+                f"{each.sent.count:,}",
+                *(format_money(total.amount) for total in (each.sent, each.accepted, each.visible)),
+            )
+        )
+        for each in statement.codes
+    ]
+    return "".join(f"{line}\n" for line in table(Paper(color, width), columns, rows))
+
+
 def _days(statement: Statement) -> str:
+    if statement.period is not None:
+        return f"{statement.period.first:%B %Y}"
     if statement.since is None and statement.through is None:
         return "the whole record"
     if statement.through is None:
@@ -110,7 +141,7 @@ def _days(statement: Statement) -> str:
 
 def _verdict(statement: Statement) -> str:
     if not statement.controls:
-        return "No plan was applied in these days."
+        return "No plan billed this month." if statement.period else "No plan was applied in these days."
     plans = count_of(len(statement.controls), "plan")
     if statement.balanced:
         return f"Planned = accepted = visible. Every line of {plans} stands on the ledgers."

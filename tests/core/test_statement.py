@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from chargeplan.core.change import Total
+from chargeplan.core.dates import Days
 from chargeplan.core.statement import Approved, Statement, statement_of
 
 
@@ -17,9 +19,12 @@ def applied(count: int, amount: int, plan: str = "p1", at: str = "2027-08-02T10:
     return event("consumed", at, plan_id=plan, digest=f"sha256:{plan}", facts=facts)
 
 
-def posting(number: int, amount: int, reference: str = "", plan: str = "p1", state: str = "intended"):
+def posting(
+    number: int, amount: int, reference: str = "", plan: str = "p1", state: str = "intended", **more: str
+):
     return {
         "id": number, "plan_id": plan, "reference": reference or f"CP{number}", "amount": amount, "state": state,
+        "property_id": "oak", "charge_code": "Rent", "transaction_date": "2027-08-01", **more,
     }  # fmt: skip
 
 
@@ -195,3 +200,68 @@ def test_the_people_who_approved_are_told_with_key_and_signature() -> None:
         ),
     )
     assert whole(applied(1, 100)).controls[0].approvals == ()
+
+
+# --- of a billing period -------------------------------------------------------------------------------------------
+
+AUGUST = Days(date(2027, 8, 1), date(2027, 8, 31))
+
+
+def of_august(*events: dict[str, Any], seen: dict[str, int | None] | None = None) -> Statement:
+    return statement_of(events, None, None, seen or {}, period=AUGUST)
+
+
+def test_a_billing_period_has_its_lines_whenever_they_were_sent() -> None:
+    early = event("intended", "2027-07-28T10:00:00.000Z", postings=[posting(1, 100)])
+    julys = intended(posting(2, 900, transaction_date="2027-07-01"))
+    late = event("intended", "2027-10-02T10:00:00.000Z", postings=[posting(3, 30, plan="p3")])
+    statement = of_august(early, recorded("visible", 1), julys, late)
+    assert statement.references == ("CP1", "CP3")
+    (rent,) = statement.codes
+    assert (rent.property_id, rent.charge_code) == ("oak", "Rent")
+    assert (rent.sent, rent.accepted, rent.visible) == (Total(2, 130), Total(1, 100), Total(1, 100))
+    assert list(statement.events) == [early, recorded("visible", 1), late]
+
+
+def test_a_billing_period_totals_each_code_of_each_property() -> None:
+    others = [
+        posting(1, 100, charge_code="Pet"), posting(2, 200), posting(3, 400), posting(4, 800, property_id="elm"),
+    ]  # fmt: skip
+    statement = of_august(intended(*others), recorded("visible", 1, 2, 3, 4), seen={"CP3": None, "CP2": 150})
+    assert [(each.property_id, each.charge_code, each.sent, each.visible) for each in statement.codes] == [
+        ("elm", "Rent", Total(1, 800), Total(1, 800)),
+        ("oak", "Pet", Total(1, 100), Total(1, 100)),
+        ("oak", "Rent", Total(2, 600), Total(1, 150)),  # edited to 1.50, and taken off
+    ]
+
+
+def test_a_billing_period_has_the_plans_with_lines_or_dates_in_it() -> None:
+    july = ["2027-07-01", "2027-07-31"]
+    statement = of_august(
+        applied(1, 100, "in-august"),  # none of its lines was sent
+        applied(1, 100, "july", window=july),
+        applied(1, 100, "corrects-august", window=["2027-09-01", "2027-09-30"]),
+        intended(posting(1, 100, plan="july", transaction_date="2027-07-01")),
+        intended(posting(2, 100, plan="corrects-august")),
+    )
+    assert [each.plan_id for each in statement.controls] == ["in-august", "corrects-august"]
+
+
+def test_a_billing_period_has_the_decisions_about_its_lines() -> None:
+    lines = intended(posting(1, 100), posting(2, 100, transaction_date="2027-09-01"))
+    kims = [settled("posted", number, actor="kim", reason="seen") for number in (1, 2)]
+    accepted = event("decided", what="accepted", reference="CP1", reason="agreed")
+    statement = of_august(lines, *kims, accepted, event("lock_unlocked", property_id="oak", reason="gone"))
+    assert [(each.what, each.subject) for each in statement.decisions] == [
+        ("posted", "CP1"),
+        ("accepted", "CP1"),
+    ]
+
+
+def test_a_line_refused_and_posted_later_counts_once_in_its_period() -> None:
+    statement = of_august(
+        intended(posting(1, 100, "CPA")), recorded("refused", 1),
+        intended(posting(2, 100, "CPA", "p2")), recorded("visible", 2),
+    )  # fmt: skip
+    (rent,) = statement.codes
+    assert (rent.sent, rent.visible) == (Total(1, 100), Total(1, 100))

@@ -478,6 +478,40 @@ def test_a_statement_of_other_days_has_no_plan_in_it(house):
     assert house.run("history", "--through", "soon").code == 1
 
 
+def test_the_statement_of_a_billing_period_has_what_was_billed_ahead(read, house):
+    """September is billed on the last days of August, and is September's."""
+    words = ("--auto-approve", "--as-of", "2027-08-28")
+    assert house.run("apply", *words, "--period", "2027-08").code == 0
+    assert house.run("apply", *words, "--period", "2027-09").code == 0
+    house.month()
+    house.run("reconcile")
+    lines = house.folder / "lines.csv"
+    target = house.folder / "statement.html"
+    document = house.run("history", "--period", "2027-09", "--json", "--csv", lines, "--html", target).json
+    assert (document["period"], document["since"], document["through"]) == ("2027-09", None, None)
+    twelve = {"count": 12, "amount_in_cents": 30000}
+    assert document["codes"] == [
+        {
+            "property_id": OAK,
+            "charge_code": "Amenity Fee",
+            "totals": {"sent": twelve, "accepted": twelve, "visible": twelve},
+        }
+    ]
+    assert [each["window"]["from"] for each in document["control_totals"]] == ["2027-09-01"]
+    rows = list(csv.DictReader(lines.read_text(encoding="utf-8").splitlines()))
+    assert {row["transaction_date"] for row in rows} == {"2027-09-01"}
+    assert len(rows) == 12
+    text = read(target.read_text()).page.inner_text("body")
+    assert "Charges posted, September 2027" in text
+    assert "oak-street" in text
+    screen = house.run("history", "--period", "2027-09").out
+    assert re.search(r"oak-street +Amenity Fee +12 +\$300.00 +\$300.00 +\$300.00", screen)
+    assert house.run("history", "--period", "2027-11").out == "Nothing was billed for November 2027.\n"
+    both = house.run("history", "--period", "2027-09", "--since", "2027-09-01")
+    assert both.code == 1
+    assert "Give one or the other." in both.err
+
+
 def test_a_report_that_can_not_be_written_is_an_error_without_a_traceback(house):
     failed = house.plan("--html", house.folder / "nowhere" / "x.html")
     assert failed.code == 1

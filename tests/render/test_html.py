@@ -322,9 +322,12 @@ def journal(reason: str = "new building") -> list[dict[str, Any]]:
         "allowances": [{"guard": "max_total", "text": "max_total=70.00", "reason": reason}],
     }  # fmt: skip
     postings = [
-        {"id": number, "plan_id": "p1", "reference": f"CP{number}", "amount": 3500, "state": "intended"}
+        {
+            "id": number, "plan_id": "p1", "reference": f"CP{number}", "amount": 3500, "state": "intended",
+            "property_id": "oak-id", "charge_code": "Pet Rent", "transaction_date": "2027-08-01",
+        }
         for number in (1, 2)
-    ]
+    ]  # fmt: skip
     rows = [
         ("consumed", "kim", None, None, {"plan_id": "p1", "digest": "sha256:d1", "facts": facts}),
         ("intended", "kim", 2, 7000, {"postings": postings}),
