@@ -17,7 +17,7 @@ from chargeplan.core.dates import Days
 from chargeplan.core.decide import known_key
 from chargeplan.core.evidence import Evidence, PostedPart
 from chargeplan.core.key import FIRST_CORRECTION_PART
-from chargeplan.core.observed import ObservedProperty
+from chargeplan.core.observed import ObservedProperty, day_of
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import LIVE
 from chargeplan.core.verdicts import ADOPTED
@@ -159,10 +159,8 @@ class _Ledger:
     def take_foreign(self, month: Days) -> None:
         """What others entered under the codes that the plans own."""
         names = {code.id: code.name or code.id for code in self._observed.charge_codes}
-        wanted = f"{month.first:%Y-%m}"
         for charge in self._evidence.strangers:
-            day = charge.transaction_date
-            when = charge.post_month or (day and f"{day:%Y-%m}")
-            if when == wanted:
+            day = day_of(charge)
+            if day is not None and day in month:
                 name = names.get(charge.charge_code_id or "", charge.charge_code_id or "")
                 self.account(name).add("on_ledgers_foreign", charge.amount)

@@ -7,10 +7,11 @@ in UTC. ``None`` is what the property system did not tell.
 from __future__ import annotations
 
 from datetime import date
+from functools import cache
 
 import msgspec
 
-from chargeplan.core.dates import ONE_DAY, add_months
+from chargeplan.core.dates import ONE_DAY, Days, add_months
 
 
 class Integration(msgspec.Struct, frozen=True):
@@ -154,8 +155,14 @@ def day_of(charge: SyncedCharge) -> date | None:
     day = charge.transaction_date
     if charge.post_month is None:
         return day
-    first = date.fromisoformat(f"{charge.post_month}-01")
-    return first if day is None else max(first, min(day, add_months(first, 1) - ONE_DAY))
+    month = _month(charge.post_month)
+    return month.first if day is None else max(month.first, min(day, month.last))
+
+
+@cache
+def _month(text: str) -> Days:
+    first = date.fromisoformat(f"{text}-01")
+    return Days(first, add_months(first, 1) - ONE_DAY)
 
 
 class Payment(msgspec.Struct, frozen=True):

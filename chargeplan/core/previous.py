@@ -16,7 +16,7 @@ from chargeplan.core.change import POSTED_BY_APPLY, Change, Movement, Previous
 from chargeplan.core.dates import Days
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.household import Household
-from chargeplan.core.observed import ObservedProperty, SyncedCharge
+from chargeplan.core.observed import ObservedProperty, SyncedCharge, day_of
 from chargeplan.core.posting import FREE, Posting
 
 _Kind = Literal["new", "gone", "changed"]
@@ -162,11 +162,11 @@ class PropertyLedger:
     def _rows(
         self, by_day: Mapping[date | None, _Value]
     ) -> Iterator[tuple[_Value, str, SyncedCharge | Posting]]:
-        """Everything under the codes that is dated on one of the days: the day's value, the code's name, and what it is."""
+        """Everything under the codes that counts for one of the days: the day's value, the code's name, and what it is."""
         codes, evidence = self.codes, self.evidence
         for charge in self.observed.charges:
-            value = by_day.get(charge.transaction_date)
-            if value is not None and (name := codes.get(charge.charge_code_id or "")) is not None:
+            name = codes.get(charge.charge_code_id or "")
+            if name is not None and (value := by_day.get(day_of(charge))) is not None:
                 yield value, name, charge
         for posting in evidence.unsettled:
             value = by_day.get(posting.transaction_date)

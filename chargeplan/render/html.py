@@ -20,6 +20,7 @@ from chargeplan.render.chart import Column, columns_svg
 from chargeplan.render.codes import CodeMoney, money_by_code, periods_before, total_of_codes
 from chargeplan.render.packed import Arithmetic, Names, packed_lines
 from chargeplan.render.page import page
+from chargeplan.render.residents import money_by_resident
 from chargeplan.render.review import reason_words, unused_words
 from chargeplan.render.screen import allow_option, guard_value, is_needed, money_rows
 from chargeplan.render.summary import Summary, is_settled, last_line, summarize
@@ -32,6 +33,7 @@ _TOTALS: Final = 200
 _CHARTS: Final = 11
 _BILLS: Final = 300
 _MOVEMENTS = 300
+_RESIDENTS: Final = 500
 # Characters of a name that is not folded in the table of lines.
 _SHORT: Final = 24
 
@@ -107,6 +109,8 @@ def plan_html(
         "many_properties": len({each.property_id for each in listed}) > 1,
         "short_names": _are_short(names, listed),
         "has_arithmetic": arithmetic is not None,
+        "residents": money_by_resident(names, change_set.changes),
+        "resident_rows": _RESIDENTS,
         "bills": [_bill(change_set, each) for each in change_set.allocations],
         "bill_rows": _BILLS,
         "movements": [

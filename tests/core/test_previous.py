@@ -62,6 +62,23 @@ def test_whoever_put_it_there_counts_and_what_is_to_post_is_added() -> None:
 
 
 @pytest.mark.parametrize(
+    ("post_month", "before"),
+    [("2027-07", 100000), ("2027-06", None), (None, None)],
+)
+def test_a_charge_belongs_to_its_post_month_and_without_one_to_that_of_its_date(
+    post_month: str | None, before: int | None
+) -> None:
+    """July's rent that was entered on 28 June is July's."""
+    world = World(rent_plan(), ANN)
+    world.add(resident_id="ann", transaction_date=d("2027-06-28"), post_month=post_month)
+    evidence = Evidence(world.seen, (), INTEGRATION)
+    ledger = PropertyLedger(households(world.seen), world.seen, evidence, {"code-rent": "Rent"})
+    previous, _ = ledger.previous(days(*JULY), days(*AUGUST), changes_of(world), {})
+    assert (previous["Rent"].amount if "Rent" in previous else None) == before
+    assert ledger.totals([days(*JULY)]) == [{"Rent": before} if before else {}]
+
+
+@pytest.mark.parametrize(
     ("home", "before", "expected"),
     [
         (lease("bo", name="lease-2", unit="102", start="2027-08-01", moved_in="2027-08-01"), None, ("new", "moved_in", 0, 100000)),

@@ -15,15 +15,19 @@ import shutil
 import socket
 from datetime import date
 
+import msgspec
 import pytest
 
-from chargeplan.core.change import PeriodTotals
+from chargeplan.core.change import Movement, PeriodTotals, UnusedRow
 from chargeplan.core.dates import Days
+from chargeplan.core.statement import statement_of
 from chargeplan.planfile.codec import read_plan
 from chargeplan.render.html import plan_html
+from chargeplan.render.statement import statement_html
 from chargeplan.render.terms import Step
 from tests.e2e.house import OAK
 from tests.render.samples import change, change_set, full, skip
+from tests.render.test_html import journal
 
 REQUIRED = os.environ.get("CHARGEPLAN_REQUIRE_BROWSER") == "1"
 
@@ -199,7 +203,7 @@ def test_a_status_can_be_chosen(read):
 def test_a_column_sorts_up_then_down_then_as_planned(read):
     found = read(report(*some()))
     planned = found.column(3)
-    head = found.page.get_by_role("columnheader", name="Unit")
+    head = found.page.locator("#lines-table").get_by_role("columnheader", name="Unit")
     button = head.get_by_role("button")
     button.click()
     assert found.column(3) == [str(200 + number) for number in range(20)]
@@ -319,6 +323,58 @@ def test_the_page_is_never_wider_than_the_window(read, width):
     assert found.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+# What is cut off, with how: the name, the scroll's shades, or nothing that a person could see.
+CUT_OFF = """() => [...document.querySelectorAll("body *")]
+    .filter(each => each.scrollWidth > each.clientWidth + 1 && each.clientWidth > 1)
+    .map(each => [each, getComputedStyle(each)])
+    .filter(([_, style]) => style.overflowX !== "visible" && style.display !== "inline")
+    .map(([each, style]) => [
+        each.getAttribute("aria-label") || each.className || each.textContent,
+        style.textOverflow === "ellipsis" ? "ellipsis"
+            : style.overflowX === "auto" && each.tabIndex === 0 && style.backgroundImage.split("linear-gradient").length === 5 ? "shades"
+            : "nothing",
+    ])"""
+
+
+def a_month_of_everything():
+    """Every section of the report, with long names."""
+    moved = Movement(
+        property_id="prop-1", charge_code="Water Reimbursement", unit_number="204", lease_id="lease-4",
+        resident_id="resident-4", kind="new", reason="newly_billed", before=0, now=123456,
+    )  # fmt: skip
+    unused = UnusedRow(
+        file="plans/bills/2027-08.csv", line=7, plan="oak-street", charge="water", key="204", amount=5420, reason="no_billed_days",
+    )  # fmt: skip
+    return msgspec.structs.replace(full(), movements=(moved,), unused_rows=(unused,))
+
+
+def test_in_a_narrow_window_nothing_is_cut_off_without_a_hint(read):
+    narrow = {"viewport": {"width": 390, "height": 800}}
+    pages = [
+        plan_html(a_month_of_everything(), digest="sha256:abc"),
+        statement_html(statement_of(journal(), None, None), environment="production"),
+    ]
+    for text in pages:
+        cut = read(text, **narrow).page.evaluate(CUT_OFF)
+        assert cut, "at 390 pixels some table is too wide"
+        assert {how for _, how in cut} <= {"ellipsis", "shades"}, cut
+
+
+def test_totals_by_resident_are_those_of_their_lines(read):
+    ann = {"resident_id": "ann", "unit_number": "201"}
+    lines = [
+        change("create", 1, **ann),
+        change("correct", 2, amount=-500, **ann),
+        change("hold", 3, reason="lease_ended", **ann),
+    ]
+    found = read(report(*lines, change("create", 4, amount=10000)))
+    table = found.page.get_by_role("region", name="Money by resident, table")
+    assert table.locator("tbody tr").all_inner_texts() == [
+        "201\tann\t3\t$30.00\t$35.00",
+        "204\tresident-4\t1\t$100.00\t",
+    ]
+
+
 def test_in_a_narrow_window_the_amount_is_in_view_and_the_rest_among_the_details(read):
     line = change("create", 1, amount=123456, charge_code="Water Reimbursement")
     terms = {line.reference: (Step("rate", "123456", 123456),)}
@@ -397,7 +453,7 @@ def on_the_books(house, code_id, month):
         for entry in house.state.ledger()
         if entry.charge_code_id == code_id
         and entry.property_id == OAK
-        and entry.transaction_date[:7] == month
+        and (entry.post_month or entry.transaction_date[:7]) == month
     )
 
 
