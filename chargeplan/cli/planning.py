@@ -113,14 +113,16 @@ def _write_report(
     header: Header,
     everything: bool,
 ) -> None:
-    from chargeplan.cli.explaining import arithmetic  # noqa: PLC0415 - only where it is used
+    from chargeplan.flow.explain import arithmetic  # noqa: PLC0415 - only where it is used
     from chargeplan.render.html import plan_html  # noqa: PLC0415 - Jinja2, only where it is used
+    from chargeplan.render.terms import all_steps  # noqa: PLC0415
 
+    terms = arithmetic(world, project, request, change_set)
     report = plan_html(
         change_set,
         digest=header.digest,
         made_at=header.created_at,
-        arithmetic=arithmetic(world, project, request, change_set),
+        arithmetic={reference: all_steps(each) for reference, each in terms.items()},
         all=everything,
     )
     save(path, report)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import msgspec
 
 from chargeplan.core.bill import Bill, Expansion, HouseholdBills
 from chargeplan.core.change import Change
+from chargeplan.core.dates import Days
+from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.evidence import Evidence, PostedPart
 from chargeplan.core.facts import Fact
 from chargeplan.core.household import Household
@@ -16,6 +19,7 @@ from chargeplan.core.key import FIRST_CORRECTION_PART
 from chargeplan.core.line import Skip
 from chargeplan.core.observed import SyncedCharge
 from chargeplan.core.plan import Charge
+from chargeplan.core.posting import Posting
 from chargeplan.core.site import Site
 from chargeplan.core.terms import Difference, Term
 
@@ -29,6 +33,30 @@ class Explained(msgspec.Struct, frozen=True):
     terms: tuple[Term | Difference, ...] = ()
     posted: tuple[PostedPart, ...] = ()
     beside: tuple[SyncedCharge, ...] = ()
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer: a line of the plan, a household without one, or (neither) what only the journal knows.
+
+    ``events`` are the journal's own, each with at, kind, actor and data.
+    """
+
+    change: Change | None = None
+    skip: Skip | None = None
+    explained: Explained | None = None
+    postings: tuple[Posting, ...] = ()
+    events: tuple[Mapping[str, Any], ...] = ()
+    source: str = ""
+
+
+class Answers(msgspec.Struct, frozen=True):
+    """Everything that was found, when it was looked for, and the errors of the plan that it was looked for in."""
+
+    as_of: date
+    window: Days
+    reference: str | None
+    found: tuple[Answer, ...]
+    errors: tuple[Diagnostic, ...] = ()
 
 
 class Explainer:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -125,6 +125,10 @@ class Snapshot(Protocol):
         """Every property that Propexo lists for the integration, by name."""
         ...
 
+    def properties_of(self, integration_id: str, *, resident: str | None, unit: str | None) -> frozenset[str]:
+        """The ids of the properties that have a resident of that id, else a unit of that number."""
+        ...
+
     def covered(self, integration_id: str) -> Days:
         """The transaction dates of which the copy has all charges.
 
@@ -160,8 +164,8 @@ class Snapshot(Protocol):
         ...
 
 
-class Journal(Protocol):
-    """The durable record. Every method that writes has committed, durably, when it returns."""
+class JournalReader(Protocol):
+    """The durable record, as it is read."""
 
     @property
     def identity(self) -> str:
@@ -209,10 +213,6 @@ class Journal(Protocol):
         """Every posting of an integration, oldest first."""
         ...
 
-    def move_integration(self, old: str, new: str, postings: Sequence[Posting], *, reason: str) -> None:
-        """These postings of the old integration are as given from now on: of the new one, under its ids."""
-        ...
-
     def open_postings(self) -> Sequence[Posting]:
         """Postings whose outcome is still open (``OPEN``), oldest first."""
         ...
@@ -239,6 +239,18 @@ class Journal(Protocol):
 
     def settled_by(self, integration_id: str, charge_ids: Sequence[str]) -> frozenset[str]:
         """Those of the synced charges that settled a posting."""
+        ...
+
+    def history_of(self, references: Iterable[str]) -> Mapping[str, Sequence[dict[str, Any]]]:
+        """The events that name each of the lines, oldest first, without the other lines of their batches."""
+        ...
+
+
+class Journal(JournalReader, Protocol):
+    """The durable record. Every method that writes has committed, durably, when it returns."""
+
+    def move_integration(self, old: str, new: str, postings: Sequence[Posting], *, reason: str) -> None:
+        """These postings of the old integration are as given from now on: of the new one, under its ids."""
         ...
 
     def intend(self, plan_id: str, batch: Batch, postings: Sequence[Posting], *, lock_token: int) -> None:

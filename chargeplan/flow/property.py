@@ -105,7 +105,7 @@ class PropertyPlanner:
 
     def _plan(self, task: PropertyTask) -> PropertyPlan:
         each, integration, read = task.property, task.integration, self._read(task)
-        values = self._values(task, read)
+        values = self.values(task)
         observed, plans = values.observed, values.plans
         since = (
             None
@@ -174,8 +174,9 @@ class PropertyPlanner:
     def _read(self, task: PropertyTask) -> Days:
         return reading_window(self.request.read_window, self.lookback, self._plans(task))
 
-    def _values(self, task: PropertyTask, read: Days) -> PropertyValues:
-        observed = self.snapshot.property(task.integration.id, task.property.id, read)
+    def values(self, task: PropertyTask) -> PropertyValues:
+        """All that the property's plans are worked out from, but what was posted."""
+        observed = self.snapshot.property(task.integration.id, task.property.id, self._read(task))
         return PropertyValues(
             plans=self._plans(task),
             integration=task.integration,
@@ -190,7 +191,7 @@ class PropertyPlanner:
 
     def expanded(self, task: PropertyTask) -> tuple[PlannedProperty, ...]:
         """What the property's plans ask for, every bill with its key, whatever became of it."""
-        return self._compared(self._values(task, self._read(task)), None)[0]
+        return self._compared(self.values(task), None)[0]
 
     def _found(self, planned: Sequence[PlannedProperty], comparison: Comparison) -> _Found:
         """What was asked for of what the comparison found."""

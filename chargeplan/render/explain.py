@@ -1,9 +1,8 @@
-"""Where a line comes from, told to a person who asks, and the same as a document."""
+"""Where a line comes from, for a person who asks, and the same as a document."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
 from typing import Any, Final
 
 import msgspec
@@ -11,7 +10,7 @@ import msgspec
 from chargeplan.core.change import Change
 from chargeplan.core.dates import LAST_DAY, Days
 from chargeplan.core.evidence import PostedPart
-from chargeplan.core.explained import Explained
+from chargeplan.core.explained import Answer, Answers, Explained
 from chargeplan.core.household import Household
 from chargeplan.core.line import Skip
 from chargeplan.core.money import format_money
@@ -50,52 +49,29 @@ _NEXT: Final = {
 }
 
 
-class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer: a line of the plan, a household without one, or (neither) what only the journal knows.
-
-    ``events`` are the journal's own, each with at, kind, actor and data.
-    """
-
-    change: Change | None = None
-    skip: Skip | None = None
-    explained: Explained | None = None
-    postings: tuple[Posting, ...] = ()
-    events: tuple[Mapping[str, Any], ...] = ()
-    source: str = ""
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """Everything that was found, and when it was looked for."""
-
-    as_of: date
-    window: Days
-    reference: str | None
-    told: tuple[Told, ...]
-
-
-def explain_screen(answer: Answer, *, color: bool = False, width: int = DEFAULT_WIDTH) -> str:
+def explain_screen(answers: Answers, *, color: bool = False, width: int = DEFAULT_WIDTH) -> str:
     """Each answer as a few short sections."""
     paper = Paper(color, width)
-    blocks = [_told(paper, answer, each) for each in answer.told]
+    blocks = [_answer_lines(paper, answers, each) for each in answers.found]
     return "\n".join("".join(f"{line}\n" for line in block) for block in blocks)
 
 
-def _told(paper: Paper, answer: Answer, told: Told) -> list[str]:
-    if told.change is not None:
-        lines = _change_head(paper, told.change)
-    elif told.skip is not None:
-        lines = _skip_head(paper, answer, told.skip, told.source)
+def _answer_lines(paper: Paper, answers: Answers, answer: Answer) -> list[str]:
+    if answer.change is not None:
+        lines = _change_head(paper, answer.change)
+    elif answer.skip is not None:
+        lines = _skip_head(paper, answers, answer.skip, answer.source)
     else:
-        lines = _recorded_head(paper, answer, told.postings)
-    explained = told.explained
+        lines = _recorded_head(paper, answers, answer.postings)
+    explained = answer.explained
     if explained is not None:
         lines += _section(paper, "Household", _household(explained.household))
-        lines += _section(paper, "Because" if told.skip else "Period", _facts(explained))
+        lines += _section(paper, "Because" if answer.skip else "Period", _facts(explained))
         lines += _amount(paper, explained)
-    if told.change is not None:
-        lines += _section(paper, "Ledger", list(_ledger(told.change, explained)))
-    lines += _section(paper, "Journal", list(_journal(told)))
-    return [*lines, *_section(paper, "Next", [next_step(told)])]
+    if answer.change is not None:
+        lines += _section(paper, "Ledger", list(_ledger(answer.change, explained)))
+    lines += _section(paper, "Journal", list(_journal(answer)))
+    return [*lines, *_section(paper, "Next", [next_step(answer)])]
 
 
 def _section(paper: Paper, title: str, sentences: Sequence[str]) -> list[str]:
@@ -128,8 +104,8 @@ def _place(change: Change) -> str:
     return f"{change.place.file}:{change.place.line}"
 
 
-def _skip_head(paper: Paper, answer: Answer, skip: Skip, source: str) -> list[str]:
-    what = f"{skip.charge} for unit {skip.unit_number}: no line from {answer.window.first} through {answer.window.last}"
+def _skip_head(paper: Paper, answers: Answers, skip: Skip, source: str) -> list[str]:
+    what = f"{skip.charge} for unit {skip.unit_number}: no line from {answers.window.first} through {answers.window.last}"
     where = f" at {source}" if source else ""
     return [
         paper.ink(terminal(what), "bold"),
@@ -138,11 +114,11 @@ def _skip_head(paper: Paper, answer: Answer, skip: Skip, source: str) -> list[st
     ]
 
 
-def _recorded_head(paper: Paper, answer: Answer, postings: Sequence[Posting]) -> list[str]:
+def _recorded_head(paper: Paper, answers: Answers, postings: Sequence[Posting]) -> list[str]:
     last = postings[-1]
     what = f"{last.charge} for unit {last.unit_number}: {format_money(last.amount)} dated {last.transaction_date}"
     place = f"{last.source_file}:{last.source_line}"
-    known = f"{last.reference} is in the journal, and no plan asks for it from {answer.window.first} through {answer.window.last}."
+    known = f"{last.reference} is in the journal, and no plan asks for it from {answers.window.first} through {answers.window.last}."
     return [
         paper.ink(terminal(what), "bold"),
         *paper.prose(known, _INDENT),
@@ -207,16 +183,16 @@ def _cents(step: Step) -> str:
 def _ledger(change: Change, explained: Explained | None) -> Iterator[str]:
     """The charge that was found for the line, what was posted of its period, and what else is there."""
     posted = explained.posted if explained else ()
-    told = {each.synced.id for each in posted if each.synced}
+    shown = {each.synced.id for each in posted if each.synced}
     if not posted:
         yield "No charge of this line is known."
     for each in posted:
         yield _posted(each)
     for charge in explained.beside if explained else ():
-        if charge.id not in told:
+        if charge.id not in shown:
             yield f"Also there under {change.charge_code}: {_charge(charge)}"
-            told.add(charge.id)
-    if change.synced is not None and change.synced.id not in told:
+            shown.add(charge.id)
+    if change.synced is not None and change.synced.id not in shown:
         amount = "an unknown amount" if change.synced.amount is None else format_money(change.synced.amount)
         yield f"Found: charge {change.synced.id} of {amount}, dated {change.synced.transaction_date}"
 
@@ -234,16 +210,16 @@ def _charge(charge: SyncedCharge) -> str:
     return f"charge {charge.id} of {amount}, dated {charge.transaction_date}{text}{still}{seen}"
 
 
-def _journal(told: Told) -> Iterator[str]:
+def _journal(answer: Answer) -> Iterator[str]:
     """Each posting as it stands, then the events, oldest first."""
-    for posting in told.postings:
+    for posting in answer.postings:
         job = f", job {posting.job_id}" if posting.job_id else ""
         error = f": {posting.error}" if posting.error else ""
         state = f"{posting.state} since {posting.since}" if posting.since else posting.state
         yield f"Posting of {format_money(posting.amount)}: {state}, batch {posting.batch_id or 'none'}{job}{error}"
-    for event in told.events:
+    for event in answer.events:
         yield _event(event_entry(event))
-    if told.change is not None and not told.postings:
+    if answer.change is not None and not answer.postings:
         yield "It was never sent."
 
 
@@ -253,12 +229,12 @@ def _event(entry: Mapping[str, Any]) -> str:
     return f"{entry['at']}  {entry['kind']}{state} by {entry['actor']}{reason}"
 
 
-def next_step(told: Told) -> str:
+def next_step(answer: Answer) -> str:
     """What a person does next."""
-    change = told.change
+    change = answer.change
     if change is None:
-        state = told.postings[-1].state if told.postings and told.skip is None else ""
-        return _named(HINTS.get(_STATES.get(state, ""), ""), told.postings[-1].reference) if state else ""
+        state = answer.postings[-1].state if answer.postings and answer.skip is None else ""
+        return _named(HINTS.get(_STATES.get(state, ""), ""), answer.postings[-1].reference) if state else ""
     if change.action == "hold":
         if change.reason == "probable_duplicate" and change.synced is not None:
             adopt = f"`chargeplan adopt {change.synced.id} --as {change.reference} --reason TEXT`"
@@ -280,17 +256,17 @@ def _named(hint: str, reference: str) -> str:
 # --- the document ----------------------------------------------------------------------------------------------------
 
 
-def explain_document(answer: Answer) -> dict[str, Any]:
+def explain_document(answers: Answers) -> dict[str, Any]:
     """The document of ``explain --json``: lines, households without one, and what only the journal knows."""
     return {
         "kind": "explain",
-        "as_of": answer.as_of.isoformat(),
-        "window": _span(answer.window),
-        "reference_number": answer.reference,
-        "lines": [_line_entry(each, each.change) for each in answer.told if each.change is not None],
-        "skips": [_skip_entry(each, each.skip) for each in answer.told if each.skip is not None],
+        "as_of": answers.as_of.isoformat(),
+        "window": _span(answers.window),
+        "reference_number": answers.reference,
+        "lines": [_line_entry(each, each.change) for each in answers.found if each.change is not None],
+        "skips": [_skip_entry(each, each.skip) for each in answers.found if each.skip is not None],
         "recorded": [
-            _record_entry(each) for each in answer.told if each.change is None and each.skip is None
+            _record_entry(each) for each in answers.found if each.change is None and each.skip is None
         ],
     }
 
@@ -300,8 +276,8 @@ def _span(days: Days) -> dict[str, Any]:
     return {"from": days.first.isoformat(), "through": last}
 
 
-def _line_entry(told: Told, change: Change) -> dict[str, Any]:
-    explained = told.explained
+def _line_entry(answer: Answer, change: Change) -> dict[str, Any]:
+    explained = answer.explained
     return {
         **change_entry(change),
         "period": _span(change.period),
@@ -309,24 +285,24 @@ def _line_entry(told: Told, change: Change) -> dict[str, Any]:
         **_explained_entry(explained),
         "posted": [_part_entry(each) for each in explained.posted] if explained else [],
         "ledger": [_charge_entry(each) for each in explained.beside] if explained else [],
-        **_journal_entry(told),
-        "next": next_step(told),
+        **_journal_entry(answer),
+        "next": next_step(answer),
     }
 
 
-def _skip_entry(told: Told, skip: Skip) -> dict[str, Any]:
-    file, _, line = told.source.rpartition(":")
+def _skip_entry(answer: Answer, skip: Skip) -> dict[str, Any]:
+    file, _, line = answer.source.rpartition(":")
     return {
         **{name: getattr(skip, name) for name in _SKIP_KEYS},
         "sentence": why_skipped(skip.reason),
         "source": {"file": file, "line": int(line)} if file else None,
-        **_explained_entry(told.explained),
-        **_journal_entry(told),
+        **_explained_entry(answer.explained),
+        **_journal_entry(answer),
     }
 
 
-def _record_entry(told: Told) -> dict[str, Any]:
-    return {**_journal_entry(told), "next": next_step(told)}
+def _record_entry(answer: Answer) -> dict[str, Any]:
+    return {**_journal_entry(answer), "next": next_step(answer)}
 
 
 def _explained_entry(explained: Explained | None) -> dict[str, Any]:
@@ -373,10 +349,10 @@ def _charge_entry(charge: SyncedCharge) -> dict[str, Any]:
     }
 
 
-def _journal_entry(told: Told) -> dict[str, Any]:
+def _journal_entry(answer: Answer) -> dict[str, Any]:
     return {
-        "postings": [posting_entry(each, _STATES.get(each.state, each.state)) for each in told.postings],
-        "events": [event_entry(each) for each in told.events],
+        "postings": [posting_entry(each, _STATES.get(each.state, each.state)) for each in answer.postings],
+        "events": [event_entry(each) for each in answer.events],
     }
 
 

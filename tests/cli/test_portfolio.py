@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from chargeplan.cli import wiring
-from chargeplan.cli.explaining import arithmetic
 from chargeplan.cli.options import Common
 from chargeplan.core.dates import Days
 from chargeplan.core.key import Key
+from chargeplan.flow.explain import arithmetic
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import planned_of
 from tests.benchmarks.portfolio import INTEGRATION, rent_of
