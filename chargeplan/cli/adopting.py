@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import click
 import msgspec
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, is_interactive
 from chargeplan.cli.plan_making import window_options
 from chargeplan.cli.settling import check_reason, request_around, requests_of

@@ -9,10 +9,10 @@ from typing import Any
 import click
 import msgspec
 
-from chargeplan.cli import output, wiring
+from chargeplan import wiring
+from chargeplan.cli import output
 from chargeplan.cli.options import Common, common, is_interactive
 from chargeplan.cli.plan_making import PlanWords, header_of, plan_options, request_of
-from chargeplan.cli.saved import SavedPlanFile
 from chargeplan.cli.signals import Interrupts
 from chargeplan.core.config import Project
 from chargeplan.core.errors import (
@@ -36,6 +36,7 @@ from chargeplan.render.faults import error_screen
 from chargeplan.render.results import apply_screen
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.words import count_of
+from chargeplan.wiring.saved import SavedPlanFile
 
 _LOCK_TIMEOUT = 30.0
 

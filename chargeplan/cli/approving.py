@@ -10,9 +10,8 @@ from typing import Any
 import click
 import msgspec
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, file_option, is_interactive
-from chargeplan.cli.saved import KeptApprovals, approvable
 from chargeplan.core.approval import GUARD, fingerprint, needed, write_key
 from chargeplan.core.config import Approver, Project
 from chargeplan.core.errors import ChargeplanError
@@ -28,6 +27,7 @@ from chargeplan.render.approvals import Standing, Unverified, moment
 from chargeplan.render.escape import terminal
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.summary import Summary
+from chargeplan.wiring.saved import KeptApprovals, approvable
 
 KEY_VARIABLE = "CHARGEPLAN_APPROVER_KEY"
 _LONGEST_REASON = 500

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, file_option, save
 from chargeplan.cli.plan_making import PlanWords, request_of
 from chargeplan.flow.close import Closed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, file_option, read_months, save
 from chargeplan.cli.plan_making import today_of
 from chargeplan.core.config import Project

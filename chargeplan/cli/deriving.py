@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import shlex
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
 
 import click
 
-from chargeplan.cli import places, wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, read_months
 from chargeplan.cli.plan_making import today_of
-from chargeplan.core.config import Config, Project, PropertyConfig
+from chargeplan.core.config import Config, PropertyConfig
 from chargeplan.core.dates import Days, add_months
 from chargeplan.core.derivation import PlannedCode, account
-from chargeplan.core.errors import ChargeplanError, InputError
+from chargeplan.core.errors import ChargeplanError
 from chargeplan.flow.compare_ledger import compare_now
 from chargeplan.flow.derive import DerivedProperty, derive_now
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.loading.entries import with_properties
-from chargeplan.loading.project import load_project
-from chargeplan.propexo.vendors import vendor
 from chargeplan.render import jsondoc
 from chargeplan.render.derivation import Derived, derivation_document, derivation_screen
 from chargeplan.render.derived import plan_files, slug, unused
@@ -93,10 +89,10 @@ def derive(
             hint="Choose another --out, or overwrite with --force.",
             force=force,
         )
-        project = _written(folder)
+        project = wiring.project_of(folder / "chargeplan.yaml", "The project that was written has")
         once_more = PlanRequest(as_of=today, window=request.window, offline=True)
         compared = compare_now(world, project, once_more)
-        _take_sandbox(world, folder)
+        wiring.copy_sandbox(world.config, world.environment, folder)
     not_derived = [(each.property.id, left) for each in found for left in each.left]
     shown = Derived(
         window=request.window,
@@ -161,28 +157,3 @@ def _files(
         )
     files["chargeplan.yaml"] = with_properties(path.read_text(encoding="utf-8-sig"), added)
     return files, planned
-
-
-def _written(folder: Path) -> Project:
-    loaded = load_project(folder / "chargeplan.yaml", vendor)
-    if loaded.project is None:
-        raise InputError(
-            "The project that was written does not load.",
-            loaded.diagnostics,
-            hint="Correct it, or choose an empty --out.",
-        )
-    return loaded.project
-
-
-def _take_sandbox(world: wiring.World, folder: Path) -> None:
-    """The embedded sandbox belongs to a project's folder: the new project gets a copy, with the same ledgers."""
-    if world.environment.api != "embedded":
-        return
-    state = places.state_folder(world.config) / f"sandbox-{world.environment.name}.db"
-    target = folder / places.STATE_DIRECTORY / state.name
-    if target.exists() or not state.exists():
-        return
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with closing(sqlite3.connect(state)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
-    target.chmod(0o600)

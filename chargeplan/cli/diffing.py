@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, file_option, save
 from chargeplan.cli.plan_making import today_of
 from chargeplan.core.config import Project

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import msgspec
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common
 from chargeplan.flow.doctor import Finding, IntegrationReport, examine
 from chargeplan.render import jsondoc

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.loading.project import Loaded, load_project

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from chargeplan.cli.logs import configure_logging
 from chargeplan.core.dates import Days, add_months
 from chargeplan.core.errors import ChargeplanError
 
@@ -78,7 +79,7 @@ def common(*, json: bool = True) -> Callable[[F], F]:
                 log_format=values.pop("log_format"),
                 trust=values.pop("trust"),
             )
-            configure_logging(options)
+            configure_logging(options.log_level, as_json=options.log_format == "json")
             return function(common=options, **values)
 
         decorated: Any = wrapper
@@ -134,35 +135,6 @@ _COMMON = [
         help="How logs look.",
     ),
 ]
-
-
-def configure_logging(options: Common) -> None:
-    """Send this program's log to stderr; libraries below warning level stay out of it, for they know the headers."""
-    import json  # noqa: PLC0415
-    import logging  # noqa: PLC0415
-
-    class JsonFormatter(logging.Formatter):
-        def format(self, record: logging.LogRecord) -> str:
-            entry = {
-                "time": self.formatTime(record),
-                "level": record.levelname.lower(),
-                "logger": record.name,
-                "message": record.getMessage(),
-            }
-            if hasattr(record, "request_id"):
-                entry["request_id"] = record.request_id
-            return json.dumps(entry, ensure_ascii=False)
-
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(
-        JsonFormatter()
-        if options.log_format == "json"
-        else logging.Formatter("%(levelname)s %(name)s: %(message)s")
-    )
-    logger = logging.getLogger("chargeplan")
-    logger.handlers[:] = [handler]
-    logger.setLevel(options.log_level.upper())
-    logger.propagate = False
 
 
 def file_option(name: str, help_: str) -> Callable[[F], F]:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import read_date, read_window
 from chargeplan.core.change import ChangeSet
 from chargeplan.core.config import Config, Project

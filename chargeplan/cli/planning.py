@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, file_option, save
 from chargeplan.cli.plan_making import PlanWords, header_of, plan_options, request_of
 from chargeplan.core.approval import GUARD as APPROVALS

@@ -10,7 +10,7 @@ from typing import Any, TextIO
 import click
 import msgspec
 
-from chargeplan.cli import places, wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, file_option, read_date, read_window, save
 from chargeplan.core.dates import ONE_DAY
 from chargeplan.core.errors import ChargeplanError
@@ -23,6 +23,7 @@ from chargeplan.flow.reconcile import seen_otherwise
 from chargeplan.render import jsondoc
 from chargeplan.render.lines_csv import postings_csv
 from chargeplan.render.results import history_screen, records_screen
+from chargeplan.wiring import places
 
 _LOCK_KEYS = ("id", "property_id", "owner", "host", "pid", "since", "heartbeat", "expires")
 

@@ -14,11 +14,12 @@ from typing import Any
 import click
 import msgspec
 
-from chargeplan.cli import places, wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, read_date
 from chargeplan.core.config import Environment
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.render import jsondoc
+from chargeplan.wiring import places
 
 
 @click.group()
@@ -61,7 +62,7 @@ def _default_state(common: Common) -> Path:
         folder = Path(places.STATE_DIRECTORY)
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder / "sandbox.db"
-    return places.state_folder(config) / f"sandbox-{wiring.environment(common, config).name}.db"
+    return wiring.sandbox_path(config, wiring.environment(common, config))
 
 
 @sandbox.command("sync")

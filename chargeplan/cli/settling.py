@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common, file_option, save
 from chargeplan.cli.plan_making import PlanWords, request_of, today_of, window_options
 from chargeplan.core.change import Change, Total

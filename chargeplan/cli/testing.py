@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common, common
 from chargeplan.core.errors import InputError
 from chargeplan.flow.plan_tests import run_test

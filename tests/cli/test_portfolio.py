@@ -10,7 +10,7 @@ from datetime import date
 import msgspec
 import pytest
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.cli.options import Common
 from chargeplan.core.dates import Days
 from chargeplan.core.key import Key

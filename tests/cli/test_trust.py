@@ -11,7 +11,7 @@ import pytest
 
 from chargeplan.cli.main import run
 from chargeplan.cli.options import Common
-from chargeplan.cli.wiring import configured, environment
+from chargeplan.wiring import configured, environment
 from tests.e2e.house import CONFIG, SMALL
 
 TOKEN = "tok-9f1e2d3c4b5a"
@@ -53,7 +53,9 @@ def elsewhere():
 @pytest.fixture
 def pull(tmp_path, monkeypatch):
     """A reviewed configuration and a pull request's own, each in its folder; the secrets are in the environment."""
-    config = CONFIG.format(url="https://api.propexo.com", date_tolerance=0, batch_size=200, more="")
+    config = CONFIG.format(
+        url="https://api.propexo.com", date_tolerance=0, batch_size=200, credits="", more=""
+    )
     config = config.replace("journal: .chargeplan/x.db", "journal_env: CHARGEPLAN_JOURNAL")
     reviewed, proposed = tmp_path / "reviewed", tmp_path / "proposed"
     for folder in (reviewed, proposed):

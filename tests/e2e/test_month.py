@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.journal import open_journal
 from tests.e2e.house import AS_OF, INTEGRATION, OAK, SMALL, TOKEN, House
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from chargeplan.cli import wiring
+from chargeplan import wiring
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.posting import NotSent
 from chargeplan.journal import store

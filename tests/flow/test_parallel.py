@@ -9,11 +9,11 @@ from collections import Counter
 
 import pytest
 
-from chargeplan.cli.wiring import WallClock
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.flow.requests import Requests
 from chargeplan.journal.store import SqlJournal
 from chargeplan.sandbox.faults import Fault
+from chargeplan.wiring import WallClock
 from tests.e2e.house import BATCH, finish
 from tests.e2e.town import build
 

@@ -1,4 +1,4 @@
-"""The real things behind the flows' ports: configuration, journal, Propexo or the embedded sandbox, snapshot, clock."""
+"""The real things behind the flows' ports: journal, Propexo or the embedded sandbox, snapshot, clock; opened when asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import secrets
 import sys
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -17,26 +16,23 @@ from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from chargeplan.cli.options import Common
-from chargeplan.cli.places import (
+from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
+from chargeplan.core.diagnostic import Place
+from chargeplan.core.errors import ChargeplanError
+from chargeplan.journal import SqlJournal
+from chargeplan.snapshot.store import SqliteSnapshot
+from chargeplan.wiring.clock import WallClock
+from chargeplan.wiring.configuration import Options, environment
+from chargeplan.wiring.embedded import EMBEDDED_RATE, open_sandbox
+from chargeplan.wiring.places import (
     api_host_of,
     journal_of,
     journal_target,
     network_of,
     snapshot_path,
-    state_folder,
 )
-from chargeplan.cli.progress import Bar
-from chargeplan.cli.trust import trusted
-from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
-from chargeplan.core.diagnostic import Diagnostic, Place
-from chargeplan.core.errors import ChargeplanError, InputError
-from chargeplan.journal import SqlJournal
-from chargeplan.loading.project import Loaded, load_config, load_project
-from chargeplan.propexo.vendors import vendor
-from chargeplan.snapshot.store import SqliteSnapshot
+from chargeplan.wiring.progress import Bar
 
 if TYPE_CHECKING:
     from chargeplan.flow.plan_request import PlanRequest
@@ -44,9 +40,6 @@ if TYPE_CHECKING:
     from chargeplan.flow.property import PropertyPlanner
     from chargeplan.flow.workers import Workers
     from chargeplan.propexo.client import Propexo
-    from chargeplan.sandbox.state import Sandbox
-
-_EMBEDDED_RATE = 100_000
 
 
 WORKERS_VARIABLE = "CHARGEPLAN_WORKERS"
@@ -55,124 +48,6 @@ _WORKERS = 2
 _MOST_WORKERS = 32
 # Some 100,000 charges. Below that, starting workers takes as long as they save.
 _LARGE_SNAPSHOT = 64 * 1024 * 1024
-_COUNTS_SLEEP = hasattr(time, "CLOCK_BOOTTIME")
-
-
-class WallClock:
-    """Real time."""
-
-    def now(self) -> str:
-        """RFC 3339 in UTC, to the millisecond."""
-        return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def today(self, timezone: str) -> date:
-        """The calendar date there."""
-        return datetime.now(ZoneInfo(timezone)).date()
-
-    def monotonic(self) -> float:
-        """Seconds that only grow, also while the machine sleeps, where it knows."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME) if _COUNTS_SLEEP else time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        """Wait; a signal's handler runs meanwhile."""
-        time.sleep(seconds)
-
-
-def find_config(options: Common) -> Path:
-    """``--config``, else ``$CHARGEPLAN_CONFIG``, else the nearest ``chargeplan.yaml`` from here upwards.
-
-    Raises:
-        ChargeplanError: there is none.
-    """
-    named = options.config or os.environ.get("CHARGEPLAN_CONFIG")
-    if named:
-        path = Path(named)
-        if os.path.lexists(path):
-            return path.absolute()
-        shown = named if options.config else "where $CHARGEPLAN_CONFIG points"
-        raise ChargeplanError(
-            f"There is no configuration {shown}.",
-            hint="Give the path of a chargeplan.yaml.",
-            code="config_missing",
-        )
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        # A link to nowhere is not passed over: the next folder's configuration is another project's.
-        if os.path.lexists(folder / "chargeplan.yaml"):
-            return folder / "chargeplan.yaml"
-    raise ChargeplanError(
-        "There is no chargeplan.yaml here or in a folder above.",
-        hint="`chargeplan init` makes a project, `chargeplan demo` shows one.",
-        code="config_missing",
-    )
-
-
-def configured(options: Common) -> Config:
-    """The configuration alone, for commands that need no plans.
-
-    Raises:
-        InputError: with every problem of it.
-    """
-    loaded = load_config(find_config(options), vendor)
-    if loaded.config is None or any(diagnostic.is_error for diagnostic in loaded.diagnostics):
-        raise InputError(
-            "The configuration has errors.", loaded.diagnostics, hint="Correct them; nothing was sent."
-        )
-    return loaded.config
-
-
-def project(options: Common) -> tuple[Project, tuple[Diagnostic, ...]]:
-    """The configuration and all plans, with the warnings.
-
-    Raises:
-        InputError: with every problem of every file.
-    """
-    loaded: Loaded = load_project(find_config(options), vendor)
-    return _good(loaded, "The plans have"), loaded.diagnostics
-
-
-def project_of(config: Path, complaint: str) -> Project:
-    """The project of another configuration; where it has errors, the ``complaint`` begins their sentence.
-
-    Raises:
-        InputError: with every problem of every file.
-    """
-    return _good(load_project(config, vendor), complaint)
-
-
-def _good(loaded: Loaded, complaint: str) -> Project:
-    if loaded.project is None:
-        count = sum(diagnostic.is_error for diagnostic in loaded.diagnostics)
-        raise InputError(
-            f"{complaint} {count} error{'s' if count != 1 else ''}.",
-            loaded.diagnostics,
-            hint="Correct them; nothing was sent.",
-        )
-    return loaded.project
-
-
-def environment(options: Common, config: Config) -> Environment:
-    """``--env``, else ``$CHARGEPLAN_ENV``, else the configuration's.
-
-    With ``--trust`` it is the reviewed configuration's too, before a variable of it is read.
-
-    Raises:
-        ChargeplanError: there is none of that name, or it asks for more than the reviewed one does.
-    """
-    name = options.env or os.environ.get("CHARGEPLAN_ENV") or config.environment
-    if name not in config.environments:
-        known = ", ".join(config.environments)
-        given = (
-            f"`{name}`"
-            if options.env or name == config.environment
-            else "of the name that $CHARGEPLAN_ENV holds"
-        )
-        raise ChargeplanError(
-            f"There is no environment {given}.",
-            hint=f"The configuration has: {known}.",
-            code="unknown_environment",
-        )
-    return trusted(config.environments[name], options.trust)
 
 
 class World:
@@ -180,7 +55,7 @@ class World:
 
     def __init__(
         self,
-        options: Common,
+        options: Options,
         config: Config,
         where: Environment,
         *,
@@ -285,7 +160,7 @@ class World:
     def _address(self) -> tuple[str, str, int]:
         if self.environment.api == "embedded":
             # The embedded sandbox takes any; a word would be hidden wherever a message has it.
-            return self._embedded(), secrets.token_hex(16), _EMBEDDED_RATE
+            return self._embedded(), secrets.token_hex(16), EMBEDDED_RATE
         name = self.environment.token_env
         token = os.environ.get(name, "") if name else ""
         if not token:
@@ -307,7 +182,7 @@ class World:
 
 @contextmanager
 def world(
-    options: Common, config: Config, *, today: date | None = None, project: Project | None = None
+    options: Options, config: Config, *, today: date | None = None, project: Project | None = None
 ) -> Iterator[World]:
     """The environment that the options choose, closed at the end; with a ``project`` that workers may plan."""
     where = environment(options, config)
@@ -334,7 +209,7 @@ def _workers_for(snapshot: Path) -> int:
     return _WORKERS if large and len(os.sched_getaffinity(0)) >= _WORKERS else 0
 
 
-def _started(options: Common, project: Project, count: int) -> Workers:
+def _started(options: Options, project: Project, count: int) -> Workers:
     from chargeplan.flow.property import PropertyPlanner  # noqa: PLC0415 - only what plans needs it
     from chargeplan.flow.workers import Workers  # noqa: PLC0415 - for large portfolios only
 
@@ -344,32 +219,6 @@ def _started(options: Common, project: Project, count: int) -> Workers:
             yield lambda request: PropertyPlanner(project, request, mine.snapshot, mine.journal)
 
     return Workers(count, opened)
-
-
-def not_a_sandbox(where: Environment) -> ChargeplanError:
-    """The environment is another one: nothing was asked of it."""
-    return ChargeplanError(
-        f"The environment `{where.name}` is not a sandbox's.",
-        hint="Choose one with `api: embedded`, or with the address of `chargeplan sandbox serve`.",
-        code="not_embedded",
-    )
-
-
-@contextmanager
-def open_sandbox(config: Config, where: Environment, today: date | None = None) -> Iterator[Sandbox]:
-    """The embedded sandbox's state, made and seeded around ``today`` where it is missing.
-
-    Raises:
-        ChargeplanError: the environment is not the sandbox's.
-    """
-    if where.api != "embedded":
-        raise not_a_sandbox(where)
-    from chargeplan.sandbox.state import Sandbox  # noqa: PLC0415 - only where it is used
-
-    path = state_folder(config) / f"sandbox-{where.name}.db"
-    with Sandbox.open(path, today=today, requests_per_minute=_EMBEDDED_RATE) as state:
-        path.chmod(0o600)
-        yield state
 
 
 _NUMBERS = itertools.count(1)

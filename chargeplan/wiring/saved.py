@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from chargeplan.cli import wiring
 from chargeplan.core.approval import Approval, Entry
 from chargeplan.core.change import Change, PropertyDigest
 from chargeplan.core.config import Approver, Project
@@ -18,6 +17,7 @@ from chargeplan.planfile.approvals import add_approval, beside, read_approvals, 
 from chargeplan.planfile.codec import PlanFile
 from chargeplan.planfile.fresh import Here, refuse_stale
 from chargeplan.planfile.keys import Signer
+from chargeplan.wiring.ports import World
 
 
 def approvable(path: Path, plan: PlanFile) -> Approvable:
@@ -50,7 +50,7 @@ class SavedPlanFile:
     """The plan file at ``path``, to be posted in a world; its approvals are in ``approvals``, or beside it."""
 
     def __init__(
-        self, path: Path, plan: PlanFile, project: Project, world: wiring.World, approvals: Path | None
+        self, path: Path, plan: PlanFile, project: Project, world: World, approvals: Path | None
     ) -> None:
         self._path, self._plan, self._project, self._world = path, plan, project, world
         self._approvals = KeptApprovals(approvals or beside(path))
