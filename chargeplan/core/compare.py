@@ -18,7 +18,7 @@ from chargeplan.core.corrections import credited_days
 from chargeplan.core.dates import Days
 from chargeplan.core.decide import Scene, bill_changes
 from chargeplan.core.diagnostic import Diagnostic, error
-from chargeplan.core.duplicates import Concerned, Duplicates, Unaccounted, assigned, named
+from chargeplan.core.duplicates import Concerned, Duplicates, Unaccounted, assigned, is_of_its_month, named
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.household import natural
 from chargeplan.core.line import Skip
@@ -148,7 +148,8 @@ def _naming(change: Change, beside: Sequence[Unaccounted]) -> Change:
 
 def _is_second(one: Unaccounted, change: Change, taken: Container[str]) -> bool:
     same = one.amount == change.amount and one.code_id == change.charge_code_id
-    return one.posting is None and same and change.resident_id in one.people and one.id not in taken
+    its_own = change.resident_id in one.people and is_of_its_month(one, change)
+    return one.posting is None and same and its_own and one.id not in taken
 
 
 def _with_second(change: Change, second: Sequence[Unaccounted], evidence: Evidence) -> Change:

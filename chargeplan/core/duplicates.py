@@ -281,11 +281,12 @@ def assigned(
 ) -> tuple[list[Unaccounted | None], frozenset[str]]:
     """For each change (in canonical order) the one that holds it, and the ids of all that hold one.
 
-    Equal amounts come first, of these the very resident's; of several the one dated nearest.
+    Equal amounts come first, of these the very resident's and what was posted for the very month; of several the one dated
+    nearest.
     """
     held: list[Unaccounted | None] = [None] * len(wanted)
     taken: set[str] = set()
-    for fits in (_is_very_line, _has_amount, _is_any):
+    for fits in (_is_very_line, _has_amount_and_month, _has_amount, _is_any):
         for number, (change, candidates) in enumerate(wanted):
             free = [each for each in candidates if each.id not in taken and fits(each, change)]
             if held[number] is None and free:
@@ -300,8 +301,17 @@ def _since(change: Change) -> date:
     return change.service.first - _OF_ONE_DAY
 
 
+def is_of_its_month(each: Unaccounted, change: Change) -> bool:
+    """Whether the charge was posted for the line's month, as far as the property system says for which."""
+    return each.post_month in {None, change.transaction_date.isoformat()[:7]}
+
+
 def _is_very_line(each: Unaccounted, change: Change) -> bool:
-    return each.amount == change.amount and change.resident_id in each.people
+    return _has_amount_and_month(each, change) and change.resident_id in each.people
+
+
+def _has_amount_and_month(each: Unaccounted, change: Change) -> bool:
+    return each.amount == change.amount and is_of_its_month(each, change)
 
 
 def _has_amount(each: Unaccounted, change: Change) -> bool:

@@ -77,7 +77,7 @@ def apply(ports: Ports, project: Project, target: Target, how: How, interrupts: 
         ChargeplanError: nothing was posted, for the reason given.
     """
     if not target.changes and not target.is_saved:
-        return _nothing_to_post(ports, target, how)
+        return _nothing_to_post(ports, project, target, how)
     run = _Run(ports, project, target, how, interrupts)
     try:
         return run.apply()
@@ -88,14 +88,41 @@ def apply(ports: Ports, project: Project, target: Target, how: How, interrupts: 
         return run.account_after(problem)
 
 
-def _nothing_to_post(ports: Ports, target: Target, how: How) -> Applied:
+def _nothing_to_post(ports: Ports, project: Project, target: Target, how: How) -> Applied:
     """Nothing is to post; but while the outcome of a line is unknown, that is no good end."""
     if not target.unknown:
+        _note_coverage(ports, project, target, how)
         return Applied(plan_id=target.plan_id, ending="nothing")
     # The lines may be unknown because another run is sending them: then this one refuses.
     with _locks(ports, target.unknown, how.lock_timeout):
         pass
     return _all_unknown(target.plan_id, target.unknown)
+
+
+def _note_coverage(ports: Ports, project: Project, target: Target, how: How) -> None:
+    """A plan without a line to post has covered its month like any other: what becomes due there later is missed."""
+    covered = coverage(project.plans, target.properties, target.request.charges)
+    window = target.request.window
+    billed = {
+        integration_id: ports.journal.billed(integration_id, window.first)
+        for integration_id in covered.covered
+    }
+    if not covered.is_noted(window, billed):
+        ports.journal.consume(target.plan_id, target.digest, _facts(ports, project, target, how))
+
+
+def _facts(ports: Ports, project: Project, target: Target, how: How) -> dict[str, object]:
+    """What the journal notes of a plan when it is used."""
+    return {
+        "environment": ports.environment.name,
+        "count": len(target.changes),
+        "amount": sum(change.amount or 0 for change in target.changes),
+        "window": [target.request.window.first.isoformat(), target.request.window.last.isoformat()],
+        "allowances": [msgspec.to_builtins(each) for each in target.request.allowed],
+        "approval": how.approval,
+        **msgspec.to_builtins(coverage(project.plans, target.properties, target.request.charges)),
+        **({"approvals": _signed(target.approvals)} if target.approvals else {}),
+    }
 
 
 def _all_unknown(plan_id: str, changes: Sequence[Change], unrecorded: str = "") -> Applied:
@@ -149,8 +176,11 @@ class _Run:
             if changes:
                 refuse_logged(changes, self.ports)
                 self.interrupts.finish_first()
-                self.ports.journal.consume(self.target.plan_id, self.target.digest, self._facts())
+                facts = _facts(self.ports, self.project, self.target, self.how)
+                self.ports.journal.consume(self.target.plan_id, self.target.digest, facts)
                 self._post_and_keep_count(changes, tokens)
+            elif not self.target.changes:
+                _note_coverage(self.ports, self.project, self.target, self.how)
         return self._account(used=not changes)
 
     def _left(self, done: frozenset[str]) -> list[Change]:
@@ -177,19 +207,6 @@ class _Run:
         if left:
             refuse_guards(planned)
         return left
-
-    def _facts(self) -> dict[str, object]:
-        target = self.target
-        return {
-            "environment": self.ports.environment.name,
-            "count": len(target.changes),
-            "amount": sum(change.amount or 0 for change in target.changes),
-            "window": [target.request.window.first.isoformat(), target.request.window.last.isoformat()],
-            "allowances": [msgspec.to_builtins(each) for each in target.request.allowed],
-            "approval": self.how.approval,
-            **coverage(self.project.plans, target.properties, target.request.charges),
-            **({"approvals": _signed(target.approvals)} if target.approvals else {}),
-        }
 
     def _post_and_keep_count(self, changes: Sequence[Change], tokens: Mapping[tuple[str, str], int]) -> None:
         """Post; a failure after the first request ends the posting, not the account of what was sent."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 import msgspec
 from sqlalchemy import Connection, select
 
+from chargeplan.core.coverage import Billed
 from chargeplan.core.dates import Days
 from chargeplan.core.key import FIRST_CORRECTION_PART
 from chargeplan.core.posting import REBUILT
 from chargeplan.journal import schema
-
-Billed = Mapping[str, Mapping[tuple[str, str], Sequence[Days]]]
-"""By property, then by the plan and charge of a key: the windows of the plans that covered them."""
 
 
 class _Facts(msgspec.Struct):

@@ -12,11 +12,12 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import ColumnElement, Connection, RowMapping, select
 
+from chargeplan.core.coverage import Billed
 from chargeplan.core.decision import Decision
 from chargeplan.core.posting import OPEN, Batch, Brief, Posting, State
 from chargeplan.journal import recorder, schema
 from chargeplan.journal.access import Access
-from chargeplan.journal.billed import Billed, billed_days, rebuilt_facts
+from chargeplan.journal.billed import billed_days, rebuilt_facts
 from chargeplan.journal.events import Event, canonical
 from chargeplan.journal.failures import problem
 from chargeplan.journal.rows import (

@@ -340,6 +340,24 @@ def test_a_second_charge_of_the_same_content_is_a_drift_that_names_both() -> Non
     assert [each.action for each in world.compare().changes] == ["unchanged"]
 
 
+def test_next_months_rent_entered_early_is_no_second_charge_of_this_one() -> None:
+    world = World(RENT)
+    world.post()
+    entered(world, "1,000.00", "2027-08-30", post_month="2027-09")
+    assert [each.action for each in world.compare().changes] == ["unchanged"]
+
+
+def test_of_two_lines_that_a_charge_may_be_the_one_of_its_post_month_is_held() -> None:
+    world = World(RENT)
+    entered(world, "1,000.00", "2027-08-30", post_month="2027-09")
+    found = world.compare(("2027-08-01", "2027-09-30")).changes
+    assert [each.action for each in found] == ["create", "hold"]
+    (only_august,) = world.compare().changes
+    assert (
+        only_august.action == "hold"
+    )  # where September's line is not planned, a person is asked of August's
+
+
 def test_a_charge_of_another_amount_beside_it_is_the_offices_own_matter() -> None:
     world = World(RENT)
     world.post()

@@ -1,9 +1,8 @@
 """Three months of one property whose ledger other people write on too; each history is drawn by its name.
 
-The office enters charges and credits by hand (some equal to what is due), edits, re-dates and voids, merges people, renews leases
-after long gaps and moves people out; a move-out is learned late; references are kept or lost; the journal is lost or restored from
-a backup. Then a person follows the commands that chargeplan prints, whichever of them, until nothing is open. What must hold, told
-from the property system's own books, which no code of ours keeps:
+What the office and Propexo's customer do is in ``busy_office``; the journal is lost or restored from a backup, and a person
+follows the commands that chargeplan prints, whichever of them, until nothing is open. What must hold, told from the property
+system's own books, which no code of ours keeps:
 
 * for no household, charge and month is more on the ledgers through us than was due, unless a person said so;
 * nothing that was due is missing without being named;
@@ -16,7 +15,8 @@ import calendar
 import random
 import re
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -24,11 +24,9 @@ from pathlib import Path
 from chargeplan.sandbox.faults import Fault
 from chargeplan.sandbox.server import serve
 from chargeplan.sandbox.state import Sandbox
-from tests.e2e.house import BATCH, House, copy_of
+from tests.e2e.busy_office import ANEW, CENTS, CODES, MAPLE, BusyOffice, Home
+from tests.e2e.house import BATCH, INTEGRATION, OAK, House, copy_of
 
-UNITS = ("201", "202", "203", "204", "205")
-CENTS = {"amenity": 2500, "storage": 1200, "concession": -500}
-CODES = {"amenity": "Amenity Fee", "storage": "Storage", "concession": "Concession"}
 MONTHS = (date(2027, 8, 1), date(2027, 9, 1), date(2027, 10, 1))
 CHARGE = """\
   {name}:
@@ -36,16 +34,22 @@ CHARGE = """\
     amount: {amount}
     prorate: actual
     description: "{name} {{{{ period.from }}}}"
-    who: {{units: ["20[1-5]"]}}
     after_lease_end: continue
     schedule: {{every: month, day: 1}}
+"""
+LATE_FEE = """\
+  late-fee:
+    code: Late Fee
+    late_fee: {for: [amenity], grace_days: 5, initial: 10.00}
+    description: "late-fee {{ period.from }}"
 """
 HEAD = """\
 version: 1
 plan: oak-street
 integration: resman-main
-properties: [oak-street]
+properties: [oak-street, maple-court]
 on_drift: {on_drift}
+who: {{units: ["20[1-5]"]}}
 charges:
 """
 WRONG = (
@@ -59,17 +63,6 @@ WAITING = ("unknown", "overdue", "removed_upstream", "drift", "hold", "missed")
 
 
 Place = tuple[str, str, str]  # unit of the household, charge, month
-
-
-@dataclass
-class Home:
-    """A household as its office knows it."""
-
-    unit: str
-    lease_id: str
-    resident_id: str
-    first_resident: str
-    ended: date | None = None
 
 
 @dataclass
@@ -99,36 +92,38 @@ class SharedLedger:
         self.draw = random.Random(name)
         self.found = Found()
         self.state, self.house = state, House(folder / "project", state, url)
-        self.on_drift = self.draw.choice(("report", "adjust"))
+        self.office = BusyOffice(state, self.draw, self.found.trace)
+        # Trash is shared by the residents, so each has a line; late fees are seen where months are closed on their twelfth.
+        self.charges = [name for name in CENTS if name != "trash" or self.draw.random() < 0.4]
+        self.late = self.draw.random() < 0.3
+        self.day = timedelta(days=11 if self.late else 1)
         self._configure()
-        self.as_of = MONTHS[0] + timedelta(days=1)
-        self.homes = [self._home(unit) for unit in UNITS]
-        self.roots = {each.resident_id: each.unit for each in self.homes}
         self.accepted: set[Place] = set()  # where a person said that what is there is right as it is
         self.adopted: dict[str, Place] = {}  # charges that a person said are ours in another hand
         self.backup: Path | None = None
+        self.adopted_then: dict[str, Place] = {}
         assert self._run("journal", "init").code == 0
+
+    @property
+    def as_of(self) -> date:
+        return self.office.as_of
 
     def _configure(self) -> None:
         self.house.config(batch_size=self.draw.choice((3, 20)), date_tolerance=3)
-        path = self.house.folder / "chargeplan.yaml"
-        path.write_text(path.read_text().replace("vendor: RESMAN", "vendor: RESMAN\n    credits: post"))
-        text = HEAD.format(on_drift=self.on_drift)
-        for name, cents in CENTS.items():
-            text += CHARGE.format(name=name, code=CODES[name], amount=f'"{cents / 100:.2f}"')
-        self.house.write(text)
+        self._reconfigure("vendor: RESMAN", "vendor: RESMAN\n    credits: post")
+        self._reconfigure(
+            "properties:", f"properties:\n  maple-court: {{id: {MAPLE}, integration: resman-main}}"
+        )
+        text = HEAD.format(on_drift=self.draw.choice(("report", "adjust")))
+        for name in self.charges:
+            text += CHARGE.format(name=name, code=CODES[name], amount=f'"{CENTS[name] / 100:.2f}"')
+            text += "    split: equal\n" if name == "trash" else ""
+        self.house.write(text + (LATE_FEE if self.late else ""))
         self.state.configure(keeps_references=self.draw.random() > 0.25, pending_polls=0)
 
-    def _home(self, unit: str) -> Home:
-        lease = self.state.upstream("leases", f"lease-{unit}")
-        resident_id = lease["residents_meta_data"][0]["resident_id"]
-        # Everybody lives there from before, on a lease that goes on: what happens is what the office does.
-        self.state.alter(
-            "leases", lease["id"], start_date="2027-01-01", end_date="2028-12-31", realized_move_in_date="2027-01-01",
-            scheduled_move_in_date="2027-01-01", realized_move_out_date=None, scheduled_move_out_date=None,
-            status_normalized="ACTIVE",
-        )  # fmt: skip
-        return Home(unit, lease["id"], resident_id, resident_id)
+    def _reconfigure(self, old: str, new: str) -> None:
+        path = self.house.folder / "chargeplan.yaml"
+        path.write_text(path.read_text().replace(old, new))
 
     # --- what happens -----------------------------------------------------------------------------------------------
 
@@ -136,7 +131,7 @@ class SharedLedger:
         """Three months, each closed by a person; then what is wrong."""
         self.state.sync()
         for month in MONTHS:
-            self.as_of = month + timedelta(days=1)
+            self.office.as_of = month + self.day
             for _ in range(self.draw.randint(2, 5)):
                 event = self.draw.choice(self._events())
                 self.found.happened.append(event.__name__.replace("_", " "))
@@ -145,10 +140,24 @@ class SharedLedger:
         self._check()
         return self.found
 
-    def _events(self) -> list:
-        rare = [self.merge, self.renew, self.move_out, self.lose_journal, self.restore]
-        often = [self.apply, self.apply, self.enter, self.edit, self.void, self.redate, self.office_posts]
+    def _events(self) -> list[Callable[[], None]]:
+        office = self.office
+        rare = [office.merge, office.renew, office.move_out, office.move_unit]
+        # What carries a reference of the old integration's keys is no line of the new one's that could be rebuilt.
+        rare += [] if office.set_up_anew else [self.lose_journal, self.restore, self.set_up_anew]
+        often = [self.apply, self.apply, office.enter, office.edit, office.void, office.redate]
+        often += [office.office_posts, *([office.pay] if self.late else [])]
         return often + self.draw.sample(rare, 2)
+
+    def set_up_anew(self) -> None:
+        """The integration is set up anew at Propexo; the configuration names it, and lines and keys go along."""
+        self.office.reconnect()
+        for old in (INTEGRATION, OAK, MAPLE):
+            self._reconfigure(f"id: {old}", f"id: {ANEW if old == INTEGRATION else old + '-anew'}")
+        self.office.sync()
+        moved = self._run("journal", "move-integration", INTEGRATION, ANEW, "--reason", "set up anew")
+        if moved.code and "has no lines" not in moved.err:
+            self.found.stuck.append(self.found.trace[-1])
 
     def apply(self) -> None:
         self.state.clear_faults()
@@ -157,83 +166,9 @@ class SharedLedger:
         self._run("apply", "--auto-approve", "--as-of", self.as_of, codes=(0, 1, 3, 4))
         self.state.clear_faults()
 
-    def office_posts(self) -> None:
-        """What waits is approved, maybe under another date, and a sync shows it."""
-        day = self.as_of.replace(day=3) if self.draw.random() < 0.3 else None
-        self.state.approve(posting_date=day)
-        self._sync()
-
-    def enter(self) -> None:
-        home, name = self.draw.choice(self.homes), self.draw.choice(sorted(CENTS))
-        due = CENTS[name]
-        cents = self.draw.choice((due, due, -due, due // 2, due + 300))
-        day = self.as_of + timedelta(days=self.draw.randint(-6, 12))
-        entry = self.state.office.enter(
-            resident_id=home.resident_id,
-            charge_code_id=CODES[name],
-            amount_in_cents=cents,
-            transaction_date=day,
-        )
-        self._told(f"the office enters {cents} {name} for {home.unit} on {day}: {entry.id}")
-        self._maybe_sync()
-
-    def edit(self) -> None:
-        for entry in self._some_of_ours():
-            cents = self.draw.choice((entry.amount_in_cents + 700, entry.amount_in_cents // 2))
-            keep = self.draw.random() < 0.6
-            self.state.office.edit(entry_id=entry.id, amount_in_cents=cents, keep_reference=keep)
-            self._told(
-                f"the office edits {entry.id} ({entry.description}) to {cents}, reference kept: {keep}"
-            )
-            self._maybe_sync()
-
-    def void(self) -> None:
-        for entry in self._some_of_ours():
-            self.state.office.void(entry_id=entry.id)
-            self._told(f"the office voids {entry.id} ({entry.description}, unit {entry.unit_id})")
-            self._maybe_sync()
-
-    def redate(self) -> None:
-        for entry in self._some_of_ours():
-            day = date.fromisoformat(entry.transaction_date) + timedelta(days=self.draw.randint(-3, 3))
-            self.state.office.edit(entry_id=entry.id, transaction_date=day)
-            self._told(f"the office dates {entry.id} ({entry.description}) {day}")
-            self._maybe_sync()
-
-    def merge(self) -> None:
-        home = self.draw.choice(self.homes)
-        new = f"{home.resident_id}-x"
-        self.state.office.merge(resident_id=home.resident_id, into=new)
-        self._told(f"the record of {home.resident_id} is replaced by {new}")
-        self.roots[new], home.resident_id = home.unit, new
-        self._maybe_sync()
-
-    def renew(self) -> None:
-        """A new lease long after the old one's end, which nobody had renewed."""
-        home = self.draw.choice([each for each in self.homes if each.ended is None] or self.homes)
-        if home.ended is not None:
-            return
-        self.state.alter("leases", home.lease_id, end_date="2027-06-15")
-        home.lease_id = self.state.office.replace_lease(
-            lease_id=home.lease_id, start_date=self.as_of.replace(day=10), end_date="2028-12-31",
-            move_in_date=self.draw.choice(("2027-01-01", self.as_of.replace(day=10))),
-        )  # fmt: skip
-        self._told(f"unit {home.unit} signs again: {home.lease_id} from {self.as_of.replace(day=10)}")
-        self._maybe_sync()
-
-    def move_out(self) -> None:
-        staying = [each for each in self.homes if each.ended is None]
-        if len(staying) < 3:
-            return
-        home = self.draw.choice(staying)
-        home.ended = self.as_of + timedelta(days=self.draw.randint(-20, 20))
-        credit = self.draw.random() < 0.5
-        self.state.office.move_out(lease_id=home.lease_id, day=home.ended, credit=credit)
-        self._told(f"unit {home.unit} moves out on {home.ended}, credited by the system: {credit}")
-        self._maybe_sync()
-
     def lose_journal(self) -> None:
         self._show_everything()
+        self.adopted.clear()
         (self.house.folder / ".chargeplan" / "x.db").unlink()
         for beside in ("-wal", "-shm"):
             (self.house.folder / ".chargeplan" / f"x.db{beside}").unlink(missing_ok=True)
@@ -244,8 +179,10 @@ class SharedLedger:
         if self.backup is None:
             self.backup = self.house.folder / "backup.jsonl"
             self._run("journal", "export", self.backup, codes=(0,))
+            self.adopted_then = dict(self.adopted)
             return
         self._show_everything()
+        self.adopted = dict(self.adopted_then)
         for each in (self.house.folder / ".chargeplan").glob("x.db*"):
             each.unlink()
         self._run("journal", "import", self.backup, codes=(0,))
@@ -258,7 +195,7 @@ class SharedLedger:
         last: list[str] = []
         for _ in range(ROUNDS):
             self.state.approve()
-            self._sync()
+            self.office.sync()
             self._run("reconcile", "--as-of", self.as_of, codes=(0, 4))
             waiting = self._waiting()
             last = [
@@ -283,7 +220,7 @@ class SharedLedger:
         """One of the commands that the hint has; what is or is not on the ledger is told truthfully."""
         reference = each["reference_number"]
         if list_name in ("unknown", "overdue"):
-            posted = any(one.reference_number == reference for one in self._ours("posted"))
+            posted = any(one.reference_number == reference for one in self.office.ours("posted"))
             word = "--posted" if posted else "--not-posted"
             self._run("resolve", reference, word, "--reason", "looked", "--as-of", self.as_of, codes=(0,))
             return
@@ -298,15 +235,19 @@ class SharedLedger:
         asked = ("--auto-approve",) if words[0] == "apply" else ()
         result = self._run(*words, *asked, "--as-of", self.as_of)
         place = (self._household(each), each["charge"], each["service_period"]["from"][:7])
-        if result.code == 0 and words[0] == "adopt" and words[1] not in {each.id for each in self._ours()}:
-            self.adopted[words[1]] = place
-        ours = {each.id for each in self._ours()}
+        if (
+            result.code == 0
+            and words[0] == "adopt"
+            and words[1] not in {each.id for each in self.office.ours()}
+        ):
+            self.adopted[words[1].removesuffix("-anew")] = place
+        ours = {each.id for each in self.office.ours()}
         if result.code == 0 and ("--accept" in words or not ours.isdisjoint(words)):
             # Also who says of a charge of ours that it is another matter has said that both are right.
             self.accepted.add(place)
 
     def _household(self, change: dict) -> str:
-        return self.roots.get(change["resident_id"], change["unit_number"])
+        return self.office.roots.get(change["resident_id"], change["unit_number"])
 
     # --- what must hold -----------------------------------------------------------------------------------------------
 
@@ -314,20 +255,33 @@ class SharedLedger:
         """Of every household, charge and month: not more than was due through us, and not less without a person's word."""
         sums: dict[Place, int] = defaultdict(int)
         for entry in self.state.ledger("posted", "unposted"):
-            if entry.id in self.adopted:
-                sums[self.adopted[entry.id]] += entry.amount_in_cents
+            if (charge_id := entry.id.removesuffix("-anew")) in self.adopted:
+                sums[self.adopted[charge_id]] += entry.amount_in_cents
             elif entry.origin == "api":
-                name, month = (entry.description or "").removeprefix("Adj: ").split()
-                sums[self.roots[entry.resident_id or ""], name, month[:7]] += entry.amount_in_cents
-        for home in self.homes:
-            for name, full in CENTS.items():
+                sums[self._place_of(entry)] += entry.amount_in_cents
+        for home in self.office.homes:
+            for name in self.charges:
                 for month in MONTHS:
                     place = (home.unit, name, str(month)[:7])
-                    have, due = sums.get(place, 0), self._due(home, full, month)
+                    have, due = sums.get(place, 0), self._due(home, CENTS[name], month)
                     if have == due or place in self.accepted:
                         continue
                     list_ = self.found.duplicates if abs(have) > abs(due) else self.found.lost
                     list_.append(f"{place}: {have} for {due}")
+        self._check_fees()
+
+    def _check_fees(self) -> None:
+        """No late charge has two fees: a household has at most one for each of ours that it may have been late with."""
+        late: Counter[str] = Counter()
+        for entry in self.office.ours():
+            unit, name, _ = self._place_of(entry)
+            late[unit] += name == "amenity" and entry.state != "rejected"
+            late[unit] -= name == "late-fee" and entry.state in ("posted", "unposted")
+        self.found.duplicates += [f"late fees of {unit}" for unit, left in late.items() if left < 0]
+
+    def _place_of(self, entry) -> Place:
+        name, month = (entry.description or "").removeprefix("Adj: ").split()
+        return self.office.roots[entry.resident_id or ""], name, month[:7]
 
     def _due(self, home: Home, full: int, month: date) -> int:
         days = calendar.monthrange(month.year, month.month)[1]
@@ -342,33 +296,15 @@ class SharedLedger:
 
     # --- helpers ------------------------------------------------------------------------------------------------------
 
-    def _ours(self, *states) -> list:
-        return [each for each in self.state.ledger(*states) if each.origin == "api"]
-
-    def _some_of_ours(self) -> list:
-        entries = self._ours("posted")
-        return [self.draw.choice(entries)] if entries else []
-
     def _show_everything(self) -> None:
         """Nothing is lost that only the journal knows: what waits is approved and seen."""
         self.state.approve()
-        self._sync()
-
-    def _sync(self) -> None:
-        self.state.clock.advance(12 * 3_600.0)
-        self.state.sync()
-
-    def _maybe_sync(self) -> None:
-        if self.draw.random() < 0.5:
-            self._sync()
-
-    def _told(self, text: str) -> None:
-        self.found.trace.append(text)
+        self.office.sync()
 
     def _run(self, *words, codes: tuple[int, ...] | None = None):
         result = self.house.run(*words)
         said = result.err.strip().splitlines()[:2] if result.code else [result.last]
-        self._told(f"{' '.join(map(str, words))} -> {result.code} {' '.join(said)[:300]}")
+        self.found.trace.append(f"{' '.join(map(str, words))} -> {result.code} {' '.join(said)[:300]}")
         if codes is not None and result.code not in codes:
             self.found.stuck.append(self.found.trace[-1])
         return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.e2e.house import SMALL
 from tests.flow.test_decisions import posted
 
@@ -30,6 +32,26 @@ def test_a_line_of_a_month_that_was_billed_is_missed_and_named_in_the_last_line(
 def test_without_a_run_in_that_month_nothing_was_missed(house):
     a_unit_is_added(house)
     assert missed(house) == []
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_a_run_with_nothing_to_post_has_billed_its_month_too(house, saved):
+    house.write(SMALL.replace('["20*", "21[0-2]"]', '["999"]'))
+    august = ("--as-of", "2027-08-02", "--period", "2027-08")
+    if saved:
+        assert house.run("plan", *august, "--out", house.planfile).code == 0
+    ended = house.apply() if saved else house.run("apply", "--auto-approve", *august, "--json")
+    assert (ended.code, ended.json["outcome"]) == (0, "nothing")
+    house.write(SMALL)
+    assert {each["action"] for each in missed(house)} == {"missed"}
+    assert len(missed(house)) == 12
+
+
+def test_what_is_noted_already_is_not_noted_again(house):
+    posted(house)
+    before = house.run("history", "--json").json["events"]
+    assert house.run("apply", "--auto-approve", "--as-of", "2027-08-02", "--period", "2027-08").code == 0
+    assert house.run("history", "--json").json["events"] == before
 
 
 def test_a_run_that_left_the_charge_out_billed_nothing_of_it(house):
