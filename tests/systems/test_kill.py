@@ -1,20 +1,27 @@
-"""`kill -9` between every two steps of apply, of systems that are posted to in batches and one by one."""
+"""`kill -9` between every two steps of apply, of a system that is posted to in batches and of one that is posted to one by one.
+
+`CHARGEPLAN_SYSTEMS=all` takes every system.
+"""
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
 
+from chargeplan.propexo.vendors import vendor
 from tests.e2e.house import AS_OF, reference_of
 from tests.e2e.shim import STEPS
+from tests.systems.estate import POSTABLE
 from tests.systems.test_month import NOTHING
 
 # A refusal in a batch is one of ResMan's own tests; a delayed request needs a fault of its own there.
 BATCHES = [step for step in STEPS if step not in {"between-refusals", "during-post"}]
 # Of many jobs the write log is read, so that none is asked by itself.
 SINGLES = [step for step in BATCHES if not step.endswith("-poll")]
-CASES = [*(("YARDI", step) for step in BATCHES), *(("RENTVINE", step) for step in SINGLES)]
+SYSTEMS = POSTABLE if os.environ.get("CHARGEPLAN_SYSTEMS") == "all" else ["YARDI", "RENTVINE"]
+CASES = [(name, step) for name in SYSTEMS for step in (BATCHES if vendor(name).sends == "batch" else SINGLES)]
 
 
 @pytest.mark.parametrize(("estate", "step"), CASES, indirect=["estate"])
