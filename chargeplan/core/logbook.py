@@ -51,3 +51,12 @@ def _first(requests: Iterable[Request], entry: WriteLogEntry) -> Request | None:
         if request.job_id is None and young and request.references == entry.references:
             return request
     return None
+
+
+def as_credits(entry: WriteLogEntry) -> WriteLogEntry:
+    """The entry of a path that takes credits as positive amounts, with its lines as they stand on a ledger: negative."""
+    items = tuple(
+        msgspec.structs.replace(each, amount=None if each.amount is None else -abs(each.amount))
+        for each in entry.items
+    )
+    return msgspec.structs.replace(entry, items=items)

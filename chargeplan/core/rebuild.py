@@ -134,6 +134,9 @@ def _proven(posting: Posting, proof: Proof) -> Posting:
                 "description": shown.description,
             }
             seen |= {name: value for name, value in known.items() if value is not None}
+    if charge is None and seen.get("amount") == -posting.amount:
+        # The log may keep a credit as the positive amount that its path takes; the plan says what it was.
+        seen["amount"] = posting.amount
     if charge is not None:
         seen |= {"state": "visible", "charge_id": charge.id}
     elif entry is not None:

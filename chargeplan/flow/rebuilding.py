@@ -9,6 +9,7 @@ import msgspec
 
 from chargeplan.core.config import Project
 from chargeplan.core.dates import Days, add_months
+from chargeplan.core.logbook import as_credits
 from chargeplan.core.posting import LIVE, Posting, WriteLogEntry
 from chargeplan.core.rebuild import postings_of, proofs_of
 from chargeplan.flow.jobs import system_of
@@ -64,6 +65,10 @@ def _of_property(
 
 
 def _entries(ports: Ports, integration_id: str) -> list[WriteLogEntry]:
-    """The requests in the log that may have written something."""
+    """The requests in the log that may have written something; what credits it has are negative, however they were sent."""
     system = system_of(ports.integrations, integration_id)
-    return [each for each in read_log(ports, integration_id, "month") if not wrote_nothing(each, system)]
+    entries = [each for each in read_log(ports, integration_id, "month") if not wrote_nothing(each, system)]
+    if not ports.integrations[integration_id].has_credits_apart:
+        return entries
+    charges = {each.job_id for each in ports.remote.write_log(integration_id, "month", credits_too=False)}
+    return [each if each.job_id in charges else as_credits(each) for each in entries]

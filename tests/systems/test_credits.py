@@ -49,6 +49,23 @@ def test_a_credit_goes_its_own_way_and_comes_back_negative(estate):
     assert estate.duplicates() == []
 
 
+@pytest.mark.parametrize("estate", POSTED, indirect=True)
+def test_a_journal_is_rebuilt_from_the_credits_that_the_write_log_has(estate):
+    """On a path of its own a credit was sent as a positive amount; it is what it was: less."""
+    estate.config(keys={"credits": "post"})
+    _credit(estate)
+    estate.saved()
+    assert estate.apply("--no-wait").code == 0
+    (estate.folder / ".chargeplan" / "x.db").unlink()
+    assert estate.run("journal", "init").code == 0
+    assert estate.run("journal", "rebuild").code == 0
+    found = estate.status()
+    waiting = found["in_flight"] + found["overdue"]
+    assert {each["amount_in_cents"] for each in waiting} == {-1000}
+    assert estate.settle() == NOTHING
+    assert estate.duplicates() == []
+
+
 @pytest.mark.parametrize("estate", ["BUILDIUM", "PROPERTYWARE", "YARDI_REST", "REALPAGE_RPX"], indirect=True)
 def test_where_nothing_is_documented_posting_credits_is_an_error(estate):
     estate.config(keys={"credits": "post"})
