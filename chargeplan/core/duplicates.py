@@ -106,11 +106,13 @@ class Duplicates:
                     place = (bill.key.plan, bill.key.charge, bill.key.period)
                     mine = {(key.unit_id, key.resident_id) for key in (bill.key, *bill.alternates)}
                     for moved in self._evidence.moved.get(place, ()):
-                        if (moved.unit_id, moved.resident_id) in mine:
+                        if (moved.unit_id, moved.resident_id) in mine and _is_part_of(moved, bill):
                             found.setdefault(moved.reference, bill.key)
                     for posting, charge in self._evidence.relocated.get(place, ()):
-                        if (posting.unit_id, posting.resident_id) not in mine and self._is_of(
-                            charge, bill, bills
+                        if (
+                            (posting.unit_id, posting.resident_id) not in mine
+                            and _is_part_of(posting, bill)
+                            and self._is_of(charge, bill, bills)
                         ):
                             found.setdefault(posting.reference, bill.key)
         return found
@@ -328,6 +330,11 @@ def _distance(each: Unaccounted, change: Change) -> int:
 
 def _is_alone(bill: Bill) -> bool:
     return bill.charge.who.resident == "all" or bill.charge.split is not None
+
+
+def _is_part_of(posting: Posting | Brief, bill: Bill) -> bool:
+    """Every fee of a late charge is a bill of its own; of anything else a period is, with all its parts and corrections."""
+    return bill.charge.late_fee is None or posting.part == bill.key.part
 
 
 def _people(household: Household) -> frozenset[str]:

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from chargeplan.core.change import Change
+from chargeplan.core.key import Key
 
 State = Literal[
     "intended",  # written before the request; without an outcome the run was killed: unknown
@@ -117,6 +118,19 @@ def posting_of(change: Change) -> Posting:
         source_file=change.place.file,
         source_line=change.place.line,
         action=change.action,
+    )
+
+
+def key_of(posting: Posting, part: int = 0) -> Key:
+    """The key of a part of the posting's period."""
+    return Key(
+        posting.integration_id,
+        posting.key_plan,
+        posting.key_charge,
+        posting.unit_id,
+        posting.resident_id,
+        posting.period,
+        part,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from chargeplan.core.config import Project
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
-from chargeplan.core.posting import Posting
+from chargeplan.core.posting import Posting, key_of
 from chargeplan.flow.ports import Journal, Ports, Remote
 
 
@@ -91,7 +91,9 @@ def move_integration(ports: Ports, project: Project, old: str, new: str, *, reas
     )
     places = sorted({line.property_id for line in lines})
     with ports.journal.lock(old, places, purpose="move-integration", timeout=0):
-        ports.journal.move_integration(old, new, moves, reason=reason)
+        # Before the lines: should this end between the two, the next try says the same of them once more.
+        _move_decisions(ports, old, new, twins, list(zip(along, moves, strict=True)), reason=reason)
+        ports.journal.move_integration(old, new, moves, properties=twins["property_id"], reason=reason)
     return MovedLines(moved=len(moves), partly=partly, left=len(lines) - len(moves))
 
 
@@ -105,6 +107,10 @@ def _check_new(project: Project, old: str, new: str) -> None:
         )
 
 
+_Twins = Mapping[str, Mapping[str, str]]
+"""By key of a posting: the new record of each old one."""
+
+
 def _twins(remote: Remote, kind: str, old: str, new: str) -> Mapping[str, str]:
     """The new integration's record of each of the old one's that has the same id in the property system."""
     there: dict[str, list[str]] = {}
@@ -115,8 +121,35 @@ def _twins(remote: Remote, kind: str, old: str, new: str) -> Mapping[str, str]:
     }
 
 
-def _moved(posting: Posting, new: str, twins: Mapping[str, Mapping[str, str]]) -> Posting:
+def _moved(posting: Posting, new: str, twins: _Twins) -> Posting:
     ids = {
         key: twins[key].get(value, value) for key in _KINDS if (value := getattr(posting, key)) is not None
     }
-    return msgspec.structs.replace(posting, integration_id=new, action="moved", **ids)
+    # A late fee is known by its late charge, which may have no reference but its record's id.
+    period = twins["charge_id"].get(posting.period, posting.period)
+    return msgspec.structs.replace(posting, integration_id=new, action="moved", period=period, **ids)
+
+
+def _move_decisions(
+    ports: Ports,
+    old: str,
+    new: str,
+    twins: _Twins,
+    moves: Sequence[tuple[Posting, Posting]],
+    *,
+    reason: str,
+) -> None:
+    """What people said of lines, and of the periods that they are of, is said of the new keys.
+
+    Of a line that was never posted nothing tells the key: it is asked about again.
+    """
+    names: dict[str, str] = {}
+    for before, after in moves:
+        names[key_of(before).reference] = key_of(after).reference
+        names[before.reference] = key_of(after, after.part).reference
+    for property_id, there in twins["property_id"].items():
+        for each in ports.journal.decisions(old, property_id):
+            if each.reference in names:
+                subject = twins["charge_id"].get(each.subject, each.subject)
+                said = msgspec.structs.replace(each, reference=names[each.reference], subject=subject)
+                ports.journal.decide(said, integration_id=new, property_id=there, reason=reason)

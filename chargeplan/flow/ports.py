@@ -249,8 +249,19 @@ class JournalReader(Protocol):
 class Journal(JournalReader, Protocol):
     """The durable record. Every method that writes has committed, durably, when it returns."""
 
-    def move_integration(self, old: str, new: str, postings: Sequence[Posting], *, reason: str) -> None:
-        """These postings of the old integration are as given from now on: of the new one, under its ids."""
+    def move_integration(
+        self,
+        old: str,
+        new: str,
+        postings: Sequence[Posting],
+        *,
+        properties: Mapping[str, str],
+        reason: str,
+    ) -> None:
+        """These postings of the old integration are as given from now on: of the new one, under its ids.
+
+        ``properties`` are the new ids of the old one's: what plans covered there they have covered here.
+        """
         ...
 
     def intend(self, plan_id: str, batch: Batch, postings: Sequence[Posting], *, lock_token: int) -> None:

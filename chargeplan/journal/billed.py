@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 import msgspec
@@ -24,7 +24,23 @@ class _Facts(msgspec.Struct):
     keys: dict[str, list[tuple[str, str]]] = msgspec.field(default_factory=dict)
 
 
+class Move(msgspec.Struct, frozen=True):
+    """An integration that was set up anew: what plans covered of the old one's ``properties`` they have covered of the new one's."""
+
+    old: str
+    new: str
+    properties: dict[str, str]
+
+
 _decode = msgspec.json.Decoder(_Facts).decode
+_decode_move = msgspec.json.Decoder(Move).decode
+
+
+def moves(connection: Connection) -> list[Move]:
+    """The integrations that were set up anew, in their order."""
+    events = schema.events.c
+    query = select(events.data).where(events.kind == "integration_moved").order_by(events.seq)
+    return list(map(_decode_move, connection.execute(query).scalars()))
 
 
 def rebuilt_facts(connection: Connection, integration_id: str, since: date) -> Iterator[str]:
@@ -47,14 +63,18 @@ def rebuilt_facts(connection: Connection, integration_id: str, since: date) -> I
         yield msgspec.json.encode(facts).decode()
 
 
-def billed_days(facts: Iterable[str], integration_id: str, since: date) -> Billed:
-    """The days from ``since`` on that were billed in each property of the integration."""
+def billed_days(facts: Iterable[str], integration_id: str, since: date, moved: Sequence[Move]) -> Billed:
+    """The days from ``since`` on that were billed in each property of the integration, ``moved`` to it or not."""
     found: dict[str, dict[tuple[str, str], list[Days]]] = {}
     for text in facts:
         noted = _decode(text)
         if noted.window is None or noted.window[1] < since:
             continue
         days = Days(max(noted.window[0], since), noted.window[1])
+        for move in moved:
+            there = noted.covered.setdefault(move.new, {})
+            for property_id, plans in noted.covered.get(move.old, {}).items():
+                there.setdefault(move.properties.get(property_id, property_id), plans)
         for property_id, plans in noted.covered.get(integration_id, {}).items():
             windows = found.setdefault(property_id, {})
             for key in (key for plan in plans for key in noted.keys.get(plan, ())):

@@ -17,7 +17,7 @@ from chargeplan.core.decision import Decision
 from chargeplan.core.posting import OPEN, Batch, Brief, Posting, State
 from chargeplan.journal import recorder, schema
 from chargeplan.journal.access import Access
-from chargeplan.journal.billed import billed_days, rebuilt_facts
+from chargeplan.journal.billed import billed_days, moves, rebuilt_facts
 from chargeplan.journal.events import Event, canonical
 from chargeplan.journal.failures import problem
 from chargeplan.journal.rows import (
@@ -150,9 +150,8 @@ class Reading(Access):
 
         def read(connection: Connection) -> Billed:
             noted = connection.execute(query).scalars().all()
-            return billed_days(
-                [*noted, *rebuilt_facts(connection, integration_id, since)], integration_id, since
-            )
+            rebuilt = rebuilt_facts(connection, integration_id, since)
+            return billed_days([*noted, *rebuilt], integration_id, since, moves(connection))
 
         return self._database.read(read)
 

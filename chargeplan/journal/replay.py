@@ -27,7 +27,7 @@ KEYS: Final[dict[str, str]] = {
 }
 # What changes of a posting whose integration was set up anew.
 PLACE: Final = (
-    "integration_id", "property_id", "unit_id", "lease_id", "resident_id", "charge_code_id", "charge_id", "action",
+    "integration_id", "property_id", "unit_id", "lease_id", "resident_id", "charge_code_id", "charge_id", "period", "action",
 )  # fmt: skip
 CHUNK: Final = 500  # below what a statement may have parameters on either database
 

@@ -205,8 +205,20 @@ class Writing(Access):
             lambda connection: self._recorder.append(connection, "decided", data, actor=actor)
         )
 
-    def move_integration(self, old: str, new: str, postings: Sequence[Posting], *, reason: str) -> None:
-        """These postings of the old integration are as given from now on: of the new one, under its ids."""
+    def move_integration(
+        self,
+        old: str,
+        new: str,
+        postings: Sequence[Posting],
+        *,
+        properties: Mapping[str, str],
+        reason: str,
+    ) -> None:
+        """These postings of the old integration are as given from now on: of the new one, under its ids.
+
+        ``properties`` are the new ids of the old one's: what plans covered there they have covered here.
+        """
+        known = {"old": old, "new": new, "properties": dict(properties), "reason": reason}
         rows = [
             {"id": posting.id, "reference": posting.reference}
             | {name: getattr(posting, name) for name in replay.PLACE}
@@ -216,7 +228,7 @@ class Writing(Access):
         def move(connection: Connection) -> None:
             for start in range(0, len(rows), _LINES_OF_AN_EVENT):
                 part = rows[start : start + _LINES_OF_AN_EVENT]
-                data = {"old": old, "new": new, "count": len(part), "reason": reason, "postings": part}
+                data = {**known, "count": len(part), "postings": part}
                 self._recorder.append(connection, "integration_moved", data)
 
         self._database.write(move)

@@ -195,3 +195,18 @@ def test_late_fees_are_never_corrected() -> None:
         ("unchanged", "2027-08-07", "$75.00"),
         ("unchanged", "2027-08-08", "$10.00"),
     ]
+
+
+def test_every_fee_goes_with_its_late_charge_when_people_are_merged() -> None:
+    """Three days late are three fees; all of them, and the charge, stand on another record afterwards."""
+    world = World(the_plan(DAILY), lease(), charges=(due(),))
+    world.post(as_of=d("2027-08-09"))
+    moved = [msgspec.structs.replace(each, resident_id="ann-2") for each in world.seen.charges]
+    world.seen = msgspec.structs.replace(world.seen, charges=tuple(moved))
+    world.live(lease("ann-2"))
+    found = world.compare(as_of=d("2027-08-09")).changes
+    assert [(each.action, each.amount) for each in found] == [
+        ("unchanged", 7500),
+        ("unchanged", 1000),
+        ("unchanged", 1000),
+    ]

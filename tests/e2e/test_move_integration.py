@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.house import AS_OF, INTEGRATION, OAK
+from tests.e2e.house import AS_OF, INTEGRATION, OAK, SMALL
 
 ANEW = "resman-anew"
 NO_CHANGES = "No changes. Every charge is posted."
@@ -87,6 +87,72 @@ def test_a_correction_of_a_moved_line_is_one_more_line(house):
     house.month()
     assert house.run("reconcile", "--as-of", AS_OF).code == 0
     assert house.plan().last == NO_CHANGES
+
+
+def test_what_was_said_of_a_line_is_said_of_the_moved_one(house):
+    """A drift that was accepted is no drift again, and what is another matter is not asked about again."""
+    posted(house, seen=True)
+    (first, second, *_) = house.document()["changes"]
+    house.state.office.edit(reference_number=first["reference_number"], amount_in_cents=2000)
+    other = house.state.office.enter(
+        resident_id=second["resident_id"],
+        charge_code_id=second["charge_code_id"],
+        amount_in_cents=2500,
+        transaction_date="2027-08-04",
+    )
+    house.state.sync()
+    assert sorted(each["reason"] for each in house.plan("--json").json["changes"]) == [
+        "amount",
+        "charged_twice",
+    ]
+    why = ("--reason", "looked", "--as-of", AS_OF)
+    assert house.run("resolve", first["reference_number"], "--accept", *why).code == 0
+    assert house.run("resolve", second["reference_number"], "--unrelated", other.id, *why).code == 0
+    assert house.plan().last == NO_CHANGES
+    set_up_anew(house)
+    move(house)
+    assert house.plan("--full-refresh").last == NO_CHANGES
+
+
+def test_what_was_billed_before_can_be_missed_after(house):
+    posted(house, seen=True)
+    set_up_anew(house)
+    move(house)
+    house.write(SMALL.replace('"21[0-2]"', '"21[0-3]"'))
+    september = house.run("plan", "--as-of", "2027-09-02", "--period", "2027-09", "--json").json["changes"]
+    assert [each["unit_number"] for each in september if each["action"] == "missed"] == ["213"]
+
+
+LATE = (
+    SMALL
+    + """\
+  late-fee:
+    code: Late Fee
+    late_fee: {codes: [Parking], grace_days: 3, initial: 10.00, daily: 1.00}
+"""
+)
+
+
+def test_late_fees_of_a_charge_without_a_reference_are_not_charged_again(house):
+    """They are known by the late charge's record, which has another id then; three days are late, and three fees."""
+    house.write(LATE)
+    (line, *_) = house.document()["changes"]
+    house.state.office.enter(
+        resident_id=line["resident_id"], charge_code_id="Parking", amount_in_cents=5000, transaction_date="2027-08-01", synced=True
+    )  # fmt: skip
+    words = ("--as-of", "2027-08-07", "--period", "2027-08")
+    fees = [
+        each
+        for each in house.run("plan", *words, "--json").json["changes"]
+        if each["charge"] == "late-fee" and each["resident_id"] == line["resident_id"]
+    ]
+    assert [each["amount_in_cents"] for each in fees] == [1000, 100, 100]
+    assert house.run("apply", "--auto-approve", *words).code == 0
+    house.month()
+    assert house.run("plan", *words).last == NO_CHANGES
+    set_up_anew(house)
+    move(house)
+    assert house.run("plan", *words).last == NO_CHANGES
 
 
 @pytest.mark.parametrize(
