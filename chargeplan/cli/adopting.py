@@ -8,7 +8,7 @@ import click
 import msgspec
 
 from chargeplan import wiring
-from chargeplan.cli.options import Common, common, is_interactive
+from chargeplan.cli.options import Common, common, confirm, is_interactive
 from chargeplan.cli.plan_making import window_options
 from chargeplan.cli.settling import check_reason, request_around, requests_of
 from chargeplan.core.change import Total
@@ -80,17 +80,14 @@ def _adopt_one(
             )
         decide.adopt(world, fitting, reason)
     adopted = fitting.posting.reference
-    if common.as_json:
-        document = {
-            "kind": "adopt",
-            "reference_number": adopted,
-            "charge_id": charge_id,
-            "reason": reason,
-            "difference_in_cents": fitting.rest,
-        }
-        click.echo(jsondoc.dump(document), nl=False)
-    else:
-        click.echo(f"Adopted charge {charge_id} as {adopted}.")
+    document = {
+        "kind": "adopt",
+        "reference_number": adopted,
+        "charge_id": charge_id,
+        "reason": reason,
+        "difference_in_cents": fitting.rest,
+    }
+    common.answer(lambda: document, lambda: f"Adopted charge {charge_id} as {adopted}.\n")
     return 0
 
 
@@ -107,7 +104,7 @@ def _adopt_matching(
     with wiring.world(common, project.config, today=request.as_of, project=project) as world:
         found = decide.matching(world, project, request)
         lines = [each.line for each in found.adoptions]
-        screen = matching_screen(lines, held=found.held, color=common.colored, width=common.width)
+        screen = matching_screen(lines, held=found.held, **common.paper)
         if not common.as_json or not auto_approve:
             common.show(screen, to_stderr=common.as_json)
         if lines:
@@ -115,28 +112,23 @@ def _adopt_matching(
         for each in found.adoptions:
             decide.adopt(world, each, reason)
     total = Total(len(lines), sum(each.amount or 0 for each in lines))
-    if common.as_json:
-        adopted = [
-            {
-                "reference_number": each.posting.reference,
-                "charge_id": each.charge.id,
-                "amount_in_cents": each.charge.amount,
-            }
-            for each in found.adoptions
-        ]
-        totals = {"adopted": {"count": total.count, "amount_in_cents": total.amount}}
-        document = {
-            "kind": "adopt",
-            "adopted": adopted,
-            "totals": totals,
-            "held": found.held,
-            "reason": reason,
+    adopted = [
+        {
+            "reference_number": each.posting.reference,
+            "charge_id": each.charge.id,
+            "amount_in_cents": each.charge.amount,
         }
-        click.echo(jsondoc.dump(document), nl=False)
-    else:
-        click.echo(
-            f"Adopted {count_of(total.count, 'charge')} ({format_money(total.amount)}), {found.held:,} held."
-        )
+        for each in found.adoptions
+    ]
+    document = {
+        "kind": "adopt",
+        "adopted": adopted,
+        "totals": jsondoc.totals_entry({"adopted": total}),
+        "held": found.held,
+        "reason": reason,
+    }
+    said = f"Adopted {count_of(total.count, 'charge')} ({format_money(total.amount)}), {found.held:,} held.\n"
+    common.answer(lambda: document, lambda: said)
     return 0
 
 
@@ -149,5 +141,4 @@ def _ask(*, auto_approve: bool) -> None:
             hint="Give --auto-approve.",
             code="approval_needed",
         )
-    if click.prompt("Adopt these? Only 'yes' is accepted", default="", show_default=False, err=True) != "yes":
-        raise ChargeplanError("Not approved. Nothing was adopted.", code="not_approved")
+    confirm("Adopt these?", "Nothing was adopted.")

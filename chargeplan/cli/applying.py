@@ -11,8 +11,8 @@ import msgspec
 
 from chargeplan import wiring
 from chargeplan.cli import output
-from chargeplan.cli.options import Common, common, is_interactive
-from chargeplan.cli.plan_making import PlanWords, header_of, plan_options, request_of
+from chargeplan.cli.options import Common, common, confirm, is_interactive
+from chargeplan.cli.plan_making import PlanWords, plan_options, request_of
 from chargeplan.cli.signals import Interrupts
 from chargeplan.core.config import Project
 from chargeplan.core.errors import (
@@ -36,7 +36,7 @@ from chargeplan.render.faults import error_screen
 from chargeplan.render.results import apply_screen
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.words import count_of
-from chargeplan.wiring.saved import SavedPlanFile
+from chargeplan.wiring.saved import SavedPlanFile, header_of
 
 _LOCK_TIMEOUT = 30.0
 
@@ -263,12 +263,8 @@ class _Reviewer:
                 hint="Something changed since the given one was made: review the plan above.",
                 code="digest_mismatch",
             )
-        question = "Post this? Only 'yes' is accepted"
-        if (
-            not self.words.auto_approve
-            and click.prompt(question, default="", show_default=False, err=True) != "yes"
-        ):
-            raise ChargeplanError("Not approved. Nothing was posted.", code="not_approved")
+        if not self.words.auto_approve:
+            confirm("Post this?", "Nothing was posted.")
         return digest
 
 
@@ -293,8 +289,7 @@ def _tell(common: Common, applied: flow.Applied) -> None:
             f"Stopped: {applied.stopped}. {unsent(totals):,} lines were not sent; "
             "`chargeplan apply` of the same plan goes on."
         )
-    if common.as_json:
-        document = jsondoc.apply_document(applied.plan_id, applied.ending, totals, batches)
-        click.echo(jsondoc.dump(document), nl=False)
-    else:
-        common.show(apply_screen(applied.ending, totals, batches, color=common.colored, width=common.width))
+    common.answer(
+        lambda: jsondoc.apply_document(applied.plan_id, applied.ending, totals, batches),
+        lambda: apply_screen(applied.ending, totals, batches, **common.paper),
+    )

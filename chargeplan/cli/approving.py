@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from chargeplan import wiring
-from chargeplan.cli.options import Common, common, file_option, is_interactive
+from chargeplan.cli.options import Common, common, confirm, file_option, is_interactive
 from chargeplan.core.approval import GUARD, fingerprint, needed, write_key
 from chargeplan.core.config import Approver, Project
 from chargeplan.core.errors import ChargeplanError
@@ -22,8 +22,7 @@ from chargeplan.planfile.approvals import beside, read_private_key, write_new_ke
 from chargeplan.planfile.codec import PlanFile, read_plan
 from chargeplan.planfile.fresh import Here, refuse_stale
 from chargeplan.planfile.keys import Signer, read_private
-from chargeplan.render import jsondoc
-from chargeplan.render.approvals import Standing, Unverified, moment
+from chargeplan.render.approvals import Signed, Standing, Unverified, signed_document, signed_screen
 from chargeplan.render.escape import terminal
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.summary import Summary
@@ -111,7 +110,14 @@ def _approve(common: Common, path: Path, words: ApproveWords) -> int:
     )
     if not given.is_new:
         common.say(terminal(f"{approver.name} has approved this plan before; nothing was added."))
-    _say_approval(common, given, fingerprint(signer.public), file.path, approvals.required)
+    said = Signed(
+        approval=given.approval,
+        verdict=given.verdict,
+        key=fingerprint(signer.public),
+        file=str(file.path),
+        required=approvals.required,
+    )
+    common.answer(lambda: signed_document(said), lambda: signed_screen(said))
     return 0
 
 
@@ -122,7 +128,7 @@ def _ask(common: Common, saved: PlanFile, approver: Approver, *, yes: bool) -> N
         ChargeplanError: the answer is no, or nobody can be asked.
     """
     summary = Summary(saved.review.totals, saved.review.skips, saved.review.unchanged)
-    screen = plan_screen(saved.change_set, color=common.colored, width=common.width, summary=summary)
+    screen = plan_screen(saved.change_set, summary=summary, **common.paper)
     common.show(screen, to_stderr=common.as_json)
     header = saved.header
     planned = f"Planned by {header.planned_by} at {header.created_at}; digest {header.digest}."
@@ -133,35 +139,7 @@ def _ask(common: Common, saved: PlanFile, approver: Approver, *, yes: bool) -> N
         raise ChargeplanError(
             "There is nobody to ask.", hint="Use a terminal, or give --yes.", code="nobody_to_ask"
         )
-    question = terminal(f"Approve this as {approver.name}? Only 'yes' is accepted")
-    if click.prompt(question, default="", show_default=False, err=True) != "yes":
-        raise ChargeplanError("Not approved. Nothing was signed.", code="not_approved")
-
-
-def _say_approval(common: Common, given: flow.Given, key: str, target: Path, required: int) -> None:
-    approval, verdict = given.approval, given.verdict
-    names = [entry.approval.approver for entry in verdict.counted if entry.approval]
-    if common.as_json:
-        document = {
-            "kind": "approval",
-            "plan_id": approval.plan.plan_id,
-            "digest": approval.plan.digest,
-            "planned_by": approval.plan.planned_by,
-            "approver": approval.approver,
-            "key": key,
-            "approved_at": moment(approval.approved_at),
-            "expires_at": moment(approval.expires_at),
-            "reason": approval.reason,
-            "file": str(target),
-            "required": required,
-            "given": names,
-            "missing": verdict.missing,
-        }
-        click.echo(jsondoc.dump(document), nl=False)
-        return
-    until = moment(approval.expires_at)
-    click.echo(terminal(f"Approved by {approval.approver} until {until}, in {target} ({key})."))
-    click.echo(terminal(f"{len(names)} of {required} approvals: {', '.join(names)}."))
+    confirm(terminal(f"Approve this as {approver.name}?"), "Nothing was signed.")
 
 
 # --- keys ----------------------------------------------------------------------------------------------------------
@@ -215,20 +193,13 @@ def _make_key(common: Common, words: ApproveWords) -> int:
         )
     public = write_new_key(path, passphrase)
     name, key = words.name or default_actor(), write_key(public)
-    if common.as_json:
-        document = {
-            "kind": "approver_key",
-            "name": name,
-            "key": key,
-            "fingerprint": fingerprint(public),
-            "file": str(path),
-        }
-        click.echo(jsondoc.dump(document), nl=False)
-        return 0
-    common.say(
-        f"The private key is in {path}: keep it, and give it to nobody. In the configuration, under `approvals`, `approvers`:"
-    )
-    click.echo(terminal(f"- {{name: {msgspec.json.encode(name).decode()}, key: {key!r}}}"))
+    if not common.as_json:
+        common.say(
+            f"The private key is in {path}: keep it, and give it to nobody. In the configuration, under `approvals`, `approvers`:"
+        )
+    document = {"kind": "approver_key", "name": name, "key": key, "fingerprint": fingerprint(public)}
+    entry = f"- {{name: {msgspec.json.encode(name).decode()}, key: {key!r}}}"
+    common.answer(lambda: {**document, "file": str(path)}, lambda: f"{terminal(entry)}\n")
     return 0
 
 

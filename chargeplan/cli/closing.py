@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from chargeplan import wiring
-from chargeplan.cli.options import Common, common, file_option, save
+from chargeplan.cli.options import Common, common, file_option, reading_options, save
 from chargeplan.cli.plan_making import PlanWords, request_of
 from chargeplan.flow.close import Closed
 from chargeplan.flow.close import close as close_month
-from chargeplan.render import jsondoc
 from chargeplan.render.close import CSV_KEYS, Page, close_document, close_html, close_rows, close_screen
 from chargeplan.render.results import records_csv
 
@@ -21,11 +21,7 @@ _NOT_CLOSED = 3
 @click.command("close")
 @click.argument("period", metavar="YYYY-MM")
 @click.option("--as-of", metavar="DATE", help="The day of the account; default: today.")
-@click.option(
-    "--property", "properties", multiple=True, metavar="NAME", help="Only this property; repeatable."
-)
-@click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again.")
-@click.option("--offline", is_flag=True, help="Use the last snapshot; no request.")
+@reading_options
 @file_option("--csv", "Write the account as CSV, safe for spreadsheets.")
 @file_option("--html", "Write the page that a controller signs.")
 @common()
@@ -34,31 +30,24 @@ def close(
     common: Common,
     period: str,
     as_of: str | None,
-    properties: tuple[str, ...],
-    full_refresh: bool,
-    offline: bool,
     csv: Path | None,
     html: Path | None,
+    **reading: Any,
 ) -> int:
     """Is the month complete, and does it agree with the ledgers? Ends with 0 where both hold, else with 3."""
     project, _ = wiring.project(common)
-    words = PlanWords(
-        period=period, as_of=as_of, properties=properties, full_refresh=full_refresh, offline=offline
-    )
+    words = PlanWords(period=period, as_of=as_of, **reading)
     request = request_of(words, project.config, wiring.WallClock(), listing_all=True, accounting=True)
     with wiring.world(common, project.config, today=request.as_of) as world:
         closed = close_month(world, project, request)
         shown = _page(closed, world.environment.name)
     if csv is not None:
-        save(csv, records_csv(list(close_rows(shown)), CSV_KEYS))
+        save(csv, lambda: records_csv(list(close_rows(shown)), CSV_KEYS))
         common.say(f"Wrote {csv}.")
     if html is not None:
-        save(html, close_html(shown))
+        save(html, lambda: close_html(shown))
         common.say(f"Wrote {html}.")
-    if common.as_json:
-        click.echo(jsondoc.dump(close_document(shown)), nl=False)
-    else:
-        common.show(close_screen(shown, color=common.colored, width=common.width))
+    common.answer(lambda: close_document(shown), lambda: close_screen(shown, **common.paper))
     return 0 if closed.complete and closed.agrees else _NOT_CLOSED
 
 

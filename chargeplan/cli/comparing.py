@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from chargeplan import wiring
-from chargeplan.cli.options import Common, common, file_option, read_months, save
+from chargeplan.cli.options import Common, common, file_option, reading_options, save
 from chargeplan.cli.plan_making import today_of
 from chargeplan.core.config import Project
+from chargeplan.core.window import read_months
 from chargeplan.flow.compare_ledger import Compared, compare_now
 from chargeplan.flow.plan_request import PlanRequest, default_window
-from chargeplan.render import jsondoc
 from chargeplan.render.comparison import (
     Comparison,
     comparison_csv,
@@ -29,11 +30,7 @@ from chargeplan.render.comparison import (
 )
 @click.option("--through", metavar="DATE", help="… through this month or day, inclusive.")
 @click.option("--as-of", metavar="DATE", help="The day on which it is looked; default: today.")
-@click.option(
-    "--property", "properties", multiple=True, metavar="NAME", help="Only this property; repeatable."
-)
-@click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again.")
-@click.option("--offline", is_flag=True, help="Use the last snapshot; no request.")
+@reading_options
 @file_option("--csv", "Write one row a line, safe for spreadsheets.")
 @file_option("--html", "Write a page in one HTML file.")
 @click.option("--all", "everything", is_flag=True, help="Also lines that are equal.")
@@ -46,13 +43,11 @@ def compare(
     first: str | None,
     through: str | None,
     as_of: str | None,
-    properties: tuple[str, ...],
-    full_refresh: bool,
-    offline: bool,
     csv: Path | None,
     html: Path | None,
     everything: bool,
     detailed_exitcode: bool,
+    **reading: Any,
 ) -> int:
     """What the plans would bill beside what is on the ledgers, whoever put it there. Reads no journal, holds nothing.
 
@@ -66,21 +61,16 @@ def compare(
     request = PlanRequest(
         as_of=today,
         window=read_months(period, first, through) or default_window(today, project.config),
-        properties=properties,
-        full_refresh=full_refresh,
-        offline=offline,
+        **reading,
         listing_all=everything,
     )
     compared, shown = _compared(common, project, request)
-    if csv is not None:
-        save(csv, comparison_csv(shown))
-    if html is not None:
-        save(html, comparison_html(shown))
-    if common.as_json:
-        click.echo(jsondoc.dump(comparison_document(shown)), nl=False)
-    else:
-        screen = comparison_screen(shown, color=common.colored, width=common.width, whole=everything)
-        common.show(screen)
+    save(csv, lambda: comparison_csv(shown))
+    save(html, lambda: comparison_html(shown))
+    common.answer(
+        lambda: comparison_document(shown),
+        lambda: comparison_screen(shown, whole=everything, **common.paper),
+    )
     if compared.errored:
         return 1
     return 2 if detailed_exitcode and compared.differs else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import click
 import msgspec
 
 from chargeplan import wiring
-from chargeplan.cli.options import Common, common, file_option, save
+from chargeplan.cli.options import Common, common, file_option, reading_options, save
 from chargeplan.cli.plan_making import today_of
 from chargeplan.core.config import Project
 from chargeplan.core.errors import ChargeplanError
@@ -17,7 +18,6 @@ from chargeplan.core.money import format_money, parse_money
 from chargeplan.flow.diff import Diff, diff_now, months_from
 from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.loading.revision import project_at
-from chargeplan.render import jsondoc
 from chargeplan.render.diff import Shown, diff_csv, diff_document, diff_html, diff_markdown, diff_screen
 
 
@@ -38,11 +38,7 @@ class DiffWords(msgspec.Struct, frozen=True):
     "--months", type=click.IntRange(1, 24), default=3, show_default=True, help="This month and the next ones."
 )
 @click.option("--as-of", metavar="DATE", help="The day of which the first month is; default: today.")
-@click.option(
-    "--property", "properties", multiple=True, metavar="NAME", help="Only this property; repeatable."
-)
-@click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again.")
-@click.option("--offline", is_flag=True, help="Use the last snapshot; no request.")
+@reading_options
 @file_option("--markdown", "Write Markdown for a pull request.")
 @file_option("--csv", "Write one row a line, safe for spreadsheets.")
 @file_option("--html", "Write a page in one HTML file.")
@@ -60,9 +56,6 @@ def diff(
     base: str,
     months: int,
     as_of: str | None,
-    properties: tuple[str, ...],
-    full_refresh: bool,
-    offline: bool,
     **words: Any,
 ) -> int:
     """What a change of plans does to the money: the plans of BASE, a git revision or a folder, beside those here.
@@ -76,15 +69,14 @@ def diff(
       chargeplan diff HEAD~1 --months 12 --html year.html
       chargeplan diff ../before --fail-above 500.00
     """
+    reading = {name: words.pop(name) for name in ("properties", "full_refresh", "offline")}
     asked, project = DiffWords(**words), wiring.project(common)[0]
     limit = _limit(asked.fail_above)
     today = today_of(project.config, as_of)
     request = PlanRequest(
         as_of=today,
         window=default_window(today, project.config),
-        properties=properties,
-        full_refresh=full_refresh,
-        offline=offline,
+        **reading,
     )
     with project_at(base, wiring.find_config(common)) as config:
         before = wiring.project_of(config, f"The plans of {base} have")
@@ -126,12 +118,10 @@ def _write(common: Common, shown: Shown, asked: DiffWords) -> None:
         (asked.csv, diff_csv),
         (asked.html, diff_html),
     ):
-        if path is not None:
-            save(path, written(shown))
-    if common.as_json:
-        click.echo(jsondoc.dump(diff_document(shown)), nl=False)
-    else:
-        common.show(diff_screen(shown, color=common.colored, width=common.width, whole=asked.everything))
+        save(path, partial(written, shown))
+    common.answer(
+        lambda: diff_document(shown), lambda: diff_screen(shown, whole=asked.everything, **common.paper)
+    )
 
 
 def _limit(text: str | None) -> int | None:

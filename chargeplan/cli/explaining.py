@@ -8,14 +8,14 @@ import click
 import msgspec
 
 from chargeplan import wiring
-from chargeplan.cli.options import Common, common, read_window
+from chargeplan.cli.options import Common, common
 from chargeplan.cli.plan_making import today_of
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.explained import Answers
+from chargeplan.core.window import read_window
 from chargeplan.flow import explain as flow
 from chargeplan.flow.explain import Asked, month_of
 from chargeplan.flow.plan_request import PlanRequest
-from chargeplan.render import jsondoc
 from chargeplan.render.explain import explain_document, explain_screen
 from chargeplan.render.faults import diagnostics_screen
 
@@ -59,10 +59,7 @@ def explain(*, common: Common, period: str | None, as_of: str | None, offline: b
         common.show(diagnostics_screen(answers.errors), to_stderr=True)
     if not answers.found:
         raise _nothing(answers)
-    if common.as_json:
-        click.echo(jsondoc.dump(explain_document(answers)), nl=False)
-    else:
-        click.echo(explain_screen(answers, color=common.colored, width=common.width), nl=False)
+    common.answer(lambda: explain_document(answers), lambda: explain_screen(answers, **common.paper))
     return 0
 
 

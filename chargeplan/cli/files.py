@@ -29,15 +29,12 @@ def validate(*, common: Common, files: tuple[Path, ...], online: bool) -> int:
     if online and loaded.project is not None:
         diagnostics = (*diagnostics, *_online(common, loaded))
     valid = not any(diagnostic.is_error for diagnostic in diagnostics)
-    if common.as_json:
-        click.echo(jsondoc.dump(jsondoc.validate_document(diagnostics)), nl=False)
-    else:
-        count = (
-            len(loaded.project.digests)
-            if loaded.project
-            else len({diagnostic.place.file for diagnostic in diagnostics if diagnostic.place})
-        )
-        common.show(validate_screen(diagnostics, files=count, color=common.colored, width=common.width))
+    files_named = {diagnostic.place.file for diagnostic in diagnostics if diagnostic.place}
+    count = len(loaded.project.digests if loaded.project else files_named)
+    common.answer(
+        lambda: jsondoc.validate_document(diagnostics),
+        lambda: validate_screen(diagnostics, files=count, **common.paper),
+    )
     return 0 if valid else 1
 
 

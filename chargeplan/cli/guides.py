@@ -9,7 +9,6 @@ import click
 
 from chargeplan.cli.options import Common, common
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.render import jsondoc
 
 # Each guide: where a wheel has it inside the package, and where a checkout has it.
 GUIDES = {
@@ -48,10 +47,7 @@ def help_(context: click.Context, /, *, common: Common, topic: str | None) -> in
       resman rentmanager propertyware propertyware-rest yardi yardi-rest realpage-rpx entrata buildium appfolio rentvine
     """
     text = _text(context, topic)
-    if common.as_json:
-        click.echo(jsondoc.dump({"kind": "help", "topic": topic, "text": text}), nl=False)
-    else:
-        click.echo(text)
+    common.answer(lambda: {"kind": "help", "topic": topic, "text": text}, lambda: text + "\n")
     return 0
 
 

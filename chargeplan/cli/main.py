@@ -18,61 +18,33 @@ from chargeplan.cli import output
 from chargeplan.cli.signals import handled_by, stop_at_once
 from chargeplan.core.errors import ChargeplanError, explained
 
-# Each command and the module that has it, so that `--help` and `--version` load none of the others.
+# Each command with the module that has it and what it is for, so that `--help` and `--version` load none of the others.
 COMMANDS = {
-    "demo": ("chargeplan.cli.scaffold", "demo"),
-    "init": ("chargeplan.cli.scaffold", "init"),
-    "validate": ("chargeplan.cli.files", "validate"),
-    "plan": ("chargeplan.cli.planning", "plan"),
-    "show": ("chargeplan.cli.planning", "show"),
-    "approve": ("chargeplan.cli.approving", "approve"),
-    "apply": ("chargeplan.cli.applying", "apply"),
-    "status": ("chargeplan.cli.settling", "status"),
-    "reconcile": ("chargeplan.cli.settling", "reconcile"),
-    "resolve": ("chargeplan.cli.settling", "resolve"),
-    "adopt": ("chargeplan.cli.adopting", "adopt"),
-    "diff": ("chargeplan.cli.diffing", "diff"),
-    "compare": ("chargeplan.cli.comparing", "compare"),
-    "derive": ("chargeplan.cli.deriving", "derive"),
-    "explain": ("chargeplan.cli.explaining", "explain"),
-    "close": ("chargeplan.cli.closing", "close"),
-    "history": ("chargeplan.cli.records", "history"),
-    "test": ("chargeplan.cli.testing", "test"),
-    "doctor": ("chargeplan.cli.doctor", "doctor"),
-    "journal": ("chargeplan.cli.records", "journal"),
-    "sandbox": ("chargeplan.cli.sandbox", "sandbox"),
-    "schema": ("chargeplan.cli.files", "schema"),
-    "completion": ("chargeplan.cli.files", "completion"),
-    "help": ("chargeplan.cli.guides", "help_"),
+    "demo": ("scaffold", "See the whole way once: plan, apply, sync, plan again."),
+    "init": ("scaffold", "Scaffold a project and create its journal."),
+    "validate": ("files", "Check configuration, plans and tables offline."),
+    "plan": ("planning", "Show what would be billed; save it with --out."),
+    "show": ("planning", "Print a saved plan."),
+    "approve": ("approving", "Sign a saved plan that others made."),
+    "apply": ("applying", "Post a plan, at most once."),
+    "status": ("settling", "What waits for a person, and what is in flight."),
+    "reconcile": ("settling", "Settle what is open: jobs, write log, ledger."),
+    "resolve": ("settling", "Settle a line by a person's word."),
+    "adopt": ("adopting", "Accept a foreign charge as a line or correction."),
+    "diff": ("diffing", "What a change of plans does to the money."),
+    "compare": ("comparing", "What the plans would bill beside what is on the ledgers."),
+    "derive": ("deriving", "Work out plans and rosters from what is billed now."),
+    "explain": ("explaining", "Where a line comes from, or why there is none."),
+    "close": ("closing", "Is the month complete, and do the ledgers agree?"),
+    "history": ("records", "The journal, for people and auditors."),
+    "test": ("testing", "Run the plans' own tests."),
+    "doctor": ("doctor", "Check token, hosts, integration, codes, journal."),
+    "journal": ("records", "Care for the journal."),
+    "sandbox": ("sandbox", "A Propexo of your own to play with."),
+    "schema": ("files", "Print a JSON Schema."),
+    "completion": ("files", "Print shell completion."),
+    "help": ("guides", "The guides: first-month, operating, month-end and more."),
 }
-
-_HELP = {
-    "demo": "See the whole way once: plan, apply, sync, plan again.",
-    "init": "Scaffold a project and create its journal.",
-    "validate": "Check configuration, plans and tables offline.",
-    "plan": "Show what would be billed; save it with --out.",
-    "show": "Print a saved plan.",
-    "approve": "Sign a saved plan that others made.",
-    "apply": "Post a plan, at most once.",
-    "status": "What waits for a person, and what is in flight.",
-    "reconcile": "Settle what is open: jobs, write log, ledger.",
-    "resolve": "Settle a line by a person's word.",
-    "adopt": "Accept a foreign charge as a line or correction.",
-    "diff": "What a change of plans does to the money.",
-    "compare": "What the plans would bill beside what is on the ledgers.",
-    "derive": "Work out plans and rosters from what is billed now.",
-    "explain": "Where a line comes from, or why there is none.",
-    "close": "Is the month complete, and do the ledgers agree?",
-    "history": "The journal, for people and auditors.",
-    "test": "Run the plans' own tests.",
-    "doctor": "Check token, hosts, integration, codes, journal.",
-    "journal": "Care for the journal.",
-    "sandbox": "A Propexo of your own to play with.",
-    "schema": "Print a JSON Schema.",
-    "completion": "Print shell completion.",
-    "help": "The guides: first-month, operating, month-end and more.",
-}
-
 
 # Packages of the extras: which extra has each, and what it is for.
 _EXTRAS = {
@@ -129,15 +101,15 @@ class LazyGroup(click.Group):
         """The command of that name."""
         if cmd_name not in COMMANDS:
             return None
-        module, attribute = COMMANDS[cmd_name]
-        command = getattr(importlib.import_module(module), attribute)
+        module = importlib.import_module(f"chargeplan.cli.{COMMANDS[cmd_name][0]}")
+        command = vars(module)[cmd_name if cmd_name != "help" else "help_"]
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         """List the commands without loading them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, _HELP[name]) for name in COMMANDS])
+            formatter.write_dl([(name, purpose) for name, (_, purpose) in COMMANDS.items()])
 
 
 def _common_before(args: Sequence[str]) -> list[str]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
 import sys
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +14,6 @@ import click
 import msgspec
 
 from chargeplan.cli.logs import configure_logging
-from chargeplan.core.dates import Days, add_months
 from chargeplan.core.errors import ChargeplanError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -47,6 +44,11 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
         return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
 
     @property
+    def paper(self) -> dict[str, Any]:
+        """What screens are written for: whether there is colour, and how wide they may be."""
+        return {"color": self.colored, "width": self.width}
+
+    @property
     def shows_progress(self) -> bool:
         """Whether progress is drawn: only on a terminal."""
         return sys.stderr.isatty() and not self.quiet
@@ -54,6 +56,15 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
     def show(self, text: str, *, to_stderr: bool = False) -> None:
         """The answer, to stdout, in the colour that was decided for it: click would take colour out of a pipe."""
         click.echo(text, nl=False, color=self.colored, err=to_stderr)
+
+    def answer(self, document: Callable[[], dict[str, Any]], screen: Callable[[], str]) -> None:
+        """The answer: exactly one document with ``--json``, else the screen."""
+        from chargeplan.render.jsondoc import dump  # noqa: PLC0415 - only what answers needs it
+
+        if self.as_json:
+            click.echo(dump(document()), nl=False)
+        else:
+            self.show(screen())
 
     def say(self, text: str) -> None:
         """One line of talk that is not the answer, to stderr; Propexo's words may be in it, so it is escaped."""
@@ -142,20 +153,42 @@ def file_option(name: str, help_: str) -> Callable[[F], F]:
     return click.option(name, metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help=help_)
 
 
-def save(path: Path, text: str) -> None:
-    """Write a report: whole or not at all, and for its owner's eyes, as it says who owes what. A device is written as it is.
+def reading_options(function: F) -> F:
+    """Add the options that say what is read of which property; the command gets them by the names of a request's."""
+    decorated: Any = function
+    for option in reversed(READING):
+        decorated = option(decorated)
+    return decorated  # type: ignore[no-any-return]
+
+
+READING = [
+    click.option(
+        "--property", "properties", multiple=True, metavar="NAME", help="Only this property; repeatable."
+    ),
+    click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again."),
+    click.option("--offline", is_flag=True, help="Use the last snapshot; no request."),
+]
+
+
+def save(path: Path | None, text: Callable[[], str]) -> None:
+    """Write a report where one is asked for: whole or not at all, and for its owner's eyes, as it says who owes what.
+
+    A device is written as it is.
 
     Raises:
         ChargeplanError: it can't be written; what stood there stays.
     """
     from chargeplan.disk.whole import written_whole  # noqa: PLC0415
 
+    if path is None:
+        return
+    written = text()
     try:
         if path.exists() and not path.is_file():
-            path.write_text(text, encoding="utf-8")
+            path.write_text(written, encoding="utf-8")
             return
         with written_whole(path) as stream:
-            stream.write(text.encode("utf-8"))
+            stream.write(written.encode("utf-8"))
     except OSError as problem:
         raise ChargeplanError(
             f"{path} can't be written: {problem.strerror or problem}.",
@@ -164,74 +197,16 @@ def save(path: Path, text: str) -> None:
         ) from problem
 
 
-# Months and years are counted from a date, so it keeps away from the ends of the calendar.
-_FIRST_YEAR, _LAST_YEAR = 1900, 2999
-_MONTH = re.compile(r"\d{4}-\d{2}", re.ASCII)
-
-
-def read_date(text: str | None, option: str) -> date | None:
-    """An ISO date of an option.
-
-    Raises:
-        ChargeplanError: it is none.
-    """
-    if text is None:
-        return None
-    try:
-        found = date.fromisoformat(text)
-        if not _FIRST_YEAR <= found.year <= _LAST_YEAR:
-            raise ValueError(text)  # noqa: TRY301 - the same answer as for what is no date
-        return found  # noqa: TRY300
-    except ValueError:
-        raise ChargeplanError(
-            f"{option}: `{text}` is no date.", hint="Write it as 2027-08-01.", code="usage"
-        ) from None
-
-
-def read_window(period: str | None, first: str | None, through: str | None) -> Days | None:
-    """The window of ``--period`` or of ``--from`` and ``--through``, both inclusive; ``None`` where none is given.
-
-    Raises:
-        ChargeplanError: half a window, both ways at once, or an empty one.
-    """
-    if period is not None:
-        if first is not None or through is not None:
-            raise ChargeplanError(
-                "--period goes without --from and --through.", hint="Give one or the other.", code="usage"
-            )
-        try:
-            start = date.fromisoformat(f"{period}-01")
-        except ValueError:
-            raise ChargeplanError(
-                f"--period: `{period}` is no month.", hint="Write it as 2027-08.", code="usage"
-            ) from None
-        return Days(start, date.fromordinal(add_months(start, 1).toordinal() - 1))
-    if first is None and through is None:
-        return None
-    begins, ends = read_date(first, "--from"), read_date(through, "--through")
-    if begins is None or ends is None:
-        raise ChargeplanError(
-            "--from and --through go together.", hint="Give both, or --period.", code="usage"
-        )
-    if ends < begins:
-        raise ChargeplanError("--through is before --from.", hint="Both are inclusive.", code="usage")
-    return Days(begins, ends)
-
-
-def read_months(period: str | None, first: str | None, through: str | None) -> Days | None:
-    """As ``read_window``; ``--from`` and ``--through`` may be months too, which are meant whole.
-
-    Raises:
-        ChargeplanError: as ``read_window``.
-    """
-    if first is not None and _MONTH.fullmatch(first):
-        first = f"{first}-01"
-    if through is not None and _MONTH.fullmatch(through):
-        whole = read_window(through, None, None)
-        through = str(whole.last) if whole is not None else through
-    return read_window(period, first, through)
-
-
 def is_interactive() -> bool:
     """Whether a person can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def confirm(question: str, nothing: str) -> None:
+    """Ask the person at the terminal.
+
+    Raises:
+        ChargeplanError: the answer is another than yes; ``nothing`` says what was not done.
+    """
+    if click.prompt(f"{question} Only 'yes' is accepted", default="", show_default=False, err=True) != "yes":
+        raise ChargeplanError(f"Not approved. {nothing}", code="not_approved")

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import date
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 import click
 import msgspec
 
 from chargeplan import wiring
-from chargeplan.cli.options import read_date, read_window
-from chargeplan.core.change import ChangeSet
-from chargeplan.core.config import Config, Project
+from chargeplan.cli.options import READING
+from chargeplan.core.config import Config
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.guard import Allowed, days_from_clock
 from chargeplan.core.shard import Shard, read_shard
+from chargeplan.core.window import read_date, read_window
 from chargeplan.flow.plan_request import PlanRequest, default_window
-from chargeplan.flow.planning import Planned
-from chargeplan.journal import default_actor
-from chargeplan.planfile.header import Header, Origin, PlanOptions
-from chargeplan.planfile.seal import sealed_header
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,9 +72,7 @@ _PLAN_OPTIONS = [
     *_WINDOW_OPTIONS,
     click.option("--plan", "plans", multiple=True, metavar="NAME", help="Only this plan; repeatable."),
     click.option("--charge", "charges", multiple=True, metavar="NAME", help="Only this charge; repeatable."),
-    click.option(
-        "--property", "properties", multiple=True, metavar="NAME", help="Only this property; repeatable."
-    ),
+    READING[0],
     click.option(
         "--shard",
         metavar="I/N",
@@ -88,8 +81,7 @@ _PLAN_OPTIONS = [
     click.option(
         "--missed", is_flag=True, help="Post what was missed in months billed before, as `missed: post` does."
     ),
-    click.option("--full-refresh", is_flag=True, help="Read everything from Propexo again."),
-    click.option("--offline", is_flag=True, help="Use the last snapshot; no request."),
+    *READING[1:],
 ]
 
 
@@ -129,44 +121,6 @@ def _shard(text: str | None) -> Shard | None:
         raise ChargeplanError(
             f"--shard: {problem}", hint="Write it as 1/4: the first of four.", code="usage"
         ) from None
-
-
-def header_of(world: wiring.World, project: Project, request: PlanRequest, planned: Planned) -> Header:
-    """What the plan file says of itself: what it was made from, by whom, how long it is good, and its digest."""
-    created = world.clock.now()
-    origin = Origin(
-        api_host=world.api_host,
-        journal_id=world.journal.identity,
-        options=PlanOptions(
-            request.plans,
-            request.charges,
-            request.properties,
-            msgspec.UNSET if request.shard is None else str(request.shard),
-            True if request.posting_missed else msgspec.UNSET,
-        ),
-        inputs=project.digests,
-        properties=planned.properties,
-    )
-    return sealed_header(
-        planned.change_set,
-        origin,
-        created_at=created,
-        expires_at=_expiry(created, planned.change_set, project.config),
-        planned_by=default_actor(),
-    )
-
-
-def _expiry(created: str, change_set: ChangeSet, config: Config) -> str:
-    """The end of the window, or of the day that is ``plan_ttl`` from now, whichever comes first: the same all day.
-
-    A window that is over when the plan is made (a month billed late) expires with ``plan_ttl`` alone.
-    """
-    made, zone = datetime.fromisoformat(created), ZoneInfo(config.timezone)
-    last = made.astimezone(zone).date() + timedelta(days=config.plan_ttl_days)
-    by_age = datetime.combine(last + timedelta(days=1), time(), tzinfo=zone)
-    window_end = datetime.combine(change_set.window.last + timedelta(days=1), time(), tzinfo=zone)
-    ends = by_age if window_end <= made else min(by_age, window_end)
-    return ends.astimezone(made.tzinfo).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def today_of(config: Config, as_of: str | None) -> date:

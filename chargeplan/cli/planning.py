@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import click
 
 from chargeplan import wiring
 from chargeplan.cli.options import Common, common, file_option, save
-from chargeplan.cli.plan_making import PlanWords, header_of, plan_options, request_of
+from chargeplan.cli.plan_making import PlanWords, plan_options, request_of
 from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import ChangeSet
-from chargeplan.core.config import Project
-from chargeplan.flow.plan_request import PlanRequest
+from chargeplan.core.terms import Difference, Term
+from chargeplan.flow.explain import arithmetic
 from chargeplan.flow.planning import plan_now
 from chargeplan.planfile.codec import read_plan, write_plan
 from chargeplan.planfile.header import Header
@@ -23,6 +24,7 @@ from chargeplan.render.lines_csv import changes_csv
 from chargeplan.render.markdown import plan_markdown
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.summary import Summary
+from chargeplan.wiring.saved import header_of
 
 
 @click.command()
@@ -63,32 +65,25 @@ def plan(
     with wiring.world(common, project.config, today=request.as_of, project=project) as world:
         planned = plan_now(world, project, request, warnings)
         header = header_of(world, project, request, planned)
-        if html is not None:
-            _write_report(
-                path=html,
-                world=world,
-                project=project,
-                request=request,
-                change_set=planned.change_set,
-                header=header,
-                everything=everything,
-            )
-    change_set = planned.change_set
+        change_set = planned.change_set
+
+        def report() -> str:
+            terms = arithmetic(world, project, request, change_set)
+            return _html(change_set, header, everything=everything, terms=terms)
+
+        save(html, report)
     if out is not None and not change_set.errored:
         write_plan(out, header, change_set)
-    if json_out is not None or common.as_json:
-        document = jsondoc.dump(jsondoc.plan_document(change_set, digest=header.digest, all=everything))
-    if json_out is not None:
-        save(json_out, document)
-    if markdown is not None:
-        save(markdown, plan_markdown(change_set, digest=header.digest))
-    if csv is not None:
-        save(csv, changes_csv(change_set, all=everything))
-    if common.as_json:
-        click.echo(document, nl=False)
-    else:
+
+    def document() -> dict[str, Any]:
+        return jsondoc.plan_document(change_set, digest=header.digest, all=everything)
+
+    save(json_out, lambda: jsondoc.dump(document()))
+    save(markdown, lambda: plan_markdown(change_set, digest=header.digest))
+    save(csv, lambda: changes_csv(change_set, all=everything))
+    if not common.as_json:
         _say_cost(common, change_set)
-        common.show(plan_screen(change_set, color=common.colored, width=common.width, all=everything))
+    common.answer(document, lambda: plan_screen(change_set, all=everything, **common.paper))
     if out is not None and change_set.errored:
         common.say(f"Nothing was saved to {out}: the plan has errors.")
     elif out is not None:
@@ -103,29 +98,25 @@ def _way_on(out: Path, change_set: ChangeSet) -> str:
     return f"Post exactly this with `chargeplan apply {file}`."
 
 
-def _write_report(
-    path: Path,
-    world: wiring.World,
-    project: Project,
-    *,
-    request: PlanRequest,
+def _html(
     change_set: ChangeSet,
     header: Header,
+    *,
     everything: bool,
-) -> None:
-    from chargeplan.flow.explain import arithmetic  # noqa: PLC0415 - only where it is used
+    terms: Mapping[str, Sequence[Term | Difference]] | None = None,
+    summary: Summary | None = None,
+) -> str:
     from chargeplan.render.html import plan_html  # noqa: PLC0415 - Jinja2, only where it is used
     from chargeplan.render.terms import all_steps  # noqa: PLC0415
 
-    terms = arithmetic(world, project, request, change_set)
-    report = plan_html(
+    return plan_html(
         change_set,
         digest=header.digest,
         made_at=header.created_at,
-        arithmetic={reference: all_steps(each) for reference, each in terms.items()},
+        arithmetic={reference: all_steps(each) for reference, each in (terms or {}).items()},
+        summary=summary,
         all=everything,
     )
-    save(path, report)
 
 
 def _say_cost(common: Common, change_set: ChangeSet) -> None:
@@ -169,35 +160,13 @@ def show(
     signed = standing(common, saved, planfile, approvals)
     summary = Summary(saved.review.totals, saved.review.skips, saved.review.unchanged)
     change_set = saved.change_set
-    if markdown is not None:
-        save(markdown, plan_markdown(change_set, digest=saved.header.digest, summary=summary))
-    if csv is not None:
-        save(csv, changes_csv(change_set, all=everything))
-    if html is not None:
-        from chargeplan.render.html import plan_html  # noqa: PLC0415 - Jinja2, only where it is used
-
-        report = plan_html(
-            change_set,
-            digest=saved.header.digest,
-            made_at=saved.header.created_at,
-            summary=summary,
-            all=everything,
-        )
-        save(html, report)
-    if common.as_json:
-        document = jsondoc.plan_document(
+    save(markdown, lambda: plan_markdown(change_set, digest=saved.header.digest, summary=summary))
+    save(csv, lambda: changes_csv(change_set, all=everything))
+    save(html, lambda: _html(change_set, saved.header, everything=everything, summary=summary))
+    common.answer(
+        lambda: jsondoc.plan_document(
             change_set, digest=saved.header.digest, all=everything, summary=summary, approvals=signed
-        )
-        click.echo(jsondoc.dump(document), nl=False)
-    else:
-        common.show(
-            plan_screen(
-                change_set,
-                color=common.colored,
-                width=common.width,
-                all=everything,
-                summary=summary,
-                approvals=signed,
-            ),
-        )
+        ),
+        lambda: plan_screen(change_set, all=everything, summary=summary, approvals=signed, **common.paper),
+    )
     return 0

@@ -11,11 +11,12 @@ import click
 import msgspec
 
 from chargeplan import wiring
-from chargeplan.cli.options import Common, common, file_option, read_date, read_window, save
+from chargeplan.cli.options import Common, common, file_option, save
 from chargeplan.core.dates import ONE_DAY
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.money import format_money
 from chargeplan.core.statement import Statement, statement_of
+from chargeplan.core.window import read_date, read_window
 from chargeplan.flow.integrations import move_integration
 from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.flow.rebuilding import found_postings
@@ -73,12 +74,12 @@ def history(
         environment = world.environment.name
         if csv is not None:
             latest = world.journal.latest(statement.references)
-            save(csv, postings_csv(latest[each] for each in statement.references if each in latest))
+            save(csv, lambda: postings_csv(latest[each] for each in statement.references if each in latest))
     names = {each.id: alias for alias, each in config.properties.items()}
     if html is not None:
         from chargeplan.render.statement import statement_html  # noqa: PLC0415 - Jinja2, only where it is used
 
-        save(html, statement_html(statement, environment=environment, names=names))
+        save(html, lambda: statement_html(statement, environment=environment, names=names))
         common.say(f"Wrote {html}.")
     if common.as_json:
         click.echo(jsondoc.dump(jsondoc.history_document(statement)), nl=False)
@@ -97,9 +98,9 @@ def _show(common: Common, statement: Statement, names: Mapping[str, str]) -> Non
     elif statement.since or statement.through:
         empty = "Nothing happened in these days."
     events = list(statement_records(statement))
-    shown = history_screen(events, empty=empty, color=common.colored, width=common.width)
+    shown = history_screen(events, empty=empty, **common.paper)
     if statement.period is not None and statement.codes:
-        shown = f"{codes_screen(statement, names, color=common.colored, width=common.width)}\n{shown}"
+        shown = f"{codes_screen(statement, names, **common.paper)}\n{shown}"
     common.show(shown)
 
 
@@ -315,14 +316,10 @@ def journal_locks(*, common: Common) -> int:
     config = wiring.configured(common)
     with wiring.world(common, config) as world:
         locks = world.journal.locks()
-    if common.as_json:
-        click.echo(jsondoc.dump(jsondoc.locks_document(locks)), nl=False)
-    else:
-        common.show(
-            records_screen(
-                locks, _LOCK_KEYS, empty="No lock is held.", color=common.colored, width=common.width
-            ),
-        )
+    common.answer(
+        lambda: jsondoc.locks_document(locks),
+        lambda: records_screen(locks, _LOCK_KEYS, empty="No lock is held.", **common.paper),
+    )
     return 0
 
 
@@ -339,8 +336,5 @@ def journal_unlock(*, common: Common, lock_id: str, reason: str) -> int:
 
 
 def _say(common: Common, kind: str, text: str, **facts: Any) -> int:
-    if common.as_json:
-        click.echo(jsondoc.dump({"kind": kind, **facts}), nl=False)
-    else:
-        click.echo(text)
+    common.answer(lambda: {"kind": kind, **facts}, lambda: text + "\n")
     return 0

@@ -15,10 +15,10 @@ import click
 import msgspec
 
 from chargeplan import wiring
-from chargeplan.cli.options import Common, common, read_date
+from chargeplan.cli.options import Common, common
 from chargeplan.core.config import Environment
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.render import jsondoc
+from chargeplan.core.window import read_date
 from chargeplan.wiring import places
 
 
@@ -205,8 +205,5 @@ def _lever_errors() -> Iterator[None]:
 
 
 def _say(common: Common, text: str, **facts: object) -> int:
-    if common.as_json:
-        click.echo(jsondoc.dump(facts), nl=False)
-    else:
-        click.echo(text)
+    common.answer(lambda: facts, lambda: text + "\n")
     return 0

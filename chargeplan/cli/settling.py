@@ -49,8 +49,7 @@ def status(*, common: Common, as_of: str | None, everything: bool, brief: bool, 
     for problem in gone.unread:
         common.say(f"What was removed upstream is not known. {problem}")
     lists["removed_upstream"] = gone.postings
-    if csv is not None:
-        save(csv, work_list_csv(lists, waits))
+    save(csv, lambda: work_list_csv(lists, waits))
     if common.as_json:
         document = jsondoc.status_document(**lists, waiting=waits)
         if brief:
@@ -59,9 +58,7 @@ def status(*, common: Common, as_of: str | None, everything: bool, brief: bool, 
     elif brief:
         click.echo(status_line({name: len(found) for name, found in {**lists, **waits}.items()}))
     else:
-        screen = status_screen(
-            **lists, waiting=waits, color=common.colored, width=common.width, all=everything
-        )
+        screen = status_screen(**lists, waiting=waits, **common.paper, all=everything)
         common.show(screen)
     return 0
 
@@ -98,11 +95,11 @@ def reconcile(*, common: Common, as_of: str | None) -> int:
             "removed_upstream": removed(world).postings,
         }
     totals = {name: jsondoc.total_of(found) for name, found in {**lists, **waits}.items()}
-    if common.as_json:
-        click.echo(jsondoc.dump(jsondoc.reconcile_document(moved, totals)), nl=False)
-    else:
-        open_still = {name: total for name, total in totals.items() if name in _ALWAYS_COUNTED or total.count}
-        common.show(reconcile_screen(moved, open_still, color=common.colored, width=common.width))
+    open_still = {name: total for name, total in totals.items() if name in _ALWAYS_COUNTED or total.count}
+    common.answer(
+        lambda: jsondoc.reconcile_document(moved, totals),
+        lambda: reconcile_screen(moved, open_still, **common.paper),
+    )
     return 4 if totals["unknown"].count else 0
 
 

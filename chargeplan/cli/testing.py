@@ -13,7 +13,6 @@ from chargeplan.flow.plan_tests import run_test
 from chargeplan.loading.integrations import DEFAULT_VENDOR
 from chargeplan.loading.plan_tests import load_tests
 from chargeplan.propexo.vendors import vendor
-from chargeplan.render import jsondoc
 from chargeplan.render.plan_tests import results_document, results_screen
 
 
@@ -41,8 +40,5 @@ def test(*, common: Common, files: tuple[Path, ...]) -> int:
     results = [run_test(plan_test, vendor(DEFAULT_VENDOR)) for plan_test in loaded.tests]
     if not results:
         common.say("There is no test: write one into plans/tests/.")
-    if common.as_json:
-        click.echo(jsondoc.dump(results_document(results)), nl=False)
-    else:
-        click.echo(results_screen(results, color=common.colored, width=common.width), nl=False)
+    common.answer(lambda: results_document(results), lambda: results_screen(results, **common.paper))
     return 0 if all(result.passed for result in results) else 1

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from chargeplan.core.compare_ledger import CodeTotals, ComparedLine
-from chargeplan.core.derive import NotDerived
+from chargeplan.core.config import IntegrationConfig
+from chargeplan.core.derive import DerivedCharge, NotDerived
+from chargeplan.core.observed import Property
 
 
 class PlannedCode(msgspec.Struct, frozen=True):
@@ -68,3 +70,12 @@ def account(
     left = [LeftLines(place, code, count, cause) for (place, code, cause), count in sorted(causes.items())]
     left += [LeftLines(property_id, each.code, each.lines, each.why) for property_id, each in not_derived]
     return Derivation(tuple(codes), tuple(left))
+
+
+class DerivedProperty(msgspec.Struct, frozen=True):
+    """What was derived for one property: its charges, and the codes that no rule explains."""
+
+    integration: IntegrationConfig
+    property: Property
+    charges: tuple[DerivedCharge, ...]
+    left: tuple[NotDerived, ...]

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from chargeplan.core.billed_now import BilledNow
-from chargeplan.core.config import Config, IntegrationConfig, Project
+from chargeplan.core.config import Config, Project
+from chargeplan.core.derivation import DerivedProperty
 from chargeplan.core.derive import DerivedCharge, NotDerived, derive
 from chargeplan.core.household import households
-from chargeplan.core.observed import Property
 from chargeplan.core.property_plan import PropertyValues
 from chargeplan.core.select import names_of
 from chargeplan.flow.plan_request import PlanRequest, reading_window
 from chargeplan.flow.ports import Ports, Snapshot
 from chargeplan.flow.property import PropertyTask
 from chargeplan.flow.scope import Scope
-
-
-class DerivedProperty(msgspec.Struct, frozen=True):
-    """What was derived for one property: its charges, and the codes that no rule explains."""
-
-    integration: IntegrationConfig
-    property: Property
-    charges: tuple[DerivedCharge, ...]
-    left: tuple[NotDerived, ...]
 
 
 def derive_now(ports: Ports, config: Config, request: PlanRequest) -> list[DerivedProperty]:

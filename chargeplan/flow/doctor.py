@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import msgspec
-
 from chargeplan.core.change import Change
 from chargeplan.core.config import Config, IntegrationConfig, Project
 from chargeplan.core.dates import add_months
 from chargeplan.core.errors import ChargeplanError, InputError
+from chargeplan.core.health import Finding, Health, IntegrationReport
 from chargeplan.core.observed import Integration
 from chargeplan.core.postage import requests_of, tenths_of_minutes
 from chargeplan.flow.plan_request import PlanRequest, default_window
@@ -23,51 +22,6 @@ ProjectOf = Callable[[], Project]
 # Whether references come back is seen from what was billed in so many months.
 _MONTHS = 3
 _DUE = frozenset({"create", "correct", "in_flight", "unknown", "unchanged"})
-
-
-class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
-
-    check: str
-    ok: bool
-    said: str
-
-
-class IntegrationReport(msgspec.Struct, frozen=True):
-    """How an integration is posted to, and what may be concluded of what comes back (interface.md, `doctor --json`).
-
-    ``references_back`` counts the charges of ours that were seen, and how many of them with their reference;
-    ``requests`` and ``minutes`` are what the lines due this month take.
-    """
-
-    alias: str
-    integration_id: str
-    vendor: str
-    postable: bool
-    reason: str | None
-    send: str | None
-    code_list: str
-    reference_in: str
-    references_back: dict[str, int]
-    credits: str
-    approval: bool | None
-    record_id: bool
-    absence: str
-    write_enabled: bool | None
-    requests: int
-    minutes: float
-
-
-class Health(msgspec.Struct, frozen=True):
-    """Everything that was looked at, and how each integration is posted to."""
-
-    findings: list[Finding]
-    reports: list[IntegrationReport]
-
-    @property
-    def is_good(self) -> bool:
-        """Whether nothing stands in the way."""
-        return all(finding.ok for finding in self.findings)
 
 
 def examine(ports: Ports, config: Config, project_of: ProjectOf) -> Health:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from chargeplan.core.approval import Approval, Verdict, way_on
+from chargeplan.render.escape import terminal
 from chargeplan.render.paper import Paper, Style
 from chargeplan.render.words import more
 
@@ -27,6 +28,21 @@ class Standing(msgspec.Struct, frozen=True):
     def missing(self) -> int:
         """How many are missing still."""
         return self.verdict.missing if self.required else 0
+
+
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """An approval that was given, with the fingerprint of its key, and what all that were given come to."""
+
+    approval: Approval
+    verdict: Verdict
+    key: str
+    file: str
+    required: int
+
+    @property
+    def names(self) -> list[str]:
+        """Whose approvals count."""
+        return [entry.approval.approver for entry in self.verdict.counted if entry.approval]
 
 
 class Unverified(msgspec.Struct, frozen=True):
@@ -122,3 +138,36 @@ def approvals_entry(known: Standing | Unverified) -> dict[str, Any]:
 def moment(when: datetime) -> str:
     """RFC 3339 to the second, in UTC with a ``Z``."""
     return when.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+# --- an approval that was given ------------------------------------------------------------------------------------
+
+
+def signed_document(said: Signed) -> dict[str, Any]:
+    """The approval as JSON."""
+    approval = said.approval
+    return {
+        "kind": "approval",
+        "plan_id": approval.plan.plan_id,
+        "digest": approval.plan.digest,
+        "planned_by": approval.plan.planned_by,
+        "approver": approval.approver,
+        "key": said.key,
+        "approved_at": moment(approval.approved_at),
+        "expires_at": moment(approval.expires_at),
+        "reason": approval.reason,
+        "file": said.file,
+        "required": said.required,
+        "given": said.names,
+        "missing": said.verdict.missing,
+    }
+
+
+def signed_screen(said: Signed) -> str:
+    """Who approved until when, and whether that is enough."""
+    until = moment(said.approval.expires_at)
+    lines = (
+        f"Approved by {said.approval.approver} until {until}, in {said.file} ({said.key}).",
+        f"{len(said.names)} of {said.required} approvals: {', '.join(said.names)}.",
+    )
+    return "".join(f"{terminal(line)}\n" for line in lines)

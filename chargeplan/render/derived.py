@@ -11,8 +11,11 @@ from typing import Final
 import msgspec
 
 from chargeplan.core.amounts import Fixed, FromPath, Rate
+from chargeplan.core.config import Config, PropertyConfig
 from chargeplan.core.dates import Days, day_in_month
+from chargeplan.core.derivation import DerivedProperty, PlannedCode
 from chargeplan.core.derive import DerivedCharge, NotDerived, Rule
+from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.plan import Selector
 from chargeplan.render.escape import csv_text
 from chargeplan.render.words import count_of
@@ -35,6 +38,54 @@ class PlanFiles(msgspec.Struct, frozen=True):
 
     files: dict[str, str]
     charge_ids: dict[str, str]
+
+
+class DerivedFiles(msgspec.Struct, frozen=True):
+    """The texts by name, which charge was written for which code, and the properties that the configuration lacks."""
+
+    files: dict[str, str]
+    planned: tuple[PlannedCode, ...]
+    added: dict[str, PropertyConfig]
+
+
+def derived_files(config: Config, found: Sequence[DerivedProperty], window: Days) -> DerivedFiles:
+    """A plan for each of the properties.
+
+    Raises:
+        ChargeplanError: nothing can be derived.
+    """
+    aliases = {integration.id: alias for alias, integration in config.integrations.items()}
+    files: dict[str, str] = {}
+    planned: list[PlannedCode] = []
+    added: dict[str, PropertyConfig] = {}
+    for each in found:
+        if not each.charges:
+            continue
+        known = config.property_alias(each.property.id)
+        alias = known or unused(slug(each.property.name), [*config.properties, *added])
+        integration = aliases[each.integration.id]
+        if known is None:
+            added[alias] = PropertyConfig(alias, each.property.id, integration, each.integration.place)
+        written = plan_files(
+            alias,
+            property_name=each.property.name,
+            integration=integration,
+            charges=each.charges,
+            left=each.left,
+            window=window,
+            holds_credits=not each.integration.posts_credits,
+        )
+        files |= written.files
+        planned += [
+            PlannedCode(each.property.id, code, alias, charge) for code, charge in written.charge_ids.items()
+        ]
+    if not files:
+        raise ChargeplanError(
+            f"Nothing can be derived from what was billed from {window.first} through {window.last}.",
+            hint="Look at more months with --from and --through; a code needs two at least.",
+            code="nothing_derived",
+        )
+    return DerivedFiles(files, tuple(planned), added)
 
 
 def slug(text: str) -> str:

@@ -1,22 +1,29 @@
-"""A saved plan and the approvals beside it, as the flows ask for them."""
+"""A saved plan, its header and the approvals beside it, as the flows ask for them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
 
 from chargeplan.core.approval import Approval, Entry
-from chargeplan.core.change import Change, PropertyDigest
-from chargeplan.core.config import Approver, Project
+from chargeplan.core.change import Change, ChangeSet, PropertyDigest
+from chargeplan.core.config import Approver, Config, Project
 from chargeplan.core.guard import Allowed
 from chargeplan.core.shard import read_shard
 from chargeplan.flow.approve import Approvable, refuse_unapproved
 from chargeplan.flow.plan_request import PlanRequest
+from chargeplan.flow.planning import Planned
+from chargeplan.journal import default_actor
 from chargeplan.planfile.approvals import add_approval, beside, read_approvals, subject_of
 from chargeplan.planfile.codec import PlanFile
 from chargeplan.planfile.fresh import Here, refuse_stale
+from chargeplan.planfile.header import Header, Origin, PlanOptions
 from chargeplan.planfile.keys import Signer
+from chargeplan.planfile.seal import sealed_header
 from chargeplan.wiring.ports import World
 
 
@@ -112,3 +119,41 @@ class SavedPlanFile:
         now = datetime.fromisoformat(self._world.clock.now())
         plan = approvable(self._path, self._plan)
         return refuse_unapproved(plan, self._project.config.approvals, self._approvals, now)
+
+
+def header_of(world: World, project: Project, request: PlanRequest, planned: Planned) -> Header:
+    """What the plan file says of itself: what it was made from, by whom, how long it is good, and its digest."""
+    created = world.clock.now()
+    origin = Origin(
+        api_host=world.api_host,
+        journal_id=world.journal.identity,
+        options=PlanOptions(
+            request.plans,
+            request.charges,
+            request.properties,
+            msgspec.UNSET if request.shard is None else str(request.shard),
+            True if request.posting_missed else msgspec.UNSET,
+        ),
+        inputs=project.digests,
+        properties=planned.properties,
+    )
+    return sealed_header(
+        planned.change_set,
+        origin,
+        created_at=created,
+        expires_at=_expiry(created, planned.change_set, project.config),
+        planned_by=default_actor(),
+    )
+
+
+def _expiry(created: str, change_set: ChangeSet, config: Config) -> str:
+    """The end of the window, or of the day that is ``plan_ttl`` from now, whichever comes first: the same all day.
+
+    A window that is over when the plan is made (a month billed late) expires with ``plan_ttl`` alone.
+    """
+    made, zone = datetime.fromisoformat(created), ZoneInfo(config.timezone)
+    last = made.astimezone(zone).date() + timedelta(days=config.plan_ttl_days)
+    by_age = datetime.combine(last + timedelta(days=1), time(), tzinfo=zone)
+    window_end = datetime.combine(change_set.window.last + timedelta(days=1), time(), tzinfo=zone)
+    ends = by_age if window_end <= made else min(by_age, window_end)
+    return ends.astimezone(made.tzinfo).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -14,6 +14,6 @@ ssl.create_default_context = functools.cache(ssl.create_default_context)
 Propexo("http://127.0.0.1:9", "warm").close()
 
 for _module in {module for module, _ in COMMANDS.values()}:
-    importlib.import_module(_module)
+    importlib.import_module(f"chargeplan.cli.{_module}")
 for _module in ("chargeplan.render.faults", "jinja2", "jsonschema", "sqlalchemy.dialects.sqlite.pysqlite"):
     importlib.import_module(_module)
