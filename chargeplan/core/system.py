@@ -110,6 +110,12 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
         return (*codes, "financial-accounts") if self.code == "account" or self.needs_account else codes
 
     @property
+    def reads_back(self) -> bool:
+        """Whether charges that we post may show before a sync ended: where a job names the record that it made."""
+        routes = (self.batch, self.single, self.credit)
+        return any(route is not None and route.gives_id for route in routes)
+
+    @property
     def sends(self) -> RouteName:
         """Batch where there is one, except where only the single path gives an id (vendors.md, section 5)."""
         if self.batch is None or (self.single is not None and self.single.gives_id > self.batch.gives_id):

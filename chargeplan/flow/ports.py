@@ -5,7 +5,7 @@ An order of effects takes them as one value, `Ports`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
@@ -106,10 +106,14 @@ class Snapshot(Protocol):
         fees: bool,
         payments: bool,
         codes: Sequence[str],
+        named: Collection[str],
+        reads_back: bool,
     ) -> ReadCost:
         """Bring the copy up to date for charges dated within ``window``; ``fees`` and ``payments`` are read where asked.
 
-        ``codes`` are the lists of what the system's charges are for.
+        ``codes`` are the lists of what the system's charges are for. Where one of ``named``, ids or names of properties, codes
+        and accounts, is not known, lists that seldom change are looked at anew. Unless the system ``reads_back`` what we
+        post at once, nothing is new of charges and payments before another sync has ended.
         """
         ...
 

@@ -42,6 +42,8 @@ def found_postings(ports: Ports, project: Project, request: PlanRequest) -> Iter
             fees=False,
             payments=False,
             codes=system_of(ports.integrations, integration_id).lists,
+            named=(),
+            reads_back=True,
         )
         entries = _entries(ports, integration_id)
         for task in tasks:

@@ -18,6 +18,7 @@ from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.posting import SETTLED, Posting
 from chargeplan.core.settle import Settled, StillOpen, once_each, still_open
 from chargeplan.flow.absence import settle_absent
+from chargeplan.flow.jobs import system_of
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.planning import planned_of
 from chargeplan.flow.ports import Ports
@@ -45,7 +46,16 @@ def reconcile(ports: Ports) -> list[Settled]:
         lines = [posting for posting in postings if posting.integration_id == integration_id]
         moved += _killed(ports, lines)
         days = neighbourhood(lines, ports.integrations.get(integration_id))
-        ports.snapshot.refresh(integration_id, days, full=False, fees=False, payments=False, codes=())
+        ports.snapshot.refresh(
+            integration_id,
+            days,
+            full=False,
+            fees=False,
+            payments=False,
+            codes=(),
+            named=(),
+            reads_back=system_of(ports.integrations, integration_id).reads_back,
+        )
     moved += settle_unknown(ports)
     moved += settle_seen(ports)
     moved += settle_absent(ports)

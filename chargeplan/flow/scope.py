@@ -116,6 +116,8 @@ class Scope:
                 fees=any(_reads_fees(charge) for plan in plans for charge in plan.charges),
                 payments=any(charge.late_fee for plan in plans for charge in plan.charges),
                 codes=configured.system.lists,
+                named=frozenset(self._names(plans)),
+                reads_back=configured.system.reads_back,
             )
             requests, records = cost.requests, cost.records
         integration = self.snapshot.integration(integration_id)
@@ -132,6 +134,16 @@ class Scope:
                 code="vendor_mismatch",
             )
         self.marks.append(ObservedMark(integration_id, integration.last_completed_sync, requests, records))
+
+    def _names(self, plans: Sequence[Plan]) -> Iterator[str]:
+        """What the plans name at Propexo: properties, codes and accounts, by id or name."""
+        aliases = self.project.config.properties
+        for plan in plans:
+            for name in plan.properties or ():
+                yield aliases[name].id if name in aliases else name
+            for charge in plan.charges:
+                yield from charge.code.places
+                yield from () if charge.account is None else charge.account.places
 
     def _properties_of(self, plan: Plan, listed: Sequence[Property]) -> frozenset[str]:
         if plan.properties is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 import msgspec
@@ -88,6 +89,10 @@ class Propexo:
     def records(self) -> int:
         """Records received so far, those received twice counted twice: Propexo bills by the record."""
         return self._records
+
+    def server_time(self) -> datetime | None:
+        """The server's clock at its last answer to a read; ``None`` where it told none."""
+        return self._transport.server_time
 
     @property
     def rate_limit(self) -> int:

@@ -7,6 +7,8 @@ import re
 import threading
 import zlib
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 import msgspec
@@ -61,6 +63,7 @@ class Transport:
         self._on_request = on_request
         self._lock = threading.Lock()
         self.requests = 0
+        self.server_time: datetime | None = None
         self._post_seconds = post_timeout
         # One for both: building a TLS context reads every root certificate.
         tls = tls_context(network)
@@ -161,6 +164,7 @@ class Transport:
             found = failure_of(error)
             return msgspec.structs.replace(found, words=self.clean(found.words))
         self._pacer.learn(answer.headers)
+        self.server_time = _clock_of(answer)
         return answer
 
     def _seconds(self, most: float) -> float:
@@ -214,6 +218,15 @@ class Transport:
             hint=f"Nothing was changed. {problem.hint}",
             code="unreachable",
         )
+
+
+def _clock_of(answer: Answer) -> datetime | None:
+    """When the other side answered, by its own clock."""
+    try:
+        told = parsedate_to_datetime(answer.headers.get("date", ""))
+    except ValueError:
+        return None
+    return told if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def _is_page(answer: Answer) -> bool:

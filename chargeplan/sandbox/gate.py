@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -99,6 +100,8 @@ class Gate:
         wait = pace.delay + fault.delay
         if wait:
             await asyncio.sleep(wait)
+        if settings.tells_time:
+            headers |= {"date": format_datetime(self._sandbox.clock.now(), usegmt=True)}
         return answer.with_headers(headers)
 
     async def _worked(self, scope: Scope, body: bytes, fault: Fault) -> Answer:

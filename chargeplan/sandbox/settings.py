@@ -39,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Whether a negative amount is accepted; ``False`` answers 400. Undocumented for ResMan."""
     knows_updated_at: bool = True
     """Whether lists know the ``updated_at_*`` and ``last_seen_*`` filters; the older API answers 400."""
+    tells_time: bool = True
+    """Whether answers have a ``Date``, by the sandbox's clock. The pages show no headers; nearly every server sends it."""
     manual_sync: bool = True
     """Whether ``manual-sync`` has finished when it answers; ``False``: it answers success, and the lever syncs."""
     look_back_days: int | None = None

@@ -19,7 +19,9 @@ RARE = frozenset({"properties", "units", "charge-codes", "fees"})
 FULL_AGE = timedelta(days=7)
 _RARE_AGE = timedelta(days=1)
 _OVERLAP = timedelta(hours=1)
-"""How far before the last change seen the next read begins: rows of one sync become visible one after another."""
+"""How far before the last read the next one begins where no sync's end says more: rows become visible one after another."""
+_TICK = timedelta(milliseconds=1)
+"""Propexo's moments are to the millisecond, and a filter takes the moment itself with it."""
 _ONE_SYNC = timedelta(hours=1)
 """No sync takes so long: what was last seen longer than this before it ended, it did not see (as in ``core.matching``)."""
 
@@ -27,12 +29,14 @@ _ONE_SYNC = timedelta(hours=1)
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
     """How far one list of one integration was read.
 
-    ``watermark`` is the latest ``updated_at`` seen; ``read_at`` when it was last read, ``whole_at`` when whole, ``covered`` the transaction dates that the
-    copy has whole. ``knows_changed``: whether Propexo took the filter ``updated_at_gte`` for it, ``knows_seen``
-    likewise ``last_seen_lte``.
+    Two moments of the server's say up to when: ``watermark``, its clock when the last read began (where it tells none, the
+    latest ``updated_at`` seen), and ``synced``, the end of the last sync that had ended by then. ``read_at`` is when it
+    was last read, ``whole_at`` when whole, ``covered`` the transaction dates that the copy has whole. ``knows_changed``:
+    whether Propexo took the filter ``updated_at_gte`` for it, ``knows_seen`` likewise ``last_seen_lte``.
     """
 
     watermark: str | None = None
+    synced: str | None = None
     read_at: datetime | None = None
     whole_at: datetime | None = None
     covered: Days | None = None
@@ -62,30 +66,59 @@ class Read(msgspec.Struct, frozen=True):
         return found
 
 
-def undated(kind: str, progress: Progress, now: datetime, *, full: bool) -> Read | None:
-    """How to read a list without dates; ``None`` where the copy is young enough."""
-    since = _since(progress)
+def undated(
+    kind: str, progress: Progress, now: datetime, last_sync: str | None, *, full: bool, anew: bool
+) -> Read | None:
+    """How to read a list without dates; ``None`` where the copy is young enough, unless it is to be looked at ``anew``."""
+    since = _since(progress, last_sync)
     if full or progress.read_at is None:
         return Read("whole")
-    if kind == ACCOUNTS and now - progress.read_at < FULL_AGE:
+    if kind == ACCOUNTS and now - progress.read_at < FULL_AGE and not anew:
         return None
     if progress.knows_changed and since is not None:
         return Read("changed", since)
-    if kind in RARE and now - progress.read_at < _RARE_AGE:
+    is_young = kind in RARE and now - progress.read_at < _RARE_AGE
+    if not anew and (is_young or has_no_sync_since(progress, last_sync)):
         return None
     return Read("whole")
 
 
-def dated(progress: Progress, window: Days, *, full: bool) -> tuple[list[Read], Days]:
-    """How to read a list with dates, and the dates that the copy has whole afterwards."""
-    since = _since(progress)
+def dated(
+    progress: Progress, window: Days, last_sync: str | None, *, full: bool, reads_back: bool
+) -> tuple[list[Read], Days]:
+    """How to read a list with dates, and the dates that the copy has whole afterwards.
+
+    Until another sync has ended nothing new is on it, unless the system ``reads_back`` what we have posted at once.
+    """
     covered = progress.covered
-    if full or covered is None or since is None or not progress.knows_changed:
+    if full or covered is None:
+        return [Read("window", days=window)], window
+    missing = [Read("window", days=days) for days in _missing(covered, window)]
+    both = Days(min(covered.first, window.first), max(covered.last, window.last))
+    if has_no_sync_since(progress, last_sync) and not reads_back:
+        return missing, both
+    since = _since(progress, last_sync)
+    if since is None or not progress.knows_changed:
         return [Read("window", days=window)], window
     # Not within dates: a row that was moved out of the window must be seen to have left it.
-    reads = [Read("changed", since)]
-    reads += [Read("window", days=days) for days in _missing(covered, window)]
-    return reads, Days(min(covered.first, window.first), max(covered.last, window.last))
+    return [Read("changed", since), *missing], both
+
+
+def has_no_sync_since(progress: Progress, last_sync: str | None) -> bool:
+    """Whether no sync has ended since the list was read, as far as that can be known."""
+    return last_sync is not None and last_sync == progress.synced
+
+
+def up_to(begun: datetime | None, progress: Progress, newest: str | None, now: datetime) -> str | None:
+    """The watermark after a read that began at ``begun`` by the server's clock, and saw ``newest`` as the latest change.
+
+    Where the server tells no clock, a moment to come is none up to which anything was read, whatever a row says.
+    """
+    if begun is not None:
+        return _text(begun)
+    latest = later(progress.watermark, newest or "")
+    seen = moment(latest)
+    return _text(now) if seen is not None and seen > now else latest
 
 
 def later(one: str | None, other: str) -> str | None:
@@ -133,11 +166,19 @@ def _missing(covered: Days, window: Days) -> Iterator[Days]:
         yield Days(covered.last + ONE_DAY, window.last)
 
 
-def _since(progress: Progress) -> str | None:
-    mark = moment(progress.watermark)
-    if mark is None:
-        return None
-    return _text(mark - _OVERLAP)
+def _since(progress: Progress, last_sync: str | None) -> str | None:
+    """From which moment on a row may have been changed that was not there to be read; ``None`` where that is not known.
+
+    Everything that a sync wrote was there when it had ended: what changed after its end is all that can be new, however much of
+    it was written in its last hour. While no other has ended, a clock read since then says so too, less the overlap.
+    """
+    mark, ended = moment(progress.watermark), moment(progress.synced)
+    lapped = None if mark is None else mark - _OVERLAP
+    if ended is None:
+        return None if lapped is None else _text(lapped)
+    after = ended + _TICK
+    is_later = lapped is not None and lapped > after and has_no_sync_since(progress, last_sync)
+    return _text(lapped if is_later and lapped is not None else after)
 
 
 def _text(when: datetime) -> str:

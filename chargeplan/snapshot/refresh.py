@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 import msgspec
 
 from chargeplan.core import observed
-from chargeplan.core.dates import Days, moment
+from chargeplan.core.dates import Days
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.snapshot import reading, staging
 from chargeplan.snapshot.reading import CHARGES, PAYMENTS, Progress, Read
@@ -23,6 +23,9 @@ class Rows(Protocol):
 
     def integration(self, integration_id: str) -> observed.Integration:
         """The integration's state now."""
+
+    def server_time(self) -> datetime | None:
+        """The server's clock at its last answer; ``None`` where it told none."""
 
     def rows(self, kind: str, params: Mapping[str, str]) -> Iterator[Sequence[staging.Record]]:
         """The pages of a list; an error with the code ``bad_request`` where a filter is not known."""
@@ -50,20 +53,39 @@ class Refresh:
         self._progress = load_progress(connection, integration_id)
         self._dropped: list[tuple[str, Days | None]] = []
         self._checked: Days | None = None
+        self._newest: dict[str, str | None] = {}
         self._full = False
         self._integration: observed.Integration | None = None
+        self._begun: datetime | None = None
 
-    def read(self, window: Days, *, full: bool, fees: bool, payments: bool, codes: Sequence[str]) -> None:
-        """Read what is missing or may have changed, aside; ``codes`` are the lists of what charges are for."""
+    def read(
+        self,
+        window: Days,
+        *,
+        full: bool,
+        fees: bool,
+        payments: bool,
+        codes: Sequence[str],
+        named: Collection[str] = (),
+        reads_back: bool = False,
+    ) -> None:
+        """Read what is missing or may have changed, aside; ``codes`` are the lists of what charges are for.
+
+        Lists that seldom change are looked at anew where one of ``named``, ids or names, is not known.
+        """
         staging.clear(self._connection)
-        # First: rows read after it are at least as new as the sync that it tells of.
+        # First: rows read after it are at least as new as the sync and the clock that it tells of.
         self._integration = self._source.integration(self._id)
+        self._begun = self._source.server_time()
         self._full = full
         self._ask_anew()
-        for kind in (*_ALWAYS, *codes, *(("fees",) if fees else ())):
-            self._read_undated(kind)
+        kinds = (*_ALWAYS, *codes, *(("fees",) if fees else ()))
+        young = [kind for kind in kinds if not self._read_undated(kind)]
+        if young and not staging.knows_all(self._connection, self._id, named):
+            for kind in young:
+                self._read_undated(kind, anew=True)
         for kind in (CHARGES, *((PAYMENTS,) if payments else ())):
-            self._read_dated(kind, window)
+            self._read_dated(kind, window, reads_back=reads_back)
         self._read_stale(window)
 
     def write(self) -> None:
@@ -83,22 +105,26 @@ class Refresh:
             if self._is_full(kind):
                 self._set(kind, knows_changed=True, knows_seen=True)
 
-    def _read_undated(self, kind: str) -> None:
-        read = reading.undated(kind, self._at(kind), self._now, full=self._is_full(kind))
+    def _read_undated(self, kind: str, *, anew: bool = False) -> bool:
+        """Read a list without dates; false where the copy is young enough."""
+        full = self._is_full(kind)
+        read = reading.undated(kind, self._at(kind), self._now, self._last_sync(), full=full, anew=anew)
         if read is None:
-            return
+            return False
         if not self._try(kind, read):
             self._set(kind, knows_changed=False)
-            read = Read("whole")
-            self._fetch(kind, read)
+            return self._read_undated(kind, anew=anew)
         if read.mode == "whole":
             self._dropped.append((kind, None))
             self._set(kind, whole_at=self._now)
-        self._set(kind, read_at=self._now)
+        self._note_read(kind)
+        return True
 
-    def _read_dated(self, kind: str, window: Days) -> None:
+    def _read_dated(self, kind: str, window: Days, *, reads_back: bool) -> None:
         full = self._is_full(kind)
-        reads, covered = reading.dated(self._at(kind), window, full=full)
+        reads, covered = reading.dated(
+            self._at(kind), window, self._last_sync(), full=full, reads_back=reads_back
+        )
         for read in reads:
             if not self._try(kind, read):
                 self._set(kind, knows_changed=False)
@@ -109,7 +135,14 @@ class Refresh:
             if read.days is not None:
                 self._dropped.append((kind, read.days))
         whole_at = self._now if full else self._at(kind).whole_at
-        self._set(kind, read_at=self._now, whole_at=whole_at, covered=covered)
+        self._set(kind, whole_at=whole_at, covered=covered)
+        if any(read.mode == "changed" or read.days == window for read in reads):
+            self._note_read(kind)
+
+    def _note_read(self, kind: str) -> None:
+        """Note up to when the list is known now."""
+        known = reading.up_to(self._begun, self._at(kind), self._newest.get(kind), self._now)
+        self._set(kind, read_at=self._now, watermark=known, synced=self._last_sync())
 
     def _read_stale(self, window: Days) -> None:
         """Which charges the last sync did not see: nothing of them changes, so no read of what changed shows it.
@@ -142,20 +175,15 @@ class Refresh:
     def _fetch(self, kind: str, read: Read) -> None:
         # Fees know no filter by integration (propexo-api.md 6.3): all are read, ours are kept.
         own = {} if kind == "fees" else {"integration_id": self._id}
-        watermark = self._at(kind).watermark
+        newest = self._newest.get(kind)
         for page in self._source.rows(kind, {**own, **read.params()}):
             mine = [each for each in page if each.integration_id in ("", self._id)]
             staging.stage(self._connection, self._id, kind, mine)
             if read.mode == "stale":
                 staging.mark_stale(self._connection, mine)
             for changed in {each.updated_at for each in mine}:
-                watermark = reading.later(watermark, changed)
-        # A stale read shows rows by their age, not what changed meanwhile; its watermark would still be true of them.
-        # Nor is a moment to come one up to which anything was read, whatever a row says.
-        latest = moment(watermark)
-        if latest is not None and latest > self._now:
-            watermark = self._now.isoformat()
-        self._set(kind, watermark=watermark)
+                newest = reading.later(newest, changed)
+        self._newest[kind] = newest
 
     def _write(self) -> None:
         now_there = self._load()
@@ -179,7 +207,8 @@ class Refresh:
         """
         for kind, theirs in load_progress(self._connection, self._id).items():
             if kind in self._progress:
-                self._set(kind, watermark=reading.earlier(self._at(kind).watermark, theirs.watermark))
+                mark = reading.earlier(self._at(kind).watermark, theirs.watermark)
+                self._set(kind, watermark=mark, synced=None)
 
     def _save(self, generation: int) -> None:
         self._connection.execute(

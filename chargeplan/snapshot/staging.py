@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any, Protocol
 
@@ -72,6 +72,19 @@ def stage(connection: sqlite3.Connection, integration_id: str, kind: str, page: 
                 (lease, each.id, integration_id, encode(link)) for each in page for lease, link in each.links
             ]
             _insert(connection, "link", links)
+
+
+def knows_all(connection: sqlite3.Connection, integration_id: str, named: Collection[str]) -> bool:
+    """Whether the copy has a property, code or account of each of the ids, names or numbers."""
+    wanted = set(named)
+    rows = connection.execute(
+        "SELECT id, json_extract(CAST(body AS TEXT), '$.name'), json_extract(CAST(body AS TEXT), '$.number') FROM record"
+        " WHERE kind IN ('properties', 'charge-codes', 'financial-accounts') AND integration_id = ?",
+        (integration_id,),
+    )
+    for known in rows:
+        wanted.difference_update(known)
+    return not wanted
 
 
 def mark_stale(connection: sqlite3.Connection, page: Sequence[Record]) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -40,6 +41,9 @@ class Source(Protocol):
 
     def integration(self, integration_id: str) -> observed.Integration:
         """The integration's state now."""
+
+    def server_time(self) -> datetime | None:
+        """The server's clock at its last answer; ``None`` where it told none."""
 
     def rows(self, kind: str, params: Mapping[str, str]) -> Iterator[Sequence[staging.Record]]:
         """The pages of a list; an error with the code ``bad_request`` where a filter is not known."""
@@ -84,6 +88,8 @@ class SqliteSnapshot:
         fees: bool = False,
         payments: bool = False,
         codes: Sequence[str] = ("charge-codes",),
+        named: Collection[str] = (),
+        reads_back: bool = False,
     ) -> observed.ReadCost:
         """Bring the copy up to date for charges dated within ``window``: wholly, or not at all.
 
@@ -92,18 +98,26 @@ class SqliteSnapshot:
         """
         source = self._connect()
         requests, records = source.requests, source.records
+
+        def read(run: Refresh, *, whole: bool) -> None:
+            run.read(
+                window,
+                full=whole,
+                fees=fees,
+                payments=payments,
+                codes=codes,
+                named=named,
+                reads_back=reads_back,
+            )
+
         with self._lock:
             try:
-                self._refresh(
-                    source, integration_id, window, full=full, fees=fees, payments=payments, codes=codes
-                )
+                self._refresh(source, integration_id, partial(read, whole=full))
             except sqlite3.OperationalError as error:
                 raise self._broken(error) from error
             except sqlite3.DatabaseError:
                 self._rebuild()
-                self._refresh(
-                    source, integration_id, window, full=True, fees=fees, payments=payments, codes=codes
-                )
+                self._refresh(source, integration_id, partial(read, whole=True))
         return observed.ReadCost(source.requests - requests, source.records - records)
 
     def integration(self, integration_id: str) -> observed.Integration:
@@ -241,23 +255,13 @@ class SqliteSnapshot:
         )
         return [reference for (reference,) in rows if is_reference(reference)]
 
-    def _refresh(
-        self,
-        source: Source,
-        integration_id: str,
-        window: Days,
-        *,
-        full: bool,
-        fees: bool,
-        payments: bool,
-        codes: Sequence[str],
-    ) -> None:
+    def _refresh(self, source: Source, integration_id: str, read: Callable[[Refresh], None]) -> None:
         try:
             run = Refresh(self._connection, source, integration_id, self._now())
         except msgspec.MsgspecError as error:
             raise sqlite3.DatabaseError(str(error)) from error
         try:
-            run.read(window, full=full, fees=fees, payments=payments, codes=codes)
+            read(run)
             run.write()
         finally:
             staging.clear(self._connection)

@@ -104,6 +104,9 @@ class Portfolio:
             last_completed_sync=SYNC,
         )
 
+    def server_time(self) -> None:
+        """It tells none."""
+
     def rows(self, kind: str, params: Mapping[str, str]) -> Iterator[Sequence[Record]]:
         """The pages of a list."""
         assert params is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -102,6 +102,47 @@ def test_a_charge_that_came_and_went_between_two_looks_is_not_there(world):
     seen = copy.property(INTEGRATION_ID, OAK_STREET_ID, WINDOW)
     gone = removed_upstream(seen, IntegrationConfig("main", INTEGRATION_ID, Place("x", 1)))
     assert [each.reference for each in seen.charges if each.id in gone] == [REFERENCE]
+
+
+@pytest.mark.parametrize("tells_time", [True, False], ids=["with a Date", "without a Date"])
+def test_a_plan_of_what_has_not_changed_reads_next_to_nothing(world, tells_time):
+    """Everything was written within one hour, just now: that costs nothing once it was read."""
+    box, _, copy = world
+    box.configure(tells_time=tells_time)
+    box.sync()
+    cold = copy.refresh(INTEGRATION_ID, WINDOW, payments=True)
+    again = copy.refresh(INTEGRATION_ID, WINDOW, payments=True)
+    assert (again.requests <= 10, again.records) == (True, 1), "the integration itself"
+    box.clock.advance(12 * 3600)
+    box.sync()
+    after = copy.refresh(INTEGRATION_ID, WINDOW, payments=True)
+    if box.settings.knows_updated_at:
+        assert after.requests <= 10
+        assert after.records <= cold.records / 100
+
+
+def test_a_clock_of_ours_that_is_a_day_off_hides_nothing(world, tmp_path):
+    box, client, _ = world
+    for days in (-1, 1):
+        copy = SqliteSnapshot(
+            tmp_path / f"{days}.db",
+            lambda: client,
+            identity=client.host,
+            now=lambda days=days: datetime.now(UTC) + timedelta(days=days),
+        )
+        copy.refresh(INTEGRATION_ID, WINDOW)
+        entry = box.office.enter(
+            resident_id=DOCUMENTED_RESIDENT_ID,
+            charge_code_id=DOCUMENTED_CODE_ID,
+            amount_in_cents=1234,
+            transaction_date="2026-12-05",
+        )
+        box.clock.advance(60)
+        box.sync()
+        copy.refresh(INTEGRATION_ID, WINDOW)
+        seen = {each.id for each in copy.property(INTEGRATION_ID, OAK_STREET_ID, WINDOW).charges}
+        assert entry.id in seen
+        copy.close()
 
 
 def test_refusals(world):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from chargeplan.core import observed
@@ -44,6 +45,7 @@ class Source:
     lists: dict[str, list[Row]] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     fail_on: str = ""
+    time: datetime | None = None
 
     def integration(self, integration_id):
         self.requests += 1
@@ -55,6 +57,9 @@ class Source:
             archived=False,
             last_completed_sync=self.sync,
         )
+
+    def server_time(self):
+        return self.time
 
     def rows(self, kind, params):
         self.requests += 1
@@ -171,6 +176,13 @@ def opened(tmp_path, clock):
         each.close()
 
 
+def _sync(source):
+    """Another sync ends: only then something may be new."""
+    source.sync = (datetime.fromisoformat(source.sync) + timedelta(hours=12)).isoformat(
+        timespec="milliseconds"
+    )
+
+
 def _charges(copy, window=WINDOW):
     return {each.id: each for each in copy.property("i1", "p1", window).charges}
 
@@ -215,10 +227,84 @@ def test_later_only_what_changed(opened):
     source.asked.clear()
     source.lists["resident-charges"][1] = _charge("x2", 31, updated="2026-12-10T00:00:00.000Z", amount=1)
     source.lists["resident-charges"].append(_charge("x3", 7, updated="2026-12-10T00:00:00.000Z"))
+    _sync(source)
     copy.refresh("i1", WINDOW)
-    assert all(params["updated_at_gte"] == "2026-11-30T23:00:00.000Z" for _, params in source.asked)
-    assert len(source.asked) == 6
+    assert [params.get("updated_at_gte") for _, params in source.asked] == [
+        *["2026-12-09T00:00:00.001Z"] * 6,
+        None,  # which charges the sync did not see
+    ]
     assert {name: each.amount for name, each in _charges(copy).items()} == {"x1": 2500, "x2": 1, "x3": 2500}
+
+
+def test_until_another_sync_has_ended_no_charge_is_asked_for(opened):
+    source = _source()
+    copy = opened(source)
+    copy.refresh("i1", WINDOW, payments=True)
+    source.asked.clear()
+    cost = copy.refresh("i1", WINDOW, payments=True)
+    assert source.kinds() == ["properties", "units", "leases", "residents", "charge-codes"]
+    assert cost.records == 0
+    copy.refresh("i1", WINDOW, payments=True, reads_back=True)
+    assert source.kinds()[-2:] == ["resident-charges", "resident-payments"]
+
+
+def test_days_that_were_not_read_are_asked_for_without_a_sync(opened):
+    source = _source()
+    copy = opened(source)
+    copy.refresh("i1", WINDOW)
+    source.asked.clear()
+    copy.refresh("i1", Days(date(2026, 11, 1), date(2026, 12, 31)))
+    asked = [params for kind, params in source.asked if kind == "resident-charges"]
+    assert [params.get("transaction_date_end") for params in asked] == ["2026-11-30"]
+    assert "updated_at_gte" not in asked[0]
+
+
+@pytest.mark.parametrize("ours", [-1, 0, 1], ids=["a day behind", "exact", "a day ahead"])
+@pytest.mark.parametrize("told", [None, -1, 0, 1], ids=["no Date", "a day behind", "exact", "a day ahead"])
+def test_whatever_clocks_say_what_a_sync_brings_is_read(opened, clock, ours, told):
+    """Rows that a sync wrote while we read come one after another, stamped before our read began."""
+    clock[0] = NOW + timedelta(days=ours)
+    source = _source(time=None if told is None else NOW + timedelta(days=told))
+    copy = opened(source)
+    copy.refresh("i1", WINDOW)
+    late = "2026-12-09T00:10:00.000Z"  # hours before our read: the sync takes as long as it takes
+    source.lists["resident-charges"].append(_charge("x3", 7, updated=late))
+    source.lists["leases"][0] = Row(
+        "l1", "p1", msgspec.structs.replace(source.lists["leases"][0].value, status="INACTIVE"), late
+    )
+    _sync(source)
+    copy.refresh("i1", WINDOW)
+    assert "x3" in _charges(copy)
+    assert copy.property("i1", "p1", WINDOW).leases[0].status == "INACTIVE"
+    source.asked.clear()
+    assert copy.refresh("i1", WINDOW).records == 0
+
+
+@pytest.mark.parametrize("told", [None, NOW], ids=["no Date", "Date"])
+def test_where_no_sync_is_told_of_the_hour_before_is_read_again(opened, told):
+    source = _source(sync=None, time=told)
+    copy = opened(source)
+    copy.refresh("i1", WINDOW)
+    source.asked.clear()
+    source.lists["resident-charges"].append(_charge("x3", 7, updated="2026-12-10T11:30:00.000Z"))
+    copy.refresh("i1", WINDOW)
+    since = "2026-11-30T23:00:00.000Z" if told is None else "2026-12-10T11:00:00.000Z"
+    assert {params["updated_at_gte"] for _, params in source.asked} == {since}
+    assert "x3" in _charges(copy)
+
+
+def test_what_plans_name_and_nobody_knows_is_looked_for(opened):
+    """Without the filter for changes, lists that seldom change are young for a day."""
+    source = _source(filters=False)
+    copy = opened(source)
+    copy.refresh("i1", WINDOW)
+    source.lists["properties"].append(Row("p3", "p3", observed.Property("p3", "Elm")))
+    source.lists["units"].append(Row("u3", "p3", observed.Unit(id="u3", property_id="p3", number="1")))
+    copy.refresh("i1", WINDOW, named={"PET", "Zed", "p2"})
+    assert [each.id for each in copy.properties("i1")] == ["p2", "p1"]
+    copy.refresh("i1", WINDOW, named={"PET", "Elm"})
+    assert [each.id for each in copy.properties("i1")] == ["p2", "p3", "p1"]
+    assert copy.property("i1", "p3", WINDOW).units
 
 
 def test_a_charge_that_moved_out_of_the_window_has_left_it(opened):
@@ -226,6 +312,7 @@ def test_a_charge_that_moved_out_of_the_window_has_left_it(opened):
     copy = opened(source)
     copy.refresh("i1", WINDOW)
     source.lists["resident-charges"][1] = _charge("x2", 1, 1, updated="2026-12-10T00:00:00.000Z")
+    _sync(source)
     copy.refresh("i1", WINDOW)
     assert set(_charges(copy)) == {"x1"}
 
@@ -234,8 +321,11 @@ def test_links_and_allocations_follow_their_rows(opened):
     source = _source()
     copy = opened(source)
     copy.refresh("i1", WINDOW)
-    source.lists["residents"][1].links = ()
-    source.lists["resident-charges"][0] = _charge("x1")
+    source.lists["residents"][1] = Row(
+        "r2", "p1", observed.Resident(id="r2", property_id="p1"), "2026-12-09T06:00:00.000Z"
+    )
+    source.lists["resident-charges"][0] = _charge("x1", updated="2026-12-09T06:00:00.000Z")
+    _sync(source)
     copy.refresh("i1", WINDOW)
     found = copy.property("i1", "p1", WINDOW)
     assert [each.resident_id for each in found.leases[0].residents] == ["r1"]
@@ -262,9 +352,11 @@ def test_without_the_filter_the_window_is_read_whole(opened, clock):
     source = _source(filters=False)
     copy = opened(source)
     copy.refresh("i1", WINDOW)
+    _sync(source)
     copy.refresh("i1", WINDOW)
     del source.lists["resident-charges"][0]
     source.asked.clear()
+    _sync(source)
     copy.refresh("i1", WINDOW)
     assert source.kinds() == ["leases", "residents", "resident-charges"]
     assert set(_charges(copy)) == {"x2"}
@@ -293,7 +385,7 @@ def test_what_the_last_sync_did_not_see_keeps_its_age(opened, filters):
 
 def test_the_same_has_the_same_digest_wherever_it_was_read(opened, tmp_path):
     """However the copy came to it: one read it whole, the other a charge that was corrected later."""
-    early, late = _source(), _source()
+    early, late = _source(sync=None), _source(sync=None)
     early.lists["resident-charges"][0] = _charge("x1", reference=OURS, amount=1)
     here, there = opened(early), opened(late, tmp_path / "there.db")
     here.refresh("i1", WINDOW)
@@ -502,6 +594,7 @@ def test_the_slower_of_two_refreshes_loses_no_change(opened):
         return iter(found)
 
     source.rows = meanwhile
+    _sync(source)
     slow.refresh("i1", WINDOW)
     slow.refresh("i1", WINDOW)
     assert _charges(slow)["x1"].amount == 9
