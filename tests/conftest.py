@@ -7,11 +7,12 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from pathlib import Path
 
 import pytest
 
+from tests.bounds import matrix, files_of, within_bounds
 from tests.postgres import new_schema, running
 
 _CONNECT = socket.socket.connect
@@ -40,6 +41,14 @@ for _each, _usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
         signal.signal(_each, _usual)
 
 _SKIPPED: list[str] = []
+_BOUNDED = frozenset(path for row in matrix() for path in files_of(row))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Hold the tests of the matrix of faults to its bounds."""
+    with within_bounds() if _BOUNDED & {item.path, *item.path.parents} else nullcontext():
+        yield
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -25,11 +25,10 @@ from chargeplan.loading.project import load_config, load_project
 from chargeplan.planfile.codec import read_plan
 from chargeplan.propexo import outcomes, wire
 from chargeplan.propexo.vendors import vendor
+from tests.bounds import MOST_BYTES, MOST_SECONDS
 from tests.loading.helpers import CONFIG, HEAD, RENT
 from tests.planfile.test_seal import save
 
-MOST_SECONDS = 10.0
-MOST_BYTES = 500_000_000
 ROOT = Path(__file__).parents[1]
 PIECES = [
     b"", b"\n", b"  ", b"- ", b": ", b"{", b"}", b"[", b"]", b'"', b"'", b"&a ", b"*a", b"<<: ", b"!!x ", b"%", b"#", b"|", b">-", b"\t",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 import msgspec
 
 from chargeplan.core.errors import StalePlanError
 from chargeplan.planfile.codec import PlanFile
+
+# By so much at most may the clock of the machine that planned be ahead of this one's.
+_SKEW: Final = timedelta(hours=12)
 
 
 class Here(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,7 @@ def refuse_stale(plan: PlanFile, here: Here, consequence: str, hint: str) -> Non
 
 def _table(plan: PlanFile, here: Here) -> Iterator[tuple[bool, str]]:
     header, origin = plan.header, plan.header.origin
+    now = datetime.fromisoformat(here.now)
     yield (
         header.environment != here.environment,
         f"was made for the environment `{header.environment}`, not `{here.environment}`",
@@ -53,7 +58,11 @@ def _table(plan: PlanFile, here: Here) -> Iterator[tuple[bool, str]]:
         f"was made from other files: {_changed(origin.inputs, here.inputs)}",
     )
     yield (
-        not here.used and datetime.fromisoformat(header.expires_at) <= datetime.fromisoformat(here.now),
+        not here.used and datetime.fromisoformat(header.created_at) > now + _SKEW,
+        f"says that it was made at {header.created_at}, and here it is {here.now}: one of the two clocks is wrong",
+    )
+    yield (
+        not here.used and datetime.fromisoformat(header.expires_at) <= now,
         f"was made to be applied before {header.expires_at}",
     )
     yield plan.change_set.errored, "has errors"

@@ -196,6 +196,14 @@ def test_expired(house, monkeypatch):
     assert "before" in assert_stale(house)["message"]
 
 
+def test_made_far_in_the_future(house, monkeypatch):
+    """It would hold until long after its month: the moment is no part of the digest, and one of the clocks is wrong."""
+    with monkeypatch.context() as wrong:
+        wrong.setattr(wiring.WallClock, "now", lambda _: "2099-01-01T00:00:00.000Z")
+        house.saved()
+    assert "made at 2099-01-01T00:00:00.000Z" in assert_stale(house)["message"]
+
+
 def test_another_journal_and_another_environment(house):
     house.saved()
     (house.folder / ".chargeplan" / "x.db").rename(house.folder / "old.db")
