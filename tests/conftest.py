@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bounds import matrix, files_of, within_bounds
+from tests.bounds import files_of, matrix, within_bounds
 from tests.postgres import new_schema, running
 
 _CONNECT = socket.socket.connect

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests import bounds
-from tests.bounds import matrix, files_of, within_bounds
+from tests.bounds import files_of, matrix, within_bounds
 
 
 @pytest.mark.parametrize("row", matrix())

@@ -58,7 +58,7 @@ def adopt(
         return _adopt_matching(common, plans, reason, window, auto_approve=auto_approve)
     if matching or charge_id is None or reference is None or plans or auto_approve:
         raise ChargeplanError(
-            "Say CHARGE_ID and --as REF, or --matching.",
+            "What is to be adopted is not said: CHARGE_ID and --as REF, or --matching.",
             hint="--plan and --auto-approve go with --matching.",
             code="usage",
         )
@@ -137,7 +137,7 @@ def _ask(*, auto_approve: bool) -> None:
         return
     if not is_interactive():
         raise ChargeplanError(
-            "There is nobody to ask. Nothing was adopted.",
+            "Nothing was adopted: it is to be confirmed, and there is no terminal at which to ask.",
             hint="Give --auto-approve.",
             code="approval_needed",
         )

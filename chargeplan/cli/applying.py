@@ -127,7 +127,9 @@ def _refused_document(refusal: StalePlanError | GuardRefusedError | LockedError)
 def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: PlanWords) -> int:
     if planfile is not None and asked.given:
         raise ChargeplanError(
-            "A plan file says itself what it covers.", hint="Leave out the options of `plan`.", code="usage"
+            "Nothing was posted: a PLANFILE says itself what it covers, and options of `plan` say so too.",
+            hint="Leave out the one or the others.",
+            code="usage",
         )
     if planfile is None and words.approvals is not None:
         raise ChargeplanError(
@@ -135,7 +137,7 @@ def _apply(common: Common, planfile: Path | None, words: ApplyWords, asked: Plan
         )
     if asked.offline:
         raise ChargeplanError(
-            "What is posted has to be compared with the ledgers as they are now.",
+            "Nothing was posted: what is posted is compared with the ledgers as they are now, which --offline does not read.",
             hint="Leave out --offline; `chargeplan plan --offline` looks at the last snapshot.",
             code="usage",
         )
@@ -239,8 +241,8 @@ class _Reviewer:
         self.world, self.project, self.request = world, project, request
         if not words.auto_approve and not is_interactive():
             raise ChargeplanError(
-                "There is nobody to ask.",
-                hint="Save a plan and apply the file, or give --auto-approve.",
+                "Nothing was posted: the plan is to be confirmed, and there is no terminal at which to ask.",
+                hint="Save it with `chargeplan plan --out FILE` and apply the file, or give --auto-approve.",
                 code="approval_needed",
             )
 

@@ -70,12 +70,16 @@ def approve(*, common: Common, planfile: Path | None, **options: Any) -> int:
     words = ApproveWords(**options)
     if (planfile is None) == (words.new_key is None):
         raise ChargeplanError(
-            "What is to be approved?", hint="Give a PLANFILE, or --new-key FILE.", code="usage"
+            "Nothing was signed: no plan is named.", hint="Give a PLANFILE, or --new-key FILE.", code="usage"
         )
     if planfile is None:
         return _make_key(common, words)
     if len(words.reason) > _LONGEST_REASON:
-        raise ChargeplanError(f"--reason has {_LONGEST_REASON} characters at most.", code="usage")
+        raise ChargeplanError(
+            f"Nothing was signed: --reason is longer than {_LONGEST_REASON} characters.",
+            hint="Shorten it; a link to the long one will do.",
+            code="usage",
+        )
     return _approve(common, planfile, words)
 
 
@@ -127,7 +131,7 @@ def _ask(common: Common, saved: PlanFile, approver: Approver, *, yes: bool) -> N
     Raises:
         ChargeplanError: the answer is no, or nobody can be asked.
     """
-    summary = Summary(saved.review.totals, saved.review.skips, saved.review.unchanged)
+    summary = Summary(saved.review.totals, saved.review.skips)
     screen = plan_screen(saved.change_set, summary=summary, **common.paper)
     common.show(screen, to_stderr=common.as_json)
     header = saved.header
@@ -137,7 +141,9 @@ def _ask(common: Common, saved: PlanFile, approver: Approver, *, yes: bool) -> N
         return
     if not is_interactive():
         raise ChargeplanError(
-            "There is nobody to ask.", hint="Use a terminal, or give --yes.", code="nobody_to_ask"
+            "Nothing was signed: it is to be confirmed, and there is no terminal at which to ask.",
+            hint="Use a terminal, or give --yes.",
+            code="nobody_to_ask",
         )
     confirm(terminal(f"Approve this as {approver.name}?"), "Nothing was signed.")
 
@@ -168,8 +174,8 @@ def _signer(file: Path | None, project: Project) -> Signer:
 def _passphrase() -> str:
     if not is_interactive():
         raise ChargeplanError(
-            "The key has a passphrase, and there is nobody to ask.",
-            hint="Use a terminal.",
+            "Nothing was signed: the key has a passphrase, and there is no terminal at which to ask for it.",
+            hint="Use a terminal, or a key without a passphrase.",
             code="nobody_to_ask",
         )
     return str(click.prompt("Passphrase of the key", hide_input=True, err=True))

@@ -87,11 +87,11 @@ def _nothing(answers: Answers) -> ChargeplanError:
     if answers.reference:
         return ChargeplanError(
             f"No line {month} has the reference {answers.reference}, and the journal does not know it.",
-            hint="Give the month of its date: `--period 2027-08`.",
+            hint="Check the reference, or give the month of its date, as in `--period 2027-08`.",
             code="unknown_reference",
         )
     return ChargeplanError(
-        f"The plans consider nobody {month} who fits.",
-        hint="`chargeplan plan --all` lists every line and every skip with its unit and resident.",
+        f"No line and no household {month} fits what was asked for.",
+        hint="`chargeplan plan --all` lists every line and every skip with its plan, charge, unit and resident; another month: `--period 2027-08`.",
         code="nothing_to_explain",
     )

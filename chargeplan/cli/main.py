@@ -189,8 +189,11 @@ def _run(words: Sequence[str]) -> int:  # noqa: PLR0911 - one way for each endin
     except OSError as problem:
         if isinstance(problem, output.UnwrittenError):
             raise
+        of = f" {problem.filename}" if problem.filename else ""
         refused = ChargeplanError(
-            f"{problem.strerror or problem}: {problem.filename or ''}".rstrip(": "), code="system"
+            f"The operating system refused{of}: {problem.strerror or problem}. Nothing was sent.",
+            hint="Mend that, and run the same command again.",
+            code="system",
         )
         return _fail(refused, 1, as_json=as_json)
     except ModuleNotFoundError as problem:

@@ -158,7 +158,7 @@ def show(
     from chargeplan.cli.approving import standing  # noqa: PLC0415 - only `show` needs it
 
     signed = standing(common, saved, planfile, approvals)
-    summary = Summary(saved.review.totals, saved.review.skips, saved.review.unchanged)
+    summary = Summary(saved.review.totals, saved.review.skips)
     change_set = saved.change_set
     save(markdown, lambda: plan_markdown(change_set, digest=saved.header.digest, summary=summary))
     save(csv, lambda: changes_csv(change_set, all=everything))

@@ -189,7 +189,7 @@ def journal_export(*, common: Common, file: Path | None) -> int:
     """Write the journal as JSON Lines, to FILE or stdout."""
     if file is None and common.as_json:
         raise ChargeplanError(
-            "An export is many JSON documents.",
+            "An export is many JSON documents, and --json prints exactly one.",
             hint="Give a FILE with --json, or leave --json out.",
             code="usage",
         )
@@ -241,7 +241,9 @@ def journal_import(*, common: Common, file: Path | None, variable: str | None) -
     """
     if (file is None) == (variable is None):
         raise ChargeplanError(
-            "What is to be imported?", hint="Give a FILE, or --from-env NAME.", code="usage"
+            "Nothing was imported: a FILE or --from-env says from where, one of them.",
+            hint="As in `chargeplan journal import backup.jsonl`.",
+            code="usage",
         )
     config = wiring.configured(common)
     place = wiring.environment(common, config)

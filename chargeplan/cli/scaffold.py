@@ -184,7 +184,11 @@ def _step(root: Path, command: list[str]) -> None:
 
     code = run([*command, "--config", str(root / "chargeplan.yaml"), "--quiet"])
     if code:
-        raise ChargeplanError(f"`chargeplan {' '.join(command)}` ended with {code}.", code="demo_failed")
+        raise ChargeplanError(
+            f"The demo stopped: `chargeplan {' '.join(command)}` ended with {code}; why is said above.",
+            hint="`chargeplan demo --keep` in an empty folder leaves the project there to be looked at.",
+            code="demo_failed",
+        )
     click.echo()
 
 
@@ -195,7 +199,9 @@ def _folder(*, keep: bool) -> Iterator[Path]:
     if keep:
         if any(before.iterdir()):
             raise ChargeplanError(
-                "This folder is not empty.", hint="Make a new one, or leave out --keep.", code="not_empty"
+                f"The folder {before} is not empty, and the demo writes a project into it.",
+                hint="Make a new one, or leave out --keep.",
+                code="not_empty",
             )
         yield before
         return

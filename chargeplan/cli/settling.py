@@ -186,7 +186,11 @@ def _verdict_of(
             code="usage",
         )
     if not references and batch_id is None:
-        raise ChargeplanError("Which line?", hint="Give its REF, or --batch BATCH_ID.", code="usage")
+        raise ChargeplanError(
+            "No line is named.",
+            hint="Give its REF, or --batch BATCH_ID; `chargeplan status` lists both.",
+            code="usage",
+        )
     return verdict or "unrelated"
 
 

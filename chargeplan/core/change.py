@@ -174,13 +174,14 @@ class Movement(msgspec.Struct, frozen=True, gc=False):
 class Previous(msgspec.Struct, frozen=True):
     """One code of a property in the period before: how many charges for how many cents, and what it is ``now``.
 
-    ``households`` were billed then. ``counts`` has how many of them are new, gone or changed, by the reason; of those that
+    ``posted`` are the cents of ``now`` that stand on the ledgers, whoever put them there, or are on their way. ``households`` were billed then. ``counts`` has how many of them are new, gone or changed, by the reason; of those that
     are gone ``unexplained`` have none that was to be expected.
     """
 
     count: int
     amount: int
     now: int
+    posted: int
     households: int
     unexplained: int
     counts: dict[str, dict[str, int]]
@@ -262,18 +263,6 @@ class ChangeSet(msgspec.Struct, frozen=True):
         found = dict(self.unlisted.skips)
         for skip in self.skips:
             found[skip.reason] = found.get(skip.reason, 0) + 1
-        return found
-
-    def unchanged_money(self) -> dict[str, dict[str, int]]:
-        """The cents of unchanged lines by property id and charge code name."""
-        found = {
-            property_id: {code: each.amount for code, each in codes.items()}
-            for property_id, codes in self.unlisted.unchanged.items()
-        }
-        for change in self.changes:
-            if change.action == "unchanged":
-                codes = found.setdefault(change.property_id, {})
-                codes[change.charge_code] = codes.get(change.charge_code, 0) + (change.amount or 0)
         return found
 
     def to_post(self) -> tuple[Change, ...]:

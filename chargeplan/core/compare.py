@@ -220,17 +220,17 @@ class _Sorted:
         ]
 
     def skips(self) -> Iterator[Skip]:
-        """The skip of each household and charge that has nothing in the window."""
+        """Every line that a closed period leaves out, and the skip of each household and charge that has nothing in the window."""
         told = {
             id(each.bills) for each in self.kept if each.bills is not None and self._is_of_the_window(each)
         }
-        closed = {id(each.bills) for found in self._closed.values() for each in found}
         for each in self._planned:
+            left_out = self._closed.get(each.plan.name, ()) if each.plan.closed_period == "skip" else ()
+            yield from (_left_out(one.change) for one in left_out)
+            told |= {id(one.bills) for one in left_out}
             for bills in each.expansion.households:
-                if id(bills) in told or any(day in self._window for day in bills.elsewhere):
-                    continue
-                shut = id(bills) in closed and each.plan.closed_period == "skip"
-                yield msgspec.structs.replace(bills.skip, reason="closed_period") if shut else bills.skip
+                if id(bills) not in told and not any(day in self._window for day in bills.elsewhere):
+                    yield bills.skip
 
     def _is_of_the_window(self, each: _Proposal) -> bool:
         change, bills = each.change, each.bills
@@ -263,6 +263,20 @@ def _is_closed(plan: Plan, change: Change) -> bool:
         change.action in POSTED_BY_APPLY
         and plan.closed_through is not None
         and change.transaction_date <= plan.closed_through
+    )
+
+
+def _left_out(change: Change) -> Skip:
+    return Skip(
+        plan=change.plan,
+        charge=change.charge,
+        property_id=change.property_id,
+        lease_id=change.lease_id,
+        resident_id=change.resident_id,
+        unit_number=change.unit_number,
+        reason="closed_period",
+        transaction_date=change.transaction_date,
+        amount=change.amount,
     )
 
 

@@ -57,7 +57,10 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 class Skip(msgspec.Struct, frozen=True, gc=False):
-    """Why a household has no line of a charge (plan-language.md, *Nothing is silent*)."""
+    """Why a household has no line of a charge (plan-language.md, *Nothing is silent*).
+
+    ``transaction_date`` and ``amount`` are those of a line that a closed period leaves out, though there may be others.
+    """
 
     plan: str
     charge: str
@@ -67,6 +70,8 @@ class Skip(msgspec.Struct, frozen=True, gc=False):
     unit_number: str
     reason: str
     detail: str = ""
+    transaction_date: date | None = None
+    amount: int | None = None
 
 
 class UnitShare(msgspec.Struct, frozen=True):

@@ -90,18 +90,20 @@ class PropertyLedger:
             side = sides[name] if name in sides else sides.setdefault(name, _Side())
             side.add(self._home(row.lease_id, row.resident_id), row.amount or 0)
         lines: dict[tuple[str, object], Change] = {}
-        held = dict(reasons)
+        held, coming = dict(reasons), dict[str, int]()
         for change in changes:
             home = self._home(change.lease_id, change.resident_id)
             lines.setdefault((change.charge_code, home), change)
             if change.action in POSTED_BY_APPLY or change.action == "unknown":
                 now.setdefault(change.charge_code, _Side()).add(home, change.amount or 0)
+            if change.action in POSTED_BY_APPLY:
+                coming[change.charge_code] = coming.get(change.charge_code, 0) + (change.amount or 0)
             elif change.action == "hold":
                 held[change.charge_code, change.lease_id] = "held"
         found: dict[str, Previous] = {}
         movements: list[Movement] = []
-        for name, side in then.items():
-            becomes = now.get(name, _Side())
+        for name in sorted({*then, *now}):
+            side, becomes = then.get(name, _Side()), now.get(name, _Side())
             moved = self._moved(name, (before, window), then=side, now=becomes, lines=lines, reasons=held)
             gone = [each for each in moved if each.kind == "gone"]
             counts: dict[str, dict[str, int]] = {}
@@ -112,6 +114,7 @@ class PropertyLedger:
                 count=side.count,
                 amount=side.amount,
                 now=becomes.amount,
+                posted=becomes.amount - coming.get(name, 0),
                 households=len(side.by_home),
                 unexplained=sum(each.reason not in EXPECTED for each in gone),
                 counts=counts,

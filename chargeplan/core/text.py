@@ -17,12 +17,12 @@ from chargeplan.core.subject import Facts, Subject
 
 @functools.lru_cache(maxsize=1024)
 def period_label(days: Days) -> str:
-    """``August 2027`` for a calendar month, else ``2027-08-15 to 2027-09-14``."""
+    """``August 2027`` for a calendar month, ``2027-08-07`` for a day, else ``2027-08-15 to 2027-09-14``."""
     first, last = days.first, days.last
     same_month = (first.year, first.month) == (last.year, last.month)
     if same_month and first.day == 1 and last.day == days_in_month(last.year, last.month):
         return f"{calendar.month_name[first.month]} {first.year}"
-    return f"{first} to {last}"
+    return f"{first} to {last}" if first != last else str(first)
 
 
 _OF_LINE: dict[str, Callable[[Line], object]] = {

@@ -44,6 +44,7 @@ class Lines:
     def __init__(self, ports: Ports, project: Callable[[], Project], requests: Iterable[PlanRequest]) -> None:
         self._ports, self._project, self._requests = ports, project, iter(requests)
         self._changes: dict[str, Change] = {}
+        self._looked_at: list[Days] = []
 
     def posting(self, reference: str) -> Posting | None:
         """The newest posting of the line."""
@@ -59,11 +60,14 @@ class Lines:
         while reference not in self._changes:
             request = next(self._requests, None)
             if request is None:
+                first = min(window.first for window in self._looked_at)
+                last = max(window.last for window in self._looked_at)
                 raise ChargeplanError(
-                    f"Neither the journal nor the plan has a line {reference} to decide.",
-                    hint="`chargeplan status` lists what waits for a person; give another line's month with --period.",
+                    f"There is no line {reference}: the journal has never sent it, and no plan has it from {first} through {last}.",
+                    hint="Check the reference in `chargeplan status`. A line of another month: say which, as in `--period 2027-08`.",
                     code="unknown_reference",
                 )
+            self._looked_at.append(request.window)
             planned = plan_now(self._ports, self._project(), request).change_set.changes
             for change in planned:
                 self._changes.setdefault(change.reference, change)
@@ -89,7 +93,7 @@ def of_batch(ports: Ports, batch_id: str) -> list[str]:
     ]
     if not references:
         raise ChargeplanError(
-            f"No line of a batch {batch_id} is open.",
+            f"The batch {batch_id} has no open line, or there is no such batch.",
             hint="`chargeplan status` lists what is open, with its batch.",
             code="unknown_batch",
         )
@@ -247,8 +251,8 @@ def fitting(ports: Ports, lines: Lines, *, charge_id: str, reference: str) -> Ad
     charge = next((each for each in observed.charges if each.id == charge_id), None)
     if charge is None:
         raise ChargeplanError(
-            f"No synced charge {charge_id} is known.",
-            hint="Give the charge's Propexo id, as the hold names it.",
+            f"No charge on the ledgers has the id {charge_id}, as far as the last sync shows.",
+            hint="Give the charge's Propexo id, as the hold names it; one that was entered since is read with --full-refresh of `chargeplan plan`.",
             code="unknown_charge",
         )
     poster = _poster_of(ports, line, charge)

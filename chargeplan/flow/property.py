@@ -140,9 +140,13 @@ class PropertyPlanner:
             facts=PropertyFacts(
                 name=each.name,
                 before=sum(each_code.amount for each_code in previous.values()),
-                now=sum(each_code.now for each_code in previous.values()),
+                now=sum(each_code.now for each_code in previous.values() if each_code.count),
                 residents_gone=have_vanished(values.everyone, known, self.request.as_of),
-                previous={code: previous[code] for code in _recurring(plans, observed) if code in previous},
+                previous={
+                    code: previous[code]
+                    for code in _recurring(plans, observed)
+                    if code in previous and previous[code].count
+                },
                 billed=frozenset(found.billed),
                 missed=frozenset(found.missed),
             ),

@@ -20,13 +20,11 @@ from chargeplan.core.line import AllocationReport
 class Review(msgspec.Struct, frozen=True, kw_only=True):
     """What a reviewer sees beside the listed changes.
 
-    ``totals`` has every action that occurs, and ``skip``; ``skips`` counts by reason; ``unchanged`` is cents by property id
-    and charge code name.
+    ``totals`` has every action that occurs, and ``skip``; ``skips`` counts by reason.
     """
 
     totals: dict[str, Total]
     skips: dict[str, int]
-    unchanged: dict[str, dict[str, int]]
     allocations: tuple[AllocationReport, ...]
     guards: tuple[GuardResult, ...]
     diagnostics: tuple[Diagnostic, ...]
@@ -46,7 +44,6 @@ def review_of(change_set: ChangeSet) -> Review:
     return Review(
         totals=totals,
         skips=skips,
-        unchanged=change_set.unchanged_money(),
         allocations=change_set.allocations,
         guards=change_set.guards,
         diagnostics=change_set.diagnostics,

@@ -144,7 +144,7 @@ class Propexo:
             if total is None or (total == most and len(seen) >= total):
                 return
         raise ChargeplanError(
-            f"{self.host} tells of {total} {kind} but sent {len(seen)}: the list kept changing, {_PASSES} times over.",
+            f"{self.host} says that there are {total} {kind} and sent {len(seen)} of them, {_PASSES} times over: the list changes while it is read.",
             hint="A sync may be under way: try again in some minutes.",
             code="incomplete_list",
         )

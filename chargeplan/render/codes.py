@@ -10,7 +10,6 @@ from chargeplan.core.change import ChangeSet, PeriodTotals
 from chargeplan.core.dates import ONE_DAY, Days, add_months
 from chargeplan.core.money import format_money, round_ratio
 from chargeplan.render.screen import money_rows
-from chargeplan.render.summary import Summary
 
 
 class CodeMoney(msgspec.Struct, frozen=True):
@@ -75,12 +74,10 @@ def _only_previous(change_set: ChangeSet) -> PeriodTotals:
     return PeriodTotals(Days(add_months(first, -1), first - ONE_DAY), totals)
 
 
-def money_by_code(
-    change_set: ChangeSet, summary: Summary, periods: Sequence[PeriodTotals]
-) -> tuple[CodeMoney, ...]:
+def money_by_code(change_set: ChangeSet, periods: Sequence[PeriodTotals]) -> tuple[CodeMoney, ...]:
     """Every code with money in it, the one with the most first; equal ones by name."""
     found: dict[str, CodeMoney] = {}
-    for _, code, lines, to_post, posted, _ in money_rows(change_set, summary):
+    for _, code, lines, to_post, posted, _ in money_rows(change_set):
         known = found.get(code) or CodeMoney(code, tuple(p.totals.get(code, 0) for p in periods), 0, 0, 0)
         found[code] = msgspec.structs.replace(
             known,

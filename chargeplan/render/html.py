@@ -88,7 +88,7 @@ def plan_html(
     summary = summary or summarize(change_set)
     listed = [change for change in change_set.changes if all or change.action != "unchanged"]
     periods = periods_before(change_set)
-    codes = money_by_code(change_set, summary, periods)
+    codes = money_by_code(change_set, periods)
     total = total_of_codes(codes, periods)
     names = Names(change_set)
     values: dict[str, Any] = {
@@ -101,7 +101,7 @@ def plan_html(
         "codes": codes,
         "total": total,
         "panels": _panels(change_set.window, periods, codes, total),
-        "places": _places(change_set, summary),
+        "places": _places(change_set),
         "held": list(_held(change_set, names)),
         "held_rows": _HELD,
         "lines": [_cell(names, each) for each in listed[:_ROWS]],
@@ -189,8 +189,8 @@ def _short(days: Days) -> str:
     return month if days.first.day == 1 else f"{days.first.day} {month}"
 
 
-def _places(change_set: ChangeSet, summary: Summary) -> dict[str, Any]:
-    rows = money_rows(change_set, summary)
+def _places(change_set: ChangeSet) -> dict[str, Any]:
+    rows = money_rows(change_set)
     return {
         "rows": rows[:_TOTALS],
         "more": max(0, len(rows) - _TOTALS),

@@ -102,6 +102,7 @@ def _previous(property_id: str, code: str, previous: Previous) -> Document:
         "count": previous.count,
         "amount_in_cents": previous.amount,
         "now_in_cents": previous.now,
+        "posted_in_cents": previous.posted,
         **{kind: previous.of(kind) for kind in ("new", "gone", "changed")},
         "reasons": previous.counts,
     }
@@ -228,6 +229,8 @@ def _skip(skip: Skip) -> Document:
     }
     if skip.detail:
         entry["detail"] = skip.detail
+    if skip.transaction_date is not None:
+        entry |= {"transaction_date": skip.transaction_date.isoformat(), "amount_in_cents": skip.amount}
     return entry
 
 

@@ -65,8 +65,8 @@ def change_row(change: Change, names: Mapping[str, str]) -> tuple[_Cell, ...]:
 
 def _skip_row(skip: Skip, names: Mapping[str, str]) -> tuple[_Cell, ...]:
     head = ("skip", skip.reason, "", skip.property_id, names.get(skip.property_id, ""), skip.unit_number)
-    nothing: tuple[_Cell, ...] = (None,) * 8
-    return (*head, skip.resident_id, skip.lease_id, skip.plan, skip.charge, *nothing)
+    line: tuple[_Cell, ...] = (None, None, None, None, skip.transaction_date, skip.amount, None, None)
+    return (*head, skip.resident_id, skip.lease_id, skip.plan, skip.charge, *line)
 
 
 def _posting_row(state: str, posting: Posting) -> tuple[_Cell, ...]:

@@ -143,7 +143,7 @@ def _details(change_set: ChangeSet, summary: Summary) -> list[Table]:
     tables = [
         _held_table(change_set),
         Table("Warnings", ("Where", "What", "To do"), len(warnings), map(_warning, warnings)),
-        _money_table(change_set, summary),
+        _money_table(change_set),
         _line_table(change_set),
         _skip_table(summary),
     ]
@@ -156,9 +156,9 @@ def _held_table(change_set: ChangeSet) -> Table:
     return Table("Held", ("Unit", "Charge", "Date", "Amount", "Line", "Why"), len(held), rows)
 
 
-def _money_table(change_set: ChangeSet, summary: Summary) -> Table:
+def _money_table(change_set: ChangeSet) -> Table:
     heading = ("Property", "Code", "Lines", "To post", "Posted", "Previous period")
-    money = money_rows(change_set, summary)
+    money = money_rows(change_set)
     return Table("Totals by property and charge code", heading, len(money), map(_money, money))
 
 

@@ -91,11 +91,18 @@ def _no_line(texts: Texts, names: Names, skip: Skip) -> list[object]:
         ("Lease and resident", f"{skip.lease_id}, {skip.resident_id}"),
         ("What to do", f"`{command}` shows the dates and the selector that it comes from."),
     )
-    cells = (names.property(skip.property_id), skip.unit_number, "", names.charge(skip.plan, skip.charge), "")
+    day = "" if skip.transaction_date is None else skip.transaction_date.isoformat()
+    cells = (
+        names.property(skip.property_id),
+        skip.unit_number,
+        "",
+        names.charge(skip.plan, skip.charge),
+        day,
+    )
     return [
         len(SIGNS),
         *(texts.number(cell) for cell in cells),
-        None,
+        skip.amount,
         texts.number(f"{reason[:1].upper()}{reason[1:]}."),
         texts.number(""),
         [texts.number(text) for pair in facts for text in pair],

@@ -9,6 +9,7 @@ from typing import Final
 
 from chargeplan.core.approval import GUARD as APPROVALS
 from chargeplan.core.change import Change, ChangeSet, GuardResult
+from chargeplan.core.line import Skip
 from chargeplan.core.money import format_money
 from chargeplan.render.approvals import Standing, Unverified, approval_lines
 from chargeplan.render.escape import terminal
@@ -172,35 +173,28 @@ def _missed(paper: Paper, change_set: ChangeSet, *, whole: bool) -> list[str]:
 # --- money ---------------------------------------------------------------------------------------------------------
 
 
-def money_rows(change_set: ChangeSet, summary: Summary) -> list[tuple[str, str, int, int, int, int]]:
-    """By property and charge code: lines to post, cents to post, cents already posted, cents of the previous period."""
+def money_rows(change_set: ChangeSet) -> list[tuple[str, str, int, int, int, int]]:
+    """By property and charge code: lines to post, cents to post, cents that stand there already, cents of the previous period."""
     posts: dict[tuple[str, str], tuple[int, int]] = {}
-    placed: dict[tuple[str, str], int] = {}
     for change in change_set.changes:
         key = (change.property_id, change.charge_code)
         if change.action in {"create", "correct"}:
             count, amount = posts.get(key, (0, 0))
             posts[key] = (count + 1, amount + (change.amount or 0))
-        elif change.action in {"in_flight", "unknown"}:
-            placed[key] = placed.get(key, 0) + (change.amount or 0)
-        if change.stands:
-            placed[key] = placed.get(key, 0) + change.stands
-    before: dict[tuple[str, str], int] = {}
-    for property_id, codes in change_set.previous.items():
-        before |= {(property_id, code): previous.amount for code, previous in codes.items()}
-    for property_id, money in summary.unchanged.items():
-        for code, cents in money.items():
-            placed[property_id, code] = placed.get((property_id, code), 0) + cents
+    found = {
+        (property_id, code): (previous.posted, previous.amount)
+        for property_id, codes in change_set.previous.items()
+        for code, previous in codes.items()
+    }
     names = change_set.property_names
-    keys = sorted({*posts, *placed, *before}, key=lambda key: (names.get(key[0], key[0]), *key))
+    keys = sorted({*posts, *found}, key=lambda key: (names.get(key[0], key[0]), *key))
     return [
-        (names.get(key[0], key[0]), key[1], *posts.get(key, (0, 0)), placed.get(key, 0), before.get(key, 0))
-        for key in keys
+        (names.get(key[0], key[0]), key[1], *posts.get(key, (0, 0)), *found.get(key, (0, 0))) for key in keys
     ]
 
 
 def _money(paper: Paper, change_set: ChangeSet, summary: Summary, *, whole: bool) -> list[str]:
-    found = money_rows(change_set, summary)
+    found = money_rows(change_set)
     if not found or is_settled(change_set, summary):
         return []
     shown = found if whole else found[:_TOTAL_ROWS]
@@ -357,6 +351,13 @@ def _skips(paper: Paper, change_set: ChangeSet, summary: Summary, *, whole: bool
     return [*lines, *_skip_list(paper, change_set)] if whole else lines
 
 
+def _left_out(skip: Skip) -> str:
+    """The line that a closed period leaves out."""
+    return (
+        "" if skip.transaction_date is None else f"{skip.transaction_date}  {format_money(skip.amount or 0)}"
+    )
+
+
 def _skip_list(paper: Paper, change_set: ChangeSet) -> list[str]:
     names = change_set.property_names
     rows = [
@@ -367,7 +368,7 @@ def _skip_list(paper: Paper, change_set: ChangeSet) -> list[str]:
                 skip.unit_number,
                 skip.lease_id,
                 skip.reason,
-                skip.detail,
+                _left_out(skip) or skip.detail,
             )
         )
         for skip in change_set.skips

@@ -22,8 +22,8 @@ SIGNS: Final[dict[str, str]] = {
 HOLDS: Final[dict[str, str]] = {
     "amount_missing": "the amount, or a part of it, is not known: fill it in at the property system, the roster or the table",
     "credit_not_allowed": "it is a credit, and credits are held on this integration: post it by hand, or set `credits: post`",
-    "lease_status_unclear": "the lease is EVICTED or OTHER, which may or may not be billed: list the status in `lease_status`, "
-    "or leave the household out with `except`",
+    "lease_status_unclear": "the lease's status may or may not be billed (EVICTED, OTHER, or one that Propexo's documentation does not "
+    "name): list it in `lease_status`, or leave the household out with `except`",
     "lease_ended": "the lease ended and no lease follows: renew it or record the move-out, or set `after_lease_end`",
     "move_out_unknown": "the lease is inactive, and no move-out is recorded: record it at the property system",
     "no_primary_resident": "the lease has no primary resident: name one at the property system",

@@ -281,7 +281,7 @@ def test_someone_else_of_the_household_finds_its_line(explained):
         ([], "Say which line"),
         (["CPTHWVHX5P09VRZ0YS", "--unit", "204"], "A reference goes without"),
         (["CP0000000000000000"], "has the reference CP0000000000000000"),
-        (["--unit", "9999"], "The plans consider nobody"),
+        (["--unit", "9999"], "fits what was asked for"),
         (["--unit", "204", "--charge", "rnt"], "There is no charge named `rnt`"),
         (["--unit", "204", "--period", "2027"], "is no month"),
     ],

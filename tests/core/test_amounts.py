@@ -23,6 +23,7 @@ from tests.core.builders import (
     lease,
     lines,
     observed,
+    once,
     percent,
     plan,
     reasons,
@@ -397,6 +398,8 @@ def test_texts_name_the_whole_service_period_and_the_days_billed() -> None:
     assert (line.description, line.notes) == ("Rent|August 2027|15|True|31|48387", "oak/rent")
     (whole,) = lines(of)
     assert whole.description == "Rent|August 2027|31|False|31|100000"
+    of = rent_plan(once=once("2027-08-07"), description=Text("{period.label}"))
+    assert [each.description for each in lines(of, lease())] == ["2027-08-07"]
     of = rent_plan(schedule=schedule(day=15), description=Text("{period.label}"))
     assert lines(of)[0].description == "2027-08-15 to 2027-09-14"
 

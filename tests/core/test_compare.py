@@ -297,6 +297,19 @@ def test_closed_skip_lists_a_skip() -> None:
     assert world.skips() == ["closed_period"]
 
 
+def test_closed_skip_lists_each_line_though_the_household_has_others() -> None:
+    """July and August in one window, July closed: July's line is a skip of its own, with its date and amount."""
+    world = World(plan(closed_period="skip", closed_through=d("2027-07-31")))
+    found = world.compare(("2027-07-01", "2027-08-31"))
+    assert [str(each.transaction_date) for each in found.changes] == ["2027-08-01"]
+    (left_out,) = found.skips
+    assert (left_out.reason, str(left_out.transaction_date), left_out.amount) == (
+        "closed_period",
+        "2027-07-01",
+        100000,
+    )
+
+
 @pytest.mark.parametrize("policy", ["error", "shift", "skip"])
 def test_what_is_posted_stays_in_a_closed_period(policy: Any) -> None:
     world = posted(sync=True)

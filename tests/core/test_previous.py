@@ -63,10 +63,10 @@ def test_whoever_put_it_there_counts_and_what_is_to_post_is_added() -> None:
 
 @pytest.mark.parametrize(
     ("post_month", "before"),
-    [("2027-07", 100000), ("2027-06", None), (None, None)],
+    [("2027-07", 100000), ("2027-06", 0), (None, 0)],
 )
 def test_a_charge_belongs_to_its_post_month_and_without_one_to_that_of_its_date(
-    post_month: str | None, before: int | None
+    post_month: str | None, before: int
 ) -> None:
     """July's rent that was entered on 28 June is July's."""
     world = World(rent_plan(), ANN)
@@ -74,7 +74,7 @@ def test_a_charge_belongs_to_its_post_month_and_without_one_to_that_of_its_date(
     evidence = Evidence(world.seen, (), INTEGRATION)
     ledger = PropertyLedger(households(world.seen), world.seen, evidence, {"code-rent": "Rent"})
     previous, _ = ledger.previous(days(*JULY), days(*AUGUST), changes_of(world), {})
-    assert (previous["Rent"].amount if "Rent" in previous else None) == before
+    assert previous["Rent"].amount == before
     assert ledger.totals([days(*JULY)]) == [{"Rent": before} if before else {}]
 
 
@@ -133,7 +133,7 @@ def refused(guards: Guards, previous: Previous, *, far: int = 0) -> list[tuple[s
 
 def test_a_slipped_decimal_of_one_code_is_refused() -> None:
     """35.00 for 36 pets becomes 350.00: ten times as much, though the property's total hardly moves."""
-    pets = Previous(count=36, amount=126000, now=1260000, households=36, unexplained=0, counts={})
+    pets = Previous(count=36, amount=126000, now=1260000, posted=0, households=36, unexplained=0, counts={})
     facts = PropertyFacts(
         name="Oak Street", before=15000000, now=16134000, residents_gone=False, previous={"Pets": pets}
     )
@@ -143,14 +143,32 @@ def test_a_slipped_decimal_of_one_code_is_refused() -> None:
     assert [(each.subject, each.value) for each in found] == [("Oak Street, Pets", 900)]
 
 
+def test_what_a_person_billed_by_hand_is_posted_though_our_lines_are_held() -> None:
+    """August was entered by hand: it stands there, and nothing is to be posted beside it."""
+    world = World(plan(owns=("Rent",)), ANN)
+    july(world, "ann")
+    world.add(resident_id="ann", amount=100000, transaction_date=d("2027-08-01"))
+    assert [each.action for each in changes_of(world)] == ["hold"]
+    found, movements = rent_of(world)
+    assert (found.amount, found.posted, found.now, movements) == (100000, 100000, 100000, [])
+
+
+def test_a_code_that_is_new_has_new_households() -> None:
+    found, movements = rent_of(World(rent_plan(), ANN))
+    assert (found.count, found.amount, found.posted, found.now) == (0, 0, 0, 100000)
+    assert movements == [("101", "new", "newly_billed", 0, 100000)]
+
+
 def test_a_code_that_falls_away_is_refused_too() -> None:
-    parking = Previous(count=69, amount=517500, now=25875, households=69, unexplained=0, counts={})
+    parking = Previous(count=69, amount=517500, now=25875, posted=0, households=69, unexplained=0, counts={})
     assert ("max_change", "Oak Street, Pets", 95) in refused(Guards(max_change=25), parking)
 
 
 @pytest.mark.parametrize(("unexplained", "found"), [(5, []), (6, [("max_missing", "Oak Street, Pets", 6)])])
 def test_households_without_line_and_reason_are_counted(unexplained: int, found: Any) -> None:
-    pets = Previous(count=100, amount=350000, now=350000, households=100, unexplained=unexplained, counts={})
+    pets = Previous(
+        count=100, amount=350000, now=350000, posted=0, households=100, unexplained=unexplained, counts={}
+    )
     assert refused(Guards(max_missing=5), pets) == found
 
 
@@ -169,7 +187,7 @@ def test_how_far_the_dates_lie_from_the_clock(as_of: str, window: Any, lead: int
 
 
 def test_a_window_far_from_the_clock_is_refused() -> None:
-    same = Previous(count=1, amount=100000, now=100000, households=1, unexplained=0, counts={})
+    same = Previous(count=1, amount=100000, now=100000, posted=0, households=1, unexplained=0, counts={})
     assert refused(Guards(far_window=45), same, far=45) == []
     assert refused(Guards(far_window=45), same, far=46) == [("far_window", "", 46)]
 

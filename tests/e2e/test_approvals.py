@@ -473,7 +473,7 @@ def test_nobody_is_asked_where_nobody_is(office, house):
     office.requires(1)
     house.saved()
     refused = office.approve("ada", yes=False)
-    assert (refused.code, "There is nobody to ask." in said(refused)) == (1, True)
+    assert (refused.code, "Nothing was signed: it is to be confirmed" in said(refused)) == (1, True)
     assert "12 to post ($300.00)" in refused.out
     assert not beside(house.planfile).exists()
 

@@ -277,7 +277,7 @@ def test_a_list_that_stays_incomplete_is_an_error():
         scripted(lambda asked: page([_row(1)], asked, total=2)) as server,
         Propexo(server.url, TOKEN) as client,
     ):
-        with pytest.raises(ChargeplanError, match="tells of 2 properties but sent 1"):
+        with pytest.raises(ChargeplanError, match="there are 2 properties and sent 1"):
             _ids(client)
     assert len(server.asked) == 3
 

@@ -69,7 +69,7 @@ def test_a_list_that_always_has_new_rows_ends_at_ten_times_its_total():
     with scripted(lambda asked: page(rows, asked, total=300, hasMore=True)) as server:
         refusal = _refusal(server.url, requests_per_minute=100_000)
     assert refusal.code == "incomplete_list"
-    assert "tells of 300" in refusal.message
+    assert "says that there are 300" in refusal.message
     assert len(server.asked) == 13  # 3,250 rows are the first that are more than 3,000
 
 

@@ -115,8 +115,8 @@ def full() -> ChangeSet:
         ),
         previous={
             "prop-1": {
-                "Pet Rent": Previous(count=5, amount=17500, now=21000, households=5, unexplained=0, counts={"new": {"moved_in": 1}}),
-                "Rent": Previous(count=3, amount=360000, now=480000, households=3, unexplained=1, counts={"gone": {"moved_out": 1, "not_on_roster": 1}, "changed": {"amount": 2}}),
+                "Pet Rent": Previous(count=5, amount=17500, now=21000, posted=10500, households=5, unexplained=0, counts={"new": {"moved_in": 1}}),
+                "Rent": Previous(count=3, amount=360000, now=480000, posted=0, households=3, unexplained=1, counts={"gone": {"moved_out": 1, "not_on_roster": 1}, "changed": {"amount": 2}}),
             }
         },
     )  # fmt: skip

@@ -108,7 +108,7 @@ def test_unchanged_and_skips_are_listed_only_when_asked() -> None:
 
 
 def test_a_saved_plan_counts_what_it_does_not_list() -> None:
-    summary = Summary({"create": Total(1, 3500), "unchanged": Total(9120, 7)}, {"waived": 2}, {})
+    summary = Summary({"create": Total(1, 3500), "unchanged": Total(9120, 7)}, {"waived": 2})
     document = jsondoc.plan_document(change_set(change()), digest="x", summary=summary)
     assert document["totals"]["unchanged"] == {"count": 9120, "amount_in_cents": 7}
 

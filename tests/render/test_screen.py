@@ -29,7 +29,7 @@ from chargeplan.render.results import (
 from chargeplan.render.screen import plan_screen
 from chargeplan.render.summary import Summary, last_line
 from chargeplan.render.words import HOLDS, SKIPS
-from tests.render.samples import batch, change, change_set, full, posting
+from tests.render.samples import batch, change, change_set, full, posting, skip
 
 GOLDEN = Path(__file__).parent / "golden"
 EVIL = "\x1b[2J\u202e=1|@team#1<b>\n"
@@ -108,18 +108,49 @@ def test_the_last_line() -> None:
         "unchanged": Total(9120, 1),
     }
     line = "Plan: 412 to post ($618,204.50), 2 held, 3 in flight, 0 unknown, 1 drifted, 9,120 unchanged"
-    assert last_line(change_set(), Summary(totals, {}, {})) == f"{line}."
+    assert last_line(change_set(), Summary(totals, {})) == f"{line}."
     more = {**totals, "removed_upstream": Total(2, 1)}
-    assert last_line(change_set(), Summary(more, {}, {})) == f"{line}, 2 removed upstream."
+    assert last_line(change_set(), Summary(more, {})) == f"{line}, 2 removed upstream."
 
 
 def test_no_changes_is_said_only_of_a_settled_plan() -> None:
     settled = "No changes. Every charge is posted."
     assert plan_screen(change_set(change("unchanged"))).splitlines()[-1] == settled
-    assert last_line(change_set()) == settled
-    for action in ("create", "correct", "in_flight", "unknown", "hold", "drift", "removed_upstream"):
+    for action in (
+        "create",
+        "correct",
+        "in_flight",
+        "unknown",
+        "hold",
+        "missed",
+        "drift",
+        "removed_upstream",
+    ):
         assert last_line(change_set(change(action))).startswith("Plan: ")
     assert last_line(change_set(diagnostics=(error("x"),))).startswith("Plan: 0 to post ($0.00)")
+
+
+def test_where_nothing_is_due_the_last_line_says_how_often_and_the_commonest_reason() -> None:
+    skips = (skip(1), skip(2), skip(3, "not_selected"))
+    assert last_line(change_set(skips=skips)) == (
+        "No changes. Nothing is due: 3 skipped, 2 of them lease_pending (the lease is pending)."
+    )
+    assert last_line(change_set(skips=skips[:2])) == (
+        "No changes. Nothing is due: 2 skipped lease_pending (the lease is pending)."
+    )
+    assert last_line(change_set()) == "No changes. Nothing is due: the plans consider no household."
+
+
+def test_holds_that_share_a_cause_are_one_entry_with_their_number() -> None:
+    """109 lines that wait for one row of a table do not push the totals off the screen."""
+    cause = "plans/bills.csv has no row 2027-08"
+    held = [
+        change("hold", number, reason="amount_missing", amount=None, detail=cause) for number in range(109)
+    ]
+    screen = plan_screen(change_set(*held)).splitlines()
+    assert sum(cause in line for line in screen) == 1
+    assert any(f"{cause} (109 lines)" in line for line in screen)
+    assert len(screen) < 15
 
 
 @pytest.mark.parametrize(
