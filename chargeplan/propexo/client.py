@@ -331,7 +331,9 @@ class _Limits:
         if len(self._seen) == before:
             raise self._incomplete("showed the same page again")
         if total is not None and len(self._seen) > _MOST_TIMES * max(total, PAGE):
-            raise self._incomplete(f"goes on after {len(self._seen):,} rows, and tells of {total:,}")
+            raise self._incomplete(
+                f"goes on after {len(self._seen):,} rows, though it says that there are {total:,}"
+            )
         if self._monotonic() > self._until:
             raise self._incomplete(f"did not end in {_MOST_SECONDS // 60:.0f} minutes")
 
