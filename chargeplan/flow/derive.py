@@ -11,8 +11,8 @@ from chargeplan.core.property_plan import PropertyValues
 from chargeplan.core.select import names_of
 from chargeplan.flow.plan_request import PlanRequest, reading_window
 from chargeplan.flow.ports import Ports, Snapshot
-from chargeplan.flow.property import PropertyTask
 from chargeplan.flow.scope import Scope
+from chargeplan.flow.tasks import PropertyTask
 
 
 def derive_now(ports: Ports, config: Config, request: PlanRequest) -> list[DerivedProperty]:

@@ -25,7 +25,8 @@ from chargeplan.core.terms import Difference, Term
 from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.flow.planning import plan_now
 from chargeplan.flow.ports import Ports
-from chargeplan.flow.property import PropertyPlanner, PropertyTask
+from chargeplan.flow.property import PropertyPlanner
+from chargeplan.flow.tasks import PropertyTask
 
 # A report asks for all lines of a property, so that its charges are expanded together.
 _EVERY_CHARGE = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -26,13 +26,12 @@ from chargeplan.flow.absence import settle_absent
 from chargeplan.flow.logged import note_contradictions
 from chargeplan.flow.plan_request import PlanRequest, month_before
 from chargeplan.flow.ports import Journal, Ports, Snapshot
-from chargeplan.flow.property import PERIODS_BEFORE, PropertyPlan, PropertyPlanner, PropertyTask
+from chargeplan.flow.property import PERIODS_BEFORE, PropertyPlanner
 from chargeplan.flow.scope import Scope
 from chargeplan.flow.settling import settle_jobs, settle_seen, settle_unknown
+from chargeplan.flow.tasks import PropertyPlan, PropertyTask, Spread
 
 Progress = Callable[[str], None]
-Spread = Callable[[Callable[[PropertyTask], PropertyPlan], Sequence[PropertyTask]], Iterable[PropertyPlan]]
-"""A `map`: the plans of the tasks in their order, whoever makes them."""
 
 
 class Planned(msgspec.Struct, frozen=True):

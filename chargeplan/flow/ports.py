@@ -22,7 +22,7 @@ from chargeplan.core.system import Route
 
 if TYPE_CHECKING:
     from chargeplan.flow.plan_request import PlanRequest
-    from chargeplan.flow.planning import Spread
+    from chargeplan.flow.tasks import Spread
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):

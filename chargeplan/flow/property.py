@@ -16,25 +16,21 @@ import msgspec
 from chargeplan.core.change import (
     POSTED_BY_APPLY,
     Change,
-    Movement,
-    Previous,
     PropertyDigest,
     Total,
-    UnusedRow,
 )
-from chargeplan.core.close import Account, accounts
+from chargeplan.core.close import accounts
 from chargeplan.core.compare import Comparison
 from chargeplan.core.config import IntegrationConfig, Project
 from chargeplan.core.dates import Days
 from chargeplan.core.decision import standing
-from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.duplicates import owned_codes
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.guard import PropertyFacts
 from chargeplan.core.household import have_vanished, households
 from chargeplan.core.key import FIRST_CORRECTION_PART
-from chargeplan.core.line import AllocationReport, Skip
-from chargeplan.core.observed import ObservedProperty, Property
+from chargeplan.core.line import Skip
+from chargeplan.core.observed import ObservedProperty
 from chargeplan.core.plan import Charge, Once, Plan
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.previous import PropertyLedger, billed_since, codes_before
@@ -44,43 +40,12 @@ from chargeplan.core.steady import Steady
 from chargeplan.core.unused import unused_rows
 from chargeplan.flow.plan_request import PlanRequest, lookback, month_before, reading_window
 from chargeplan.flow.ports import Journal, Snapshot
+from chargeplan.flow.tasks import PropertyPlan, PropertyTask
 
 # A reviewer compares with at most so many periods before; those that are read anyway, and no more.
 PERIODS_BEFORE = 6
 # What a month before is compared with, beside what stands on the ledgers already.
 _COMING = frozenset({"create", "correct", "unknown", "hold"})
-
-
-class PropertyTask(msgspec.Struct, frozen=True):
-    """A property to plan, with the names of the plans that cover it."""
-
-    integration: IntegrationConfig
-    property: Property
-    plans: tuple[str, ...]
-
-
-class PropertyPlan(msgspec.Struct, kw_only=True):
-    """What planning a property came to; plain values, so that it can be sent to another process.
-
-    ``unchanged`` (by charge code) and ``skipped`` (by reason) are counted without being listed. ``before`` is what stood on the
-    ledgers in each of the periods before that were read, the last of them first, by charge code in cents; ``previous`` is the
-    last, read or not, with what changes against it, and ``movements`` the households that do. ``unrecorded`` counts synced charges of these plans that the journal does not know.
-    """
-
-    changes: list[Change]
-    skips: list[Skip]
-    unchanged: dict[str, Total]
-    skipped: dict[str, int]
-    allocations: list[AllocationReport]
-    diagnostics: tuple[Diagnostic, ...]
-    unrecorded: int
-    facts: PropertyFacts
-    previous: dict[str, Previous]
-    movements: list[Movement]
-    unused_rows: list[UnusedRow]
-    before: list[dict[str, int]]
-    digest: PropertyDigest
-    accounts: list[Account]
 
 
 class PropertyPlanner:

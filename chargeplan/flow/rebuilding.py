@@ -17,8 +17,9 @@ from chargeplan.flow.logged import wrote_nothing
 from chargeplan.flow.logs import read_log
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.flow.ports import Ports
-from chargeplan.flow.property import PropertyPlanner, PropertyTask
+from chargeplan.flow.property import PropertyPlanner
 from chargeplan.flow.scope import Scope
+from chargeplan.flow.tasks import PropertyTask
 
 # What the plans would still look at is explained by them; what is older is taken in as it stands.
 _MONTHS_EXPLAINED = 2

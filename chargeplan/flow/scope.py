@@ -15,7 +15,7 @@ from chargeplan.core.select import names_of
 from chargeplan.core.suggest import closest, did_you_mean
 from chargeplan.flow.plan_request import PlanRequest, lookback, reading_window
 from chargeplan.flow.ports import Snapshot
-from chargeplan.flow.property import PropertyTask
+from chargeplan.flow.tasks import PropertyTask
 
 Progress = Callable[[str], None]
 

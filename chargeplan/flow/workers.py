@@ -19,7 +19,8 @@ from multiprocessing.process import BaseProcess
 import msgspec
 
 from chargeplan.flow.plan_request import PlanRequest
-from chargeplan.flow.property import PropertyPlan, PropertyPlanner, PropertyTask
+from chargeplan.flow.property import PropertyPlanner
+from chargeplan.flow.tasks import PropertyPlan, PropertyTask
 
 # So many properties are planned ahead of the one that is waited for; the results are held in memory.
 _AHEAD = 8

@@ -36,8 +36,8 @@ from chargeplan.wiring.progress import Bar
 
 if TYPE_CHECKING:
     from chargeplan.flow.plan_request import PlanRequest
-    from chargeplan.flow.planning import Spread
     from chargeplan.flow.property import PropertyPlanner
+    from chargeplan.flow.tasks import Spread
     from chargeplan.flow.workers import Workers
     from chargeplan.propexo.client import Propexo
 
