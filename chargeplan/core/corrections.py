@@ -36,7 +36,7 @@ def as_posted(line: Line, each: PostedPart) -> Line:
         return msgspec.structs.replace(
             line, key=each.key, reference=each.reference, amount=each.amount, hold=None
         )
-    return msgspec.structs.replace(
+    as_it_was = msgspec.structs.replace(
         line,
         key=each.key,
         reference=each.reference,
@@ -46,6 +46,12 @@ def as_posted(line: Line, each: PostedPart) -> Line:
         description=posting.description,
         notes=posting.notes,
         service=Days(posting.service_first, posting.service_last),
+    )
+    if posting.property_id != line.property_id:
+        # The unit was another property's then, whose codes nobody can post to it any more.
+        return as_it_was
+    return msgspec.structs.replace(
+        as_it_was,
         charge_code_id=posting.charge_code_id,
         charge_code=posting.charge_code,
         account_id=posting.account_id or line.account_id,

@@ -402,3 +402,15 @@ def test_another_price_of_the_plans_does_not_reprice_a_period_that_was_put_right
     world.plans = [adjusting(amount=usd("1050.00"))]
     (change,) = [each for each in world.compare(SEPTEMBER).changes if each.action == "correct"]
     assert change.amount == 10000
+
+
+def test_what_was_posted_when_the_unit_was_another_propertys_is_corrected_under_the_code_of_this_one() -> (
+    None
+):
+    world = after(adjusting())
+    for name, posting in world.postings.items():
+        elsewhere = {"property_id": "maple-id", "charge_code_id": "code-rent-of-maple"}
+        world.postings[name] = msgspec.structs.replace(posting, **elsewhere)
+    world.live(lease(moved_out="2027-08-10"))
+    change = only(world)
+    assert (change.action, change.amount, change.charge_code_id) == ("correct", -67742, "code-rent")
