@@ -11,6 +11,7 @@ from chargeplan.core.household import have_vanished, households, natural
 from chargeplan.core.observed import LeaseResident
 from chargeplan.core.plan import AfterLeaseEnd, Change, Proration, Selector
 from tests.core.builders import (
+    World,
     billed,
     d,
     lease,
@@ -66,6 +67,21 @@ def test_days_between_two_leases_are_days_after_the_lease_s_end(
     of = rent_plan(prorate=ACTUAL, after_lease_end=AfterLeaseEnd(after))
     expected = [(f"2027-{day}", amount) for day, amount in found]
     assert billed(of, ENDED, second("2027-07-10"), window=MONTHS) == expected  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("moved_in", [{}, {"moved_in": "2027-01-01"}], ids=["new move-in", "the first one's"])
+def test_months_that_were_billed_before_the_same_people_signed_again_are_billed_once(
+    moved_in: dict[str, str],
+) -> None:
+    """June and July stand on the ledger; from 10 July the new lease is 1,200.00, which is August's price."""
+    world = World(rent_plan(after_lease_end=AfterLeaseEnd("continue")), lease(end="2027-04-30", moved_in="2027-01-01"))  # fmt: skip
+    world.post(("2027-06-01", "2027-07-31"))
+    world.live(ENDED, second("2027-07-10", **moved_in))
+    assert world.changes(MONTHS) == [
+        ("unchanged", "2027-06-01", "$1,000.00"),
+        ("unchanged", "2027-07-01", "$1,000.00"),
+        ("create", "2027-08-01", "$1,200.00"),
+    ]
 
 
 def test_a_change_after_the_lease_s_end_ends_with_the_next_lease() -> None:

@@ -210,3 +210,24 @@ def test_every_fee_goes_with_its_late_charge_when_people_are_merged() -> None:
         ("unchanged", 1000),
         ("unchanged", 1000),
     ]
+
+
+@pytest.mark.parametrize(
+    ("now", "actions"),
+    [
+        ({"transaction_date": d("2027-08-02")}, ["unchanged"] * 2),
+        ({"id": "charge-9"}, ["unchanged"] * 3),
+        ({"id": "charge-9", "reference": None}, ["hold"] * 3),
+    ],
+    ids=["re-dated by a day", "entered again under its reference", "entered again without one"],
+)
+def test_fees_that_were_charged_are_not_charged_again_whatever_becomes_of_the_late_charge(
+    now: dict[str, Any], actions: list[str]
+) -> None:
+    """Three days late by 9 August, two where it is due a day later; of what is another charge by its name a person is asked."""
+    world = World(the_plan(DAILY), lease(), charges=(due(),))
+    world.post(as_of=d("2027-08-09"))
+    first, *fees = world.seen.charges
+    world.seen = msgspec.structs.replace(world.seen, charges=(msgspec.structs.replace(first, **now), *fees))
+    found = [each.action for each in world.compare(as_of=d("2027-08-09")).changes]
+    assert found == actions

@@ -13,7 +13,7 @@ from chargeplan.core.change import Change, period_reference
 from chargeplan.core.decide import decide
 from chargeplan.core.decision import Decision
 from chargeplan.core.observed import SyncedCharge
-from chargeplan.core.plan import Plan, Proration, Selector
+from chargeplan.core.plan import Plan, Proration, Selector, Split
 from chargeplan.core.verdicts import acceptance, commands
 from tests.core.builders import (
     AUGUST,
@@ -358,6 +358,19 @@ def test_of_two_lines_that_a_charge_may_be_the_one_of_its_post_month_is_held() -
     )  # where September's line is not planned, a person is asked of August's
 
 
+def test_a_charge_that_appears_after_a_person_said_it_was_not_posted() -> None:
+    """It has lost its reference: the line is held; and had it been posted again meanwhile, the two are named."""
+    world = World(RENT)
+    world.post(sync=False, state="not_posted")
+    late = entered(world, "1,000.00", "2027-08-01")
+    held = the(world)
+    assert (held.action, held.reason, held.concerns) == ("hold", "probable_duplicate", (late.id,))
+    world.seen = msgspec.structs.replace(world.seen, charges=())
+    world.post()
+    late = entered(world, "1,000.00", "2027-08-01")
+    assert (the(world).reason, the(world).concerns) == ("charged_twice", (late.id,))
+
+
 def test_a_charge_of_another_amount_beside_it_is_the_offices_own_matter() -> None:
     world = World(RENT)
     world.post()
@@ -387,9 +400,14 @@ def test_a_drift_names_the_credit_that_concerns_it() -> None:
 # --- whose record a charge stands on now -------------------------------------------------------------------------
 
 
-def test_a_posting_counts_for_the_record_that_its_charge_stands_on_now() -> None:
+@pytest.mark.parametrize(
+    "each",
+    [{"amount": usd("25.00"), "who": Selector(resident="all")}, {"amount": usd("50.00"), "split": Split()}],
+    ids=["one each", "split"],
+)
+def test_a_posting_counts_for_the_record_that_its_charge_stands_on_now(each: dict[str, Any]) -> None:
     """Two fees, one a resident; bob's record was merged into bob-2's, and so was his charge."""
-    of = plan(charge(amount=usd("25.00"), who=Selector(resident="all")), owns=("Rent",))
+    of = plan(charge(**each), owns=("Rent",))
     world = World(of, lease("ann", "bob"))
     world.post()
     _stands_on(world, "bob", resident_id="bob-2")
