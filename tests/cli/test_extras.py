@@ -54,6 +54,6 @@ def test_what_needs_none_works(folder, command):
     assert (done.returncode, "mistake" in done.stderr) == (0, False), done
 
 
-def test_every_command_can_show_its_help(folder):
-    for command in COMMANDS:
-        assert without_extras(folder, f"{command} --help").returncode == 0, command
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_can_show_its_help(tmp_path, command):
+    assert without_extras(tmp_path, f"{command} --help").returncode == 0
