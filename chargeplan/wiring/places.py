@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from chargeplan.core.config import Config, Environment
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.disk.regular import read_regular
-from chargeplan.journal import Home, MovedJournal, SqlJournal, move_journal, open_journal
 from chargeplan.propexo.address import host_of
 
+# What `validate` and `init` do not need is imported where it is used: SQLAlchemy takes longer than checking the plans.
 if TYPE_CHECKING:
+    from chargeplan.journal import Home, MovedJournal, SqlJournal
     from chargeplan.propexo.connection import Network
 
 STATE_DIRECTORY = ".chargeplan"
@@ -70,6 +71,8 @@ def move_here(config: Config, where: Environment, source: str) -> MovedJournal:
     Raises:
         ChargeplanError: what `move_journal` raises.
     """
+    from chargeplan.journal import move_journal  # noqa: PLC0415
+
     return move_journal(source, journal_target(config, where), allow_async=where.journal_allow_async)
 
 
@@ -79,6 +82,8 @@ def journal_of(config: Config, where: Environment, *, create: bool) -> SqlJourna
     Raises:
         ChargeplanError: what `open_journal` and `journal_target` raise.
     """
+    from chargeplan.journal import open_journal  # noqa: PLC0415
+
     return open_journal(
         journal_target(config, where),
         create=create,
@@ -93,6 +98,8 @@ def bind_journal(config: Config, where: Environment, reason: str) -> Home:
     Raises:
         ChargeplanError: what `open_journal` raises.
     """
+    from chargeplan.journal import open_journal  # noqa: PLC0415
+
     home = home_of(where)
     with open_journal(
         journal_target(config, where), create=False, allow_async=where.journal_allow_async
@@ -103,6 +110,8 @@ def bind_journal(config: Config, where: Environment, reason: str) -> Home:
 
 def home_of(where: Environment) -> Home:
     """What an environment's journal and plan files remember it by."""
+    from chargeplan.journal import Home  # noqa: PLC0415
+
     return Home(where.name, api_host_of(where))
 
 

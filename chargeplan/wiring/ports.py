@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING
 from chargeplan.core.config import Config, Environment, IntegrationConfig, Project
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.errors import ChargeplanError
-from chargeplan.journal import SqlJournal
-from chargeplan.snapshot.store import SqliteSnapshot
 from chargeplan.wiring.clock import WallClock
 from chargeplan.wiring.configuration import Options, environment
 from chargeplan.wiring.embedded import EMBEDDED_RATE, open_sandbox
@@ -39,7 +37,9 @@ if TYPE_CHECKING:
     from chargeplan.flow.property import PropertyPlanner
     from chargeplan.flow.tasks import Spread
     from chargeplan.flow.workers import Workers
+    from chargeplan.journal import SqlJournal
     from chargeplan.propexo.client import Propexo
+    from chargeplan.snapshot.store import SqliteSnapshot
 
 
 WORKERS_VARIABLE = "CHARGEPLAN_WORKERS"
@@ -129,6 +129,8 @@ class World:
     def snapshot(self) -> SqliteSnapshot:
         """The local copy of what Propexo showed."""
         if self._snapshot is None:
+            from chargeplan.snapshot.store import SqliteSnapshot  # noqa: PLC0415
+
             path = snapshot_path(self.config, self.environment)
             self._snapshot = SqliteSnapshot(path, lambda: self.remote, identity=self.api_host)
             self._stack.callback(self._snapshot.close)
