@@ -148,8 +148,10 @@ def _naming(change: Change, beside: Sequence[Unaccounted]) -> Change:
 
 def _is_second(one: Unaccounted, change: Change, taken: Container[str]) -> bool:
     same = one.amount == change.amount and one.code_id == change.charge_code_id
-    its_own = change.resident_id in one.people and is_of_its_month(one, change)
-    return one.posting is None and same and its_own and one.id not in taken
+    # Some systems' charges stand on the lease and name nobody.
+    names_nobody = one.synced is not None and one.synced.resident_id is None
+    its_own = (change.lease_id if names_nobody else change.resident_id) in one.people
+    return one.posting is None and same and its_own and is_of_its_month(one, change) and one.id not in taken
 
 
 def _with_second(change: Change, second: Sequence[Unaccounted], evidence: Evidence) -> Change:

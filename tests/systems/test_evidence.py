@@ -6,6 +6,7 @@ import pytest
 
 from chargeplan.sandbox.faults import Fault
 from tests.e2e.house import AS_OF, reference_of
+from tests.systems.estate import POSTABLE
 from tests.systems.test_month import NOTHING
 
 ONE_OF_EACH = ["YARDI", "RENTMANAGER", "ENTRATA", "BUILDIUM", "RENTVINE"]
@@ -113,3 +114,25 @@ def test_a_third_charge_by_hand_is_a_strangers_and_each_line_keeps_its_own(estat
     estate.settle()
     assert not [each for each in estate.document()["changes"] if each["action"] in {"create", "unknown"}]
     _on_the_books_once(estate, wanted)
+
+
+@pytest.mark.parametrize("estate", POSTABLE, indirect=True)
+def test_the_same_once_more_by_hand_is_a_drift_and_the_month_does_not_close(estate):
+    """Whether a system's charges stand on a resident or on the lease alone."""
+    estate.saved()
+    assert estate.apply().code == 0
+    assert estate.settle() == NOTHING
+    first = estate.ours()[0]
+    by_hand = first.charge_code_id or first.financial_account_id
+    person = (
+        first.resident_id
+        or estate.state.upstream("leases", first.lease_id)["residents_meta_data"][0]["resident_id"]
+    )
+    estate.state.office.enter(
+        resident_id=person, charge_code_id=by_hand, amount_in_cents=2500, transaction_date="2027-08-01"
+    )  # fmt: skip
+    estate.state.sync()
+    (drift,) = [each for each in estate.document()["changes"] if each["action"] == "drift"]
+    assert (drift["reason"], drift["amount_in_cents"]) == ("charged_twice", -2500)
+    closed = estate.run("close", "2027-08", "--as-of", AS_OF, "--json")
+    assert (closed.code, closed.json["complete"] and closed.json["agrees"]) == (3, False)
