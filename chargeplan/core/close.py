@@ -1,7 +1,7 @@
 """The account of a month: what was due, what became of it, and whether the ledgers agree (interface.md, `close`).
 
 ``complete``: nothing is open, held or missed. ``agrees``: what we posted stands on the ledgers as it was posted, or a person
-accepted the difference.
+accepted the difference. What a person said to be there, and no sync has shown, is a figure of its own.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from chargeplan.core.posting import LIVE
 from chargeplan.core.verdicts import ADOPTED
 
 FIGURES = (
-    "due", "posted_by_us", "adopted", "corrected", "accepted_drift", "on_ledgers_ours", "on_ledgers_foreign", "in_flight",
-    "unknown", "held", "missed", "drift", "removed",
+    "due", "posted_by_us", "adopted", "corrected", "accepted_drift", "on_ledgers_ours", "by_word", "on_ledgers_foreign",
+    "in_flight", "unknown", "held", "missed", "drift", "removed",
 )  # fmt: skip
 _OPEN = ("in_flight", "unknown", "held", "missed", "drift", "removed")
 _FIGURE_OF = {
@@ -53,8 +53,8 @@ class Account(msgspec.Struct):
 
     @property
     def difference(self) -> int:
-        """What is due less what is on the ledgers through us or adopted, in cents."""
-        there = self.totals["on_ledgers_ours"].amount + self.totals["adopted"].amount
+        """What is due less what is on the ledgers through us or adopted, or is there by a person's word, in cents."""
+        there = sum(self.totals[figure].amount for figure in ("on_ledgers_ours", "by_word", "adopted"))
         return self.totals["due"].amount - there
 
     @property
@@ -139,7 +139,8 @@ class _Ledger:
             return
         account.add("corrected" if part.part >= FIRST_CORRECTION_PART else "posted_by_us", recorded)
         if part.status == "visible":
-            account.add("on_ledgers_ours", part.amount)
+            is_shown = part.synced is not None or posting is None or posting.state != "posted"
+            account.add("on_ledgers_ours" if is_shown else "by_word", part.amount)
             account.altered += recorded != part.amount and not accepted
 
     def take_rest(self, seen: set[str], month: Days) -> None:

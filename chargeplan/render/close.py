@@ -19,7 +19,8 @@ CSV_KEYS: Final = (
     "period", "property_id", "charge_code",
     *(f"{figure}_{unit}" for figure in FIGURES for unit in ("count", "in_cents")), "difference_in_cents",
 )  # fmt: skip
-_COLUMNS: Final = ("due", "posted_by_us", "adopted", "corrected", "on_ledgers_ours", "on_ledgers_foreign")
+_ALWAYS: Final = ("due", "posted_by_us", "on_ledgers_ours")
+_WHERE_ANY: Final = ("adopted", "corrected", "by_word", "on_ledgers_foreign")
 
 
 class Page(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,8 +92,14 @@ def close_screen(shown: Page, *, color: bool = False, width: int = DEFAULT_WIDTH
     """The figures by property and code, what keeps the month open, and the verdict."""
     paper = Paper(color, width)
     columns = [Column("Property", most=24), Column("Code", most=20)]
-    columns += [Column(_title(figure), right=True) for figure in (*_COLUMNS, "difference")]
-    rows = [Row(tuple(_cells(shown, each))) for each in shown.accounts]
+    figures = [
+        figure
+        for figure in FIGURES
+        if figure in _ALWAYS
+        or (figure in _WHERE_ANY and any(each.totals[figure].count for each in shown.accounts))
+    ]
+    columns += [Column(_title(figure), right=True) for figure in (*figures, "difference")]
+    rows = [Row(tuple(_cells(shown, each, figures))) for each in shown.accounts]
     lines = [*table(paper, columns, rows), ""] if rows else []
     for reason in shown.why_not:
         lines += paper.prose(f"! {reason}")
@@ -100,16 +107,16 @@ def close_screen(shown: Page, *, color: bool = False, width: int = DEFAULT_WIDTH
     return "\n".join([*lines, paper.ink(shown.verdict, "good" if good else "bad")]) + "\n"
 
 
-def _cells(shown: Page, account: Account) -> Iterator[str]:
+def _cells(shown: Page, account: Account, figures: Sequence[str]) -> Iterator[str]:
     yield shown.property_names.get(account.property_id, account.property_id)
     yield account.charge_code
-    for figure in _COLUMNS:
+    for figure in figures:
         yield format_money(account.totals[figure].amount)
     yield format_money(account.difference)
 
 
 def _title(figure: str) -> str:
-    return figure.replace("_", " ").capitalize()
+    return "By a person's word" if figure == "by_word" else figure.replace("_", " ").capitalize()
 
 
 def close_html(shown: Page) -> str:

@@ -124,7 +124,7 @@ _STATUS_ORDER: Final = ("in_flight", "unknown", "overdue", "removed_upstream", "
 def status_line(counts: Mapping[str, int]) -> str:
     """The greppable end: what waits for a person is counted where there is any."""
     if not any(counts.values()):
-        return "Nothing is open. Every posted charge was seen on the ledger."
+        return "Nothing is open. Every posted charge was seen on the ledger, or is there by a person's word."
     always = _STATUS_ORDER[:4]
     named = [name for name in _STATUS_ORDER if name in always or counts.get(name)]
     words = ", ".join(f"{counts.get(name, 0):,} {_word(name)}" for name in named)

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from tests.e2e.house import AS_OF
+from chargeplan.sandbox.faults import Fault
+from tests.e2e.house import AS_OF, BATCH
 from tests.flow.test_decisions import NO_CHANGES, changes, decide, entered, posted
 
 
@@ -90,6 +91,21 @@ def test_what_was_adopted_and_what_is_foreign_are_told_apart(house):
         {"count": 1, "amount_in_cents": 700},
     )
     assert account["difference_in_cents"] == 0
+
+
+def test_what_a_person_said_to_be_there_and_nobody_saw_is_a_figure_of_its_own(house):
+    """The answer is lost, the request too, and somebody says that it arrived: the page does not say that it stands on the ledger."""
+    house.saved()
+    house.state.add_faults(Fault(method="POST", path=BATCH, drop="before"))
+    assert house.apply("--no-wait").code == 4
+    unknown = [each["reference_number"] for each in house.status()["unknown"]]
+    assert decide(house, "resolve", *unknown, "--posted").code == 0
+    assert house.settle() == NO_CHANGES
+    account = the_line(house)
+    assert account["by_word"] == {"count": 4, "amount_in_cents": 4 * 2500}
+    assert account["on_ledgers_ours"] == {"count": 8, "amount_in_cents": 8 * 2500}
+    assert account["difference_in_cents"] == 0
+    assert "By a person's word" in closed(house).out
 
 
 def test_the_page_and_the_table(house, tmp_path):
