@@ -148,6 +148,10 @@ def resolve(
     moved = [record.moved for record in recorded if record.moved is not None]
     if chosen == "not_posted":
         _warn_of_accepted(common, moved)
+    if chosen == "voided" and moved:
+        common.say(
+            "What the plans say is due of it is created anew; an override with `waive: true` keeps it from being billed."
+        )
     decided = [record for record in recorded if record.moved is None]
     if common.as_json:
         document = jsondoc.reconcile_document(moved, {})

@@ -76,7 +76,8 @@ HINTS: Final[dict[str, str]] = {
     "overdue": "Accepted, and not seen for longer than `visible_within`: look whether it waits for approval, then "
     "`chargeplan resolve REF --posted | --not-posted --reason TEXT`.",
     "removed_upstream": "It was on the ledger, and someone took it away there. It is never posted again by itself: if they were "
-    "right, `chargeplan resolve REF --removed --reason TEXT`.",
+    "right, `chargeplan resolve REF --removed --reason TEXT`. What the plans say is due of it is then created anew: if it is not to be "
+    "billed, first waive it with an override.",
 }
 
 
