@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 
 import msgspec
@@ -54,6 +55,8 @@ def compare_now(ports: Ports, project: Project, request: PlanRequest) -> Compare
     for integration_id in dict.fromkeys(plan.integration_id for plan in project.plans):
         for task in scope.tasks(integration_id):
             found.append(_compared(project, request, ports.snapshot, task))
+            # As in planning: bills hold each other, and a property's charges would stay with them.
+            gc.collect(1)
             names[task.property.id] = task.property.name
             ports.progress.step(f"compared {task.property.name}")
     scope.check_found()
