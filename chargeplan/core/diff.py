@@ -5,6 +5,7 @@ A line is known by its reference, so that a charge which was only renamed with `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from itertools import zip_longest
@@ -145,7 +146,11 @@ def _line(base: Change | None, here: Change | None) -> LineDiff | None:
         only = here or base
         verdict: Verdict = "added" if base is None else "removed"
         return LineDiff(verdict, base, here) if only is not None and _is_told(only) else None
-    return None if _seen(base) == _seen(here) else LineDiff("changed", base, here)
+    is_same = _seen(base) == _seen(here) and all(
+        one == other or _renamed(one, base, here) == other
+        for one, other in ((base.description, here.description), (base.notes, here.notes))
+    )
+    return None if is_same else LineDiff("changed", base, here)
 
 
 def _is_told(change: Change) -> bool:
@@ -154,18 +159,22 @@ def _is_told(change: Change) -> bool:
 
 
 def _seen(change: Change) -> tuple[object, ...]:
-    """What a household, or who decides about it, would see of the line; not what the plans call it."""
+    """What a household, or who decides about it, would see of the line beside its texts; not what the plans call it."""
     return (
         change.billed, change.action in BILLED, change.reason, change.amount, change.transaction_date, change.service,
-        change.charge_code_id, _worded(change, change.description), _worded(change, change.notes),
+        change.charge_code_id,
     )  # fmt: skip
 
 
-def _worded(change: Change, text: str) -> str:
-    """The text without the names that its plan and charge have: a charge that was only renamed says the same."""
-    for name in (f"{change.plan}/{change.charge}", title_of(change.charge), change.charge, change.plan):
-        text = text.replace(name, "\0")
-    return text
+def _renamed(text: str, base: Change, here: Change) -> str:
+    """The text with the names that the plan and charge have here: a charge that was only renamed says the same."""
+    names = dict(zip(_names(base), _names(here), strict=True))
+    pattern = "|".join(re.escape(name) for name in names)
+    return re.sub(pattern, lambda found: names[found.group()], text)
+
+
+def _names(change: Change) -> tuple[str, ...]:
+    return (f"{change.plan}/{change.charge}", title_of(change.charge), change.charge, change.plan)
 
 
 # --- totals --------------------------------------------------------------------------------------------------------

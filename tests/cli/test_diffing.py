@@ -100,8 +100,9 @@ LATER = "amount: 25.00\n    steps: [{from: 2027-12-01, change: '+2.38'}]"
         ("code: Amenity Fee", "code: Amenity Fee  # the club room", NOTHING),
         ("  amenity:", "  club-room:", "### $0.00 in August 2027: 4 lines added, 4 removed"),
         ("charges:\n  amenity:", "moved: [{from: amenity, to: club-room}]\ncharges:\n  club-room:", NOTHING),
+        ("charges:\n  amenity:", "moved: [{from: amenity, to: august}]\ncharges:\n  august:", NOTHING),
     ],
-    ids=["a raise", "less", "a unit less", "a unit more", "another code", "switched off", "another text", "a comment", "renamed", "moved"],
+    ids=["a raise", "less", "a unit less", "a unit more", "another code", "switched off", "another text", "a comment", "renamed", "moved", "moved to a word of its text"],
 )  # fmt: skip
 def test_a_reviewer_reads_the_money_in_the_first_line(project, capsys, old, new, said):
     edit(project, old, new)

@@ -99,6 +99,12 @@ def test_a_charge_that_was_only_renamed_is_the_same():
     assert one([change()], [renamed]) == []
 
 
+@pytest.mark.parametrize("name", ["pool", "club", "2"])
+def test_a_new_name_that_is_a_word_of_a_written_text_changes_no_text(name):
+    text = "Amenity: pool and club 2"
+    assert one([change(description=text)], [change(charge=name, description=text)]) == []
+
+
 def test_a_held_line_bills_nothing_until_somebody_decides():
     held = change(action="hold", reason="amount_missing", amount=None)
     assert one([change()], [held]) == [("changed", -2500)]
