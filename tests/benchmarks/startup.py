@@ -21,7 +21,7 @@ _COMMANDS = {
     "--version": [*_PROGRAM, "--version"],
     "--help": [*_PROGRAM, "--help"],
     "validate": [*_PROGRAM, "validate"],
-    "plan --offline": [*_PROGRAM, "plan", "--offline", "--as-of", "2027-08-02"],
+    "plan --offline": [*_PROGRAM, "plan", "--offline"],
 }
 
 
@@ -31,7 +31,7 @@ def main() -> None:
     asked = words.parse_args()
     with tempfile.TemporaryDirectory() as aside:
         project = Path(aside)
-        for made in (["init", "."], ["plan", "--as-of", "2027-08-02"]):
+        for made in (["init", "."], ["plan"]):
             subprocess.run(
                 [*_PROGRAM, *made],
                 cwd=project,
