@@ -9,7 +9,7 @@ import msgspec
 from chargeplan.core.amounts import Path
 from chargeplan.core.dates import DateExpression
 from chargeplan.core.diagnostic import Place
-from chargeplan.core.plan import Charge, Code, Once, Override, Selector, Step, Table, Template
+from chargeplan.core.plan import Charge, Code, Once, Override, Schedule, Selector, Step, Table, Template
 from chargeplan.core.system import System
 from chargeplan.loading.amounts import amount, roster_column
 from chargeplan.loading.check import Fields, Reader, Spot, boolean, choice, list_of, slug, text
@@ -18,7 +18,15 @@ from chargeplan.loading.late_fees import late_fee
 from chargeplan.loading.node import Entry, Mapping, Scalar
 from chargeplan.loading.references import ColumnReference, Reference, Scope, check_references
 from chargeplan.loading.rules import NOT_FOR_LATE_FEES, TIMING, check_rules
-from chargeplan.loading.tables import Source, Where, check_told_apart, load_roster, place_of, without_empty
+from chargeplan.loading.tables import (
+    Source,
+    Where,
+    check_forwards,
+    check_told_apart,
+    load_roster,
+    place_of,
+    without_empty,
+)
 from chargeplan.loading.templates import TemplateFault, compile_template
 from chargeplan.loading.timing import (
     after_lease_end,
@@ -27,6 +35,7 @@ from chargeplan.loading.timing import (
     prorate,
     schedule,
     service_days,
+    span_of_roster,
     step,
 )
 from chargeplan.loading.values import Noted
@@ -282,6 +291,9 @@ class _ChargeReader:
         check_told_apart(
             roster, lambda row: " ".join(filter(None, map(row.cells.get, dates))) or None, self.problems
         )
+        period = values.get("schedule") or once
+        if isinstance(period, Schedule | Once) and (span := span_of_roster(period)):
+            check_forwards(roster, *span, self.problems)
         return roster
 
     def _template(self, spot: Spot) -> Template | None:

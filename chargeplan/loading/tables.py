@@ -10,10 +10,12 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from typing import get_args
 
 import msgspec
 
+from chargeplan.core.dates import RelativeDate, add_period
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.plan import Row, Table, TableKey
 from chargeplan.core.suggest import closest, did_you_mean
@@ -88,6 +90,26 @@ def check_told_apart(table: Table, by: Callable[[Row], str | None], problems: Pr
         first = seen.setdefault((row.property, row.key, row.item, by(row)), row)
         if first is not row:
             _report_twice(table, first, row, by(row), problems)
+
+
+def check_forwards(table: Table, first: RelativeDate, last: RelativeDate, problems: Problems) -> None:
+    """Complain about each row whose days would end before they begin: it would never bill anything."""
+    columns = [each.base.removeprefix("roster.") for each in (first, last)]
+    for row in table.all_rows():
+        try:
+            begins, ends = (
+                add_period(date.fromisoformat(row.cells.get(column) or ""), each.count, each.unit)
+                for column, each in zip(columns, (first, last), strict=True)
+            )
+        except (ValueError, OverflowError):
+            # An empty cell is an open end; a text that is no date is told of where it is read.
+            continue
+        if ends < begins:
+            problems.error(
+                place_of(row, columns[1], problems),
+                f"`{columns[1]}` {row.cells[columns[1]]} lies before `{columns[0]}` {row.cells[columns[0]]}.",
+                "Swap them, or correct the year.",
+            )
 
 
 def place_of(row: Row, column: str, problems: Problems) -> Place:

@@ -151,6 +151,22 @@ def dates_of_roster(once: Once) -> tuple[str, ...]:
     return tuple(_columns(once.on if once.service is None else once.service[0]))
 
 
+def span_of_roster(period: Schedule | Once) -> tuple[RelativeDate, RelativeDate] | None:
+    """The first and last day of a line where a roster's row says both."""
+    if isinstance(period, Schedule):
+        first, last = period.first, period.through
+    else:
+        first, last = period.service or (None, None)
+    if (
+        isinstance(first, RelativeDate)
+        and isinstance(last, RelativeDate)
+        and first.is_of_roster
+        and last.is_of_roster
+    ):
+        return first, last
+    return None
+
+
 def _columns(expression: DateExpression) -> Iterator[str]:
     match expression:
         case DateChoice(dates=dates):

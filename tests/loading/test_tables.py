@@ -130,6 +130,20 @@ def test_cells_are_what_their_column_is_used_as(tmp_path, use, cell, flaw):
     ]
 
 
+@pytest.mark.parametrize("when", [
+    "once: 2027-02-01\n    service: {from: roster.first, through: roster.last}",
+    "schedule: {every: month, from: roster.first, through: roster.last}",
+])  # fmt: skip
+def test_days_that_end_before_they_begin_are_told_at_their_row(tmp_path, when):
+    """A row that could never bill anything is a slip of the year or of the columns."""
+    head = HEAD + RENT.replace("    schedule: {every: month}\n", "")
+    rows = "resident_id,first,last\nr0,2027-01-01,2027-01-31\nr1,2027-11-01,2027-01-31\nr2,2027-01-01,\n"
+    loaded = load(tmp_path, f"{head}    roster: r.csv\n    amount: 1.00\n    {when}\n", r__csv=rows)
+    assert told(loaded.diagnostics)[0] == (
+        "plans/r.csv:3:15 error: `last` 2027-01-31 lies before `first` 2027-11-01. Swap them, or correct the year."
+    )
+
+
 def test_an_unknown_column_is_told_where_it_is_named(tmp_path):
     loaded = load(tmp_path, ROSTER.replace("roster.rate", "roster.raet"), r__csv="unit,rate\n1,1.00\n")
     assert told(loaded.diagnostics) == [
