@@ -16,7 +16,7 @@ Parts that add up to what is due are as due, however many they are. What nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -59,6 +59,18 @@ def decide(posted: Posted, due: Due, *, in_window: bool) -> Row:
             return "correct"
 
 
+def kind_of(posted: Sequence[tuple[int, Status, int]], due: Mapping[int, int | None]) -> Posted:
+    """The row's heading: what was posted (part, status and cents of each) beside the cents of each part that is due."""
+    if not posted:
+        return "nothing"
+    if any(status in {"unknown", "removed_upstream"} for _, status, _ in posted):
+        return "open"
+    parts = {part: cents for part, _, cents in posted}
+    one_each = len(parts) == len(posted)
+    agree = one_each and all(part in due and due[part] == cents for part, cents in parts.items())
+    return "as due" if agree else "other"
+
+
 class Scene(msgspec.Struct):
     """What every bill of a property is compared with; ``problems`` collects what is wrong with the texts of lines to post."""
 
@@ -80,15 +92,8 @@ class _Period(msgspec.Struct, frozen=True):
     @property
     def kind(self) -> Posted:
         """The row's heading: what was posted for the bill, beside what is due."""
-        if not self.posted:
-            return "nothing"
-        if any(each.status in {"unknown", "removed_upstream"} for each in self.posted):
-            return "open"
         due = {line.key.part: line.amount for line in self.bill.lines}
-        parts = {each.part: each.amount for each in self.posted}
-        one_each = len(parts) == len(self.posted)
-        agree = one_each and all(part in due and due[part] == cents for part, cents in parts.items())
-        return "as due" if agree else "other"
+        return kind_of([(each.part, each.status, each.amount) for each in self.posted], due)
 
 
 def bill_changes(plan: Plan, bill: Bill, scene: Scene) -> Iterator[Change]:

@@ -295,23 +295,29 @@ class Evidence:
     def part(self, key: Key, reference: str) -> PostedPart | None:
         """What became of the line with that key; ``None`` where it is not posted."""
         posting = self._posting(reference)
-        found = self.seen(reference) or self._settled(reference, posting)
+        standing = self.standing(reference, posting)
+        if standing is None:
+            return None
+        status, amount, synced = standing
+        return PostedPart(key.part, key, reference, status, amount, synced, posting)
+
+    def standing(
+        self, reference: str, posting: Posting | Brief | None
+    ) -> tuple[Status, int, SyncedCharge | None] | None:
+        """Where the line stands, with how many cents, and the charge that shows it; ``None`` where it is not posted."""
+        found = self.seen(reference)
+        if not found and posting is not None and reference in self.matched:
+            found = (self.matched[reference],)
         voided = posting is not None and posting.state == "voided"
-        still = [each for each in found if each.id not in self.removed]
+        still = [each for each in found if each.id not in self.removed] if self.removed else found
         if still or (found and not voided):
-            status: Status = "visible" if still else "removed_upstream"
             amount = sum(_amount_of(each, posting) for each in still or found)
-            return PostedPart(key.part, key, reference, status, amount, (still or found)[0], posting)
+            return "visible" if still else "removed_upstream", amount, (still or found)[0]
         if posting is None or voided or posting.state in FREE:
             return None
         if posting.state in SETTLED:
-            return PostedPart(key.part, key, reference, "visible", posting.amount, None, posting)
-        status = "in_flight" if posting.state in {"queued", "accepted"} else "unknown"
-        return PostedPart(key.part, key, reference, status, posting.amount, None, posting)
-
-    def _settled(self, reference: str, posting: Posting | None) -> list[SyncedCharge]:
-        match = self.matched.get(reference)
-        return [match] if posting is not None and match is not None else []
+            return "visible", posting.amount, None
+        return "in_flight" if posting.state in {"queued", "accepted"} else "unknown", posting.amount, None
 
     def parts(self, bill: Bill, key: Key) -> list[PostedPart]:
         """Every posted line of the bill's period under ``key``: its parts, then its corrections, then what counts for it."""
@@ -409,7 +415,7 @@ def _by_reference(
     return first, repeated
 
 
-def _amount_of(charge: SyncedCharge, posting: Posting | None) -> int:
+def _amount_of(charge: SyncedCharge, posting: Posting | Brief | None) -> int:
     """As observed; where Propexo shows no amount, as recorded."""
     if charge.amount is not None:
         return charge.amount

@@ -17,7 +17,7 @@ class IntegrationReport(msgspec.Struct, frozen=True):
     """How an integration is posted to, and what may be concluded of what comes back (interface.md, `doctor --json`).
 
     ``references_back`` counts the charges of ours that were seen, and how many of them with their reference;
-    ``requests`` and ``minutes`` are what the lines due this month take.
+    ``requests`` and ``tenths_of_minutes`` are what the lines due this month take.
     """
 
     alias: str
@@ -35,7 +35,7 @@ class IntegrationReport(msgspec.Struct, frozen=True):
     absence: str
     write_enabled: bool | None
     requests: int
-    minutes: float
+    tenths_of_minutes: int
 
 
 class Health(msgspec.Struct, frozen=True):

@@ -136,7 +136,7 @@ def _of_contract(charge: Charge, subject: Subject) -> Days | None:
 def billable(effective: Days, charge: Charge, subject: Subject) -> Days | None:
     """The days for which the charge may bill the subject, over all periods; ``effective`` are the plan's."""
     days = lived(charge, subject)
-    limits = _limits(effective, charge.schedule, subject)
+    limits = limits_of(effective, charge.schedule, subject)
     return days.common(limits) if days and limits and limits.count else None
 
 
@@ -157,7 +157,7 @@ def unbilled_gaps(charge: Charge, subject: Subject) -> tuple[Days, ...]:
     return subject.household.gaps if stops else ()
 
 
-def _limits(effective: Days, schedule: Schedule | None, subject: Subject) -> Days | None:
+def limits_of(effective: Days, schedule: Schedule | None, subject: Subject) -> Days | None:
     """The days that the plan's and the charge's own dates leave; ``None`` where the charge never begins."""
     if schedule is None:
         return effective

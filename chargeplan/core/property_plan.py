@@ -11,6 +11,7 @@ from chargeplan.core.compare import Comparison, compare
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
 from chargeplan.core.due import Expander
+from chargeplan.core.eligible import Recorded
 from chargeplan.core.evidence import Evidence, posted_by
 from chargeplan.core.household import Household
 from chargeplan.core.observed import ObservedProperty
@@ -18,7 +19,7 @@ from chargeplan.core.plan import Plan
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.select import Names
 from chargeplan.core.site import Setting
-from chargeplan.core.steady import Recorded, Steady, steady_lines
+from chargeplan.core.steady import Steady, steady_lines
 from chargeplan.core.unleased import units_without_lease
 
 

@@ -71,9 +71,9 @@ def _remote_health(
         findings.append(_references(seen, survived))
         lines = [change for change in due if change.integration_id == each.id]
         requests = 0 if each.not_postable else requests_of(lines, {each.id: each}, config.posting.batch_size)
-        minutes = tenths_of_minutes(requests, remote.rate_limit) / 10
+        tenths = tenths_of_minutes(requests, remote.rate_limit)
         back = seen, survived
-        reports.append(_report(each, found, requests=requests, minutes=minutes, back=back))
+        reports.append(_report(each, found, requests=requests, tenths=tenths, back=back))
     findings.append(Finding("rate limit", ok=True, said=f"{remote.rate_limit} requests a minute"))
     return findings, reports
 
@@ -83,7 +83,7 @@ def _report(
     found: Integration,
     *,
     requests: int,
-    minutes: float,
+    tenths: int,
     back: tuple[int, int],
 ) -> IntegrationReport:
     system, (seen, survived) = each.system, back
@@ -106,7 +106,7 @@ def _report(
         absence="proves" if each.absence_proves else "never",
         write_enabled=found.interfaces.get(f"{found.vendor}_CREATE_RESIDENT_CHARGE"),
         requests=requests,
-        minutes=minutes,
+        tenths_of_minutes=tenths,
     )
 
 

@@ -14,13 +14,14 @@ from chargeplan.core.config import Project
 from chargeplan.core.dates import ONE_DAY, Days, add_months
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.due import Expander
+from chargeplan.core.eligible import Recorded
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.explained import Answer, Answers, Explained, Explainer
 from chargeplan.core.line import Skip
 from chargeplan.core.plan import Plan
 from chargeplan.core.posting import Posting
 from chargeplan.core.property_plan import PropertyValues, expander_of
-from chargeplan.core.steady import Recorded, steady_lines
+from chargeplan.core.steady import steady_lines
 from chargeplan.core.terms import Difference, Term
 from chargeplan.flow.plan_request import PlanRequest, default_window
 from chargeplan.flow.planning import plan_now

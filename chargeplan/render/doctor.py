@@ -16,8 +16,13 @@ def doctor_document(health: Health) -> dict[str, Any]:
         "kind": "doctor",
         "healthy": health.is_good,
         "checks": msgspec.to_builtins(health.findings),
-        "integrations": msgspec.to_builtins(health.reports),
+        "integrations": [_report_entry(report) for report in health.reports],
     }
+
+
+def _report_entry(report: IntegrationReport) -> dict[str, Any]:
+    entry: dict[str, Any] = msgspec.to_builtins(report)
+    return {**entry, "minutes": entry.pop("tenths_of_minutes") / 10}
 
 
 def doctor_screen(health: Health, *, color: bool = False, width: int = DEFAULT_WIDTH) -> str:
@@ -54,5 +59,5 @@ def _report_text(report: IntegrationReport) -> str:
         f"     {report.alias}: {report.vendor}, {'in batches' if report.send == 'batch' else 'one by one'}, by {report.code_list}; "
         f"reference {references}; credits: {report.credits}; {approval[report.approval]}; "
         f"{'a job names its record' if report.record_id else 'no record ids'}; absence: {report.absence}; "
-        f"this month {report.requests:,} requests, {report.minutes} minutes\n"
+        f"this month {report.requests:,} requests, {report.tenths_of_minutes / 10} minutes\n"
     )

@@ -23,6 +23,7 @@ from chargeplan.core.decision import Decision, standing
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.due import Expander, expand
 from chargeplan.core.duplicates import owned_codes
+from chargeplan.core.eligible import Recorded
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.line import Line, Skip
 from chargeplan.core.money import format_money, parse_money
@@ -41,7 +42,7 @@ from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import Posting, posting_of
 from chargeplan.core.select import Names
 from chargeplan.core.site import Setting
-from chargeplan.core.steady import Recorded, steady_lines
+from chargeplan.core.steady import steady_lines
 
 PLACE = Place("plans/oak.yaml", 7)
 TABLE = "plans/table.csv"

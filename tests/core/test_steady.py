@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from chargeplan.core.amounts import FromPath, Path, Percent
 from chargeplan.core.due import Expander
+from chargeplan.core.eligible import Recorded
 from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.plan import AfterLeaseEnd, Plan, Proration, Selector
-from chargeplan.core.steady import Recorded, Steady, steady_lines
+from chargeplan.core.steady import Steady, steady_lines
 from tests.core.builders import (
     INTEGRATION,
     World,
