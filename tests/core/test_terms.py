@@ -11,10 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chargeplan.core.amounts import Fixed, FromPath, Measure, Path, Percent, Rate
+from chargeplan.core.amounts import (
+    Adjusted,
+    Fixed,
+    FromPath,
+    Measure,
+    Path,
+    Percent,
+    PercentOfCharges,
+    Rate,
+    Spread,
+    Tier,
+    Tiers,
+)
 from chargeplan.core.line import Line
 from chargeplan.core.money import round_half_away
-from chargeplan.core.plan import Change, Proration, Selector, Step
+from chargeplan.core.plan import Change, PercentOfOpen, Proration, Selector, Step
 from chargeplan.render.facts import fact_words
 from chargeplan.render.terms import steps_of
 from tests.core.builders import (
@@ -35,7 +47,7 @@ from tests.core.builders import (
     unit,
     usd,
 )
-from tests.core.test_late_fees import due, fee
+from tests.core.test_late_fees import due, fee, the_plan
 from tests.core.test_selection import override
 from tests.core.test_sharing import FEET, FLATS, JULY, JUNE, water
 
@@ -160,6 +172,80 @@ def test_who_was_transferred_is_told_of_the_charges_that_are_watched_for_them_no
     ).households
     watched = [[fact.what for fact in each.facts].count("watched charge") for each in households]
     assert watched == [1, 0]
+
+
+# --- every form, worked out on paper ---------------------------------------------------------------------------------
+
+FEET_OF_101 = Measure(Path("unit", "square_feet"))
+LEASE_RENT = Path("lease", "rent")
+TIERS = Tiers(
+    (Tier(Fraction(500), Fraction(0)), Tier(Fraction(700), Fraction("1.5")), Tier(None, Fraction(2))),
+    FEET_OF_101,
+)
+
+
+@pytest.mark.parametrize(
+    ("amount", "steps"),
+    [
+        (Fixed(77777), [("the plan's amount", 77777)]),
+        (RENT, [("lease.rent of the lease lease-1", 100000)]),
+        (Percent(Fraction("12.5"), LEASE_RENT), [("lease.rent of the lease lease-1", 100000), ("\u00d7 12.5 %", 12500)]),
+        (Rate(Fraction(5), FEET_OF_101), [("$0.05 \u00d7 850 (unit.square_feet of 101)", 4250)]),
+        (
+            TIERS,
+            [
+                ("850 (unit.square_feet of 101)", None), ("through 500: $0.00 \u00d7 500", 0), ("through 700: $0.015 \u00d7 200", 300),
+                ("above 700: $0.02 \u00d7 150", 300), ("all tiers", 600),
+            ],
+        ),
+        (Spread(-100000, 12), [("part 1 of 12 of -$1,000.00", -8334)]),
+        (
+            # 500.00 / 3 + 10.00 = 176.67
+            Adjusted(Percent(Fraction(50), LEASE_RENT), divided_by=Fraction(3), plus=1000, at_most=17000),
+            [
+                ("lease.rent of the lease lease-1", 100000), ("\u00d7 50 %", 50000), ("divided by 3", None), ("plus $10.00", None),
+                ("at most $170.00", 17000),
+            ],
+        ),
+        (
+            Adjusted(Rate(Fraction(1), FEET_OF_101), at_least=2500),
+            [("$0.01 \u00d7 850 (unit.square_feet of 101)", 850), ("at least $25.00", 2500)],
+        ),
+    ],
+)  # fmt: skip
+def test_every_form_is_shown_with_its_figures(amount: Any, steps: list[tuple[str, int | None]]) -> None:
+    of = rent_plan(amount=amount, schedule=schedule(first="2027-08-01", day=1))
+    seen = observed(lease(rent="1000.00", unit="101"), units=(unit("101", square_feet=850),))
+    line = only(lines(of, seen=seen))
+    assert shown(line) == [*steps, ("the whole period", steps[-1][1])]
+    assert line.amount == steps[-1][1]
+
+
+def test_a_percentage_of_charges_names_each_with_what_it_bills() -> None:
+    tax = PercentOfCharges(Fraction("6.25"), ("rent", "fee"))
+    of = plan(charge("rent", RENT), charge("fee", usd("50.00")), charge("tax", tax))
+    (line,) = [each for each in lines(of, lease(rent="1000.00")) if each.key.charge == "tax"]
+    # 6.25 % of 1,050.00 is 65.625.
+    assert line.amount == 6563
+    assert shown(line) == [
+        ("what `rent` bills for the period", 100000),
+        ("what `fee` bills for the period", 5000),
+        ("\u00d7 6.25 %", 6563),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rule", "said", "cents"),
+    [
+        (Percent(Fraction(5), LEASE_RENT), "rule 5 % of lease.rent", 5000),
+        (PercentOfOpen(Fraction(10)), "rule 10 % of what was open that day ($400.00)", 4000),
+    ],
+)
+def test_a_late_fee_names_its_rule_with_what_it_is_of(rule: Any, said: str, cents: int) -> None:
+    seen = observed(lease(), charges=(due(open_amount=40000),))
+    line = only(lines(the_plan(fee(rule)), seen=seen, as_of=d("2027-08-09")))
+    assert line.amount == cents
+    assert shown(line)[-1] == (said, cents)
 
 
 # --- the law ---------------------------------------------------------------------------------------------------------
