@@ -95,6 +95,23 @@ class Site:
             if count != 1:
                 problem = self._account_problem if is_account else self._code_problem
                 self.diagnostics[problem(charge, name, place, count)] = None
+        if not by_account and (account := self.account_of(charge, None)) is not None:
+            for name, place in charge.code.places.items():
+                self._check_credited(charge, name, place, account)
+
+    def _check_credited(self, charge: Charge, name: str, place: Place, account: ChargeCode) -> None:
+        """Warn of a code whose own account the property has, and which the charge posts to another one."""
+        credited = {each.credits for each in self.codes.get(name, ()) if each.credits}
+        own = [each for number in credited for each in self.accounts.get(number, ())]
+        if len(own) == 1 and own[0].id != account.id:
+            self.diagnostics[
+                warning(
+                    f"charge `{charge.id}`: `{name}` credits {own[0].number} {own[0].shown}, and is posted to "
+                    f"{account.number} {account.shown}",
+                    f'If that is not meant, write `account: "{own[0].number}"`; codes of several accounts are charges of their own.',
+                    place,
+                )
+            ] = None
 
     def _code_problem(self, charge: Charge, code: str, place: Place, count: int) -> Diagnostic:
         names = self.setting.names

@@ -57,13 +57,16 @@ def write_new(
         path.write_text(text, encoding="utf-8")
 
 
+_ACCOUNTS = {"Rent": "4010", "Pet Rent": "4020", "Storage": "4100"}
+"""The sandbox's financial accounts that the codes of the new project credit."""
+
+
 def bill_through(root: Path, system: System) -> None:
     """Make the new project one of another property system than ResMan: its integration and property in the sandbox, its accounts."""
     if system.name == "RESMAN":
         return
     slug = system.name.lower().replace("_", "-")
     batch = "\n    transaction_batch_id: RPX-2027-A" if system.needs_transaction_batch else ""
-    account = '  account: "4010"               # the financial account beside each code\n'
     changes = {
         "resman-main": f"{slug}-main",
         "resman-integration-98765": f"{slug}-integration-1",
@@ -71,8 +74,12 @@ def bill_through(root: Path, system: System) -> None:
         "clwi5xiix000008l6ctdgafyh": f"{slug}-property-b",
         "[oak-street]": "[birch-row]",
         "  oak-street: {id": "  birch-row: {id",
-        **({"charges:\n  rent:": f"defaults:\n{account}charges:\n  rent:"} if system.needs_account else {}),
     }
+    if system.needs_account:
+        changes |= {
+            f"    code: {code}\n": f'    code: {code}\n    account: "{number}"\n'
+            for code, number in _ACCOUNTS.items()
+        }
     # The properties of the sandbox's other systems have eight units.
     (root / _ROSTER).write_text(_file("storage-of-eight.csv"), encoding="utf-8")
     for name in ("chargeplan.yaml", "plans/oak-street.yaml"):

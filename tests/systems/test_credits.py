@@ -82,6 +82,15 @@ def test_an_account_that_the_property_has_not_is_told_with_the_one_that_the_code
     assert "`Concession` credits 4110 Concession" in fault["detail"]
 
 
+@pytest.mark.parametrize("estate", ["YARDI"], indirect=True)
+def test_a_code_that_is_posted_to_another_account_than_it_credits_is_warned_of(estate):
+    (estate.plans / "row.yaml").write_text(CREDIT.format(defaults='account: "4010"', code="Concession"))
+    (warned,) = [each for each in estate.plan("--json").json["diagnostics"] if each["severity"] == "warning"]
+    assert "`Concession` credits 4110 Concession, and is posted to 4010 Rent" in warned["summary"]
+    _credit(estate)
+    assert estate.plan("--json").json["diagnostics"] == []
+
+
 @pytest.mark.parametrize("estate", ["YARDI", "ENTRATA"], indirect=True)
 def test_accounts_are_read_weekly_and_only_for_systems_that_need_them(estate):
     for _ in range(2):
