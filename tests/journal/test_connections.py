@@ -142,7 +142,7 @@ def test_what_cannot_be_asked_is_not_assumed(
             far.intend("plan1", batch(), [posting()], lock_token=tokens["p1"])
     assert caught.value.code == "journal_unreachable"
     assert "can't be asked whether it did" in caught.value.message
-    assert "Nothing was sent." in caught.value.message
+    assert "This batch was not sent." in caught.value.message
     assert states(near) == there
 
 
