@@ -90,6 +90,10 @@ class Table(msgspec.Struct, frozen=True):
         """The first file that lacks a column which not all of them have."""
         return next((file for file, columns in self.headers.items() if column not in columns), self.file)
 
+    def columns_without(self, column: str) -> tuple[str, ...]:
+        """The columns of that file."""
+        return self.headers.get(self.file_without(column), self.columns)
+
     def all_rows(self) -> Iterator[Row]:
         """Every row, key by key."""
         for rows in self.rows.values():

@@ -91,7 +91,7 @@ def _check_column(reference: ColumnReference, scope: Scope, problems: Problems) 
         problems.error(
             reference.place,
             f"`{table.file_without(column)}` has no column `{column}`.",
-            did_you_mean(column, table.columns, otherwise="Its columns are"),
+            did_you_mean(column, table.columns_without(column), otherwise="Its columns are"),
         )
         return
     needed = {"bill": "period", "weight": "unit"}.get(reference.use)

@@ -168,7 +168,7 @@ def _narrowed(roster: Table, where: Sequence[Where], problems: Problems) -> Tabl
             problems.error(
                 each.column_place,
                 f"`{roster.file_without(each.column)}` has no column `{each.column}`.",
-                did_you_mean(each.column, roster.columns, otherwise="Its columns are"),
+                did_you_mean(each.column, roster.columns_without(each.column), otherwise="Its columns are"),
             )
             continue
         has = {row.cells.get(each.column): None for row in roster.all_rows()}

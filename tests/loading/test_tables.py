@@ -293,9 +293,12 @@ def test_each_file_of_a_pattern_has_the_columns_that_are_used(tmp_path):
     (tmp_path / "plans" / "bills" / "08.csv").write_text(
         "unit,date,code,amount,ref\n101,2027-08-05,WTR,1.00,a\n"
     )
-    (tmp_path / "plans" / "bills" / "09.csv").write_text("unit,date,code,ref\n101,2027-09-05,WTR,a\n")
-    assert [each.summary for each in load(tmp_path, BILLS).diagnostics] == [
-        "`plans/bills/09.csv` has no column `amount`."
+    (tmp_path / "plans" / "bills" / "09.csv").write_text(
+        "unit,date,code,Amount,ref\n101,2027-09-05,WTR,2.00,a\n"
+    )
+    # What is near is looked for in that file's own header.
+    assert [(each.summary, each.detail) for each in load(tmp_path, BILLS).diagnostics] == [
+        ("`plans/bills/09.csv` has no column `amount`.", "Did you mean `Amount`?")
     ]
 
 
