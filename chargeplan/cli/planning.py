@@ -113,7 +113,7 @@ def _html(
         change_set,
         digest=header.digest,
         made_at=header.created_at,
-        arithmetic={reference: all_steps(each) for reference, each in (terms or {}).items()},
+        arithmetic=None if terms is None else {name: all_steps(each) for name, each in terms.items()},
         summary=summary,
         all=everything,
     )
