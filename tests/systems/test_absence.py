@@ -20,7 +20,8 @@ TWO_HOURS = 7200.0
 @pytest.fixture
 def estate(estate):
     """On the day that the charges are dated or later: a sync before it can't have seen them."""
-    estate.state.clock.stop_at(datetime(2027, 8, 2, 10, tzinfo=UTC))
+    clock = estate.state.clock
+    clock.advance((datetime(2027, 8, 2, 10, tzinfo=UTC) - clock.now()).total_seconds())
     return estate
 
 
