@@ -14,7 +14,7 @@ from chargeplan.core.errors import ChargeplanError
 from chargeplan.core.explained import Answers
 from chargeplan.core.window import read_window
 from chargeplan.flow import explain as flow
-from chargeplan.flow.explain import Asked, month_of
+from chargeplan.flow.explain import Asked, window_of
 from chargeplan.flow.plan_request import PlanRequest
 from chargeplan.render.explain import explain_document, explain_screen
 from chargeplan.render.faults import diagnostics_screen
@@ -47,14 +47,14 @@ def explain(*, common: Common, period: str | None, as_of: str | None, offline: b
         recorded = tuple(world.journal.find(asked.reference)) if asked.reference else ()
         request = PlanRequest(
             as_of=today,
-            window=read_window(period, None, None) or month_of(recorded, project, today),
+            window=read_window(period, None, None) or window_of(recorded, project, today),
             plans=(asked.plan,) if asked.plan else (),
             charges=(asked.charge,) if asked.charge else (),
             properties=(asked.property,) if asked.property else (),
             offline=offline,
             listing_all=True,
         )
-        answers = flow.explain(world, project, asked, request, warnings)
+        answers = flow.explain(world, project, asked, request, recorded=recorded, warnings=warnings)
     if answers.errors and not common.quiet:
         common.show(diagnostics_screen(answers.errors), to_stderr=True)
     if not answers.found:

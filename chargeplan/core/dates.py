@@ -85,6 +85,12 @@ def add_months(day: date, months: int) -> date:
     return day_in_month(month_number(day) + months, day.day)
 
 
+def month_of(day: date) -> Days:
+    """The calendar month that the day is in."""
+    first = day.replace(day=1)
+    return Days(first, add_months(first, 1) - ONE_DAY)
+
+
 def add_period(day: date, count: int, unit: DateUnit) -> date:
     """``day`` moved by ``count`` days, weeks, months or years; ``count`` may be negative."""
     match unit:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from chargeplan.core.dates import LAST_DAY, ONE_DAY, Days, add_months
+from chargeplan.core.dates import LAST_DAY, ONE_DAY, Days, month_of
 from chargeplan.core.diagnostic import Place
 from chargeplan.core.plan import Plan, Row, Table
 
@@ -27,15 +27,15 @@ def later_months(base: Iterable[Plan], here: Iterable[Plan], after: date) -> tup
     A part is one override, step, row, or field of a charge, whole: what changes beside a date changes what the date begins.
     """
     sides = [{part: days for plan in plans for part, days in _dated_parts(plan)} for plans in (base, here)]
-    alone = sides[0].keys() ^ sides[1].keys()
-    starts = {
-        moved.replace(day=1)
-        for part in alone
-        for day in sides[0].get(part, ()) or sides[1].get(part, ())
+    both = sides[0] | sides[1]
+    months = {
+        month_of(moved)
+        for part in sides[0].keys() ^ sides[1].keys()
+        for day in both[part]
         if day < LAST_DAY
         for moved in (day, day + ONE_DAY)
     }
-    return tuple(Days(start, add_months(start, 1) - ONE_DAY) for start in sorted(starts) if start > after)
+    return tuple(month for month in sorted(months) if month.first > after)
 
 
 def _dated_parts(plan: Plan) -> Iterator[tuple[str, list[date]]]:

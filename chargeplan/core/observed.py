@@ -11,7 +11,7 @@ from functools import cache
 
 import msgspec
 
-from chargeplan.core.dates import ONE_DAY, Days, add_months
+from chargeplan.core.dates import Days, month_of
 
 
 class Integration(msgspec.Struct, frozen=True):
@@ -161,8 +161,7 @@ def day_of(charge: SyncedCharge) -> date | None:
 
 @cache
 def _month(text: str) -> Days:
-    first = date.fromisoformat(f"{text}-01")
-    return Days(first, add_months(first, 1) - ONE_DAY)
+    return month_of(date.fromisoformat(f"{text}-01"))
 
 
 class Payment(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from chargeplan.core.dates import Days, add_months
+from chargeplan.core.dates import Days, month_of
 from chargeplan.core.errors import ChargeplanError
 
 # Months and years are counted from a date, so it keeps away from the ends of the calendar.
@@ -44,12 +44,11 @@ def read_window(period: str | None, first: str | None, through: str | None) -> D
                 "--period goes without --from and --through.", hint="Give one or the other.", code="usage"
             )
         try:
-            start = date.fromisoformat(f"{period}-01")
+            return month_of(date.fromisoformat(f"{period}-01"))
         except ValueError:
             raise ChargeplanError(
                 f"--period: `{period}` is no month.", hint="Write it as 2027-08.", code="usage"
             ) from None
-        return Days(start, date.fromordinal(add_months(start, 1).toordinal() - 1))
     if first is None and through is None:
         return None
     begins, ends = read_date(first, "--from"), read_date(through, "--through")

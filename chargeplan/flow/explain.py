@@ -11,7 +11,7 @@ import msgspec
 from chargeplan.core.bill import Expansion
 from chargeplan.core.change import Change, ChangeSet
 from chargeplan.core.config import Project
-from chargeplan.core.dates import ONE_DAY, Days, add_months
+from chargeplan.core.dates import Days, month_of
 from chargeplan.core.diagnostic import Diagnostic
 from chargeplan.core.due import Expander
 from chargeplan.core.eligible import Recorded
@@ -54,10 +54,18 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def explain(
-    ports: Ports, project: Project, asked: Asked, request: PlanRequest, warnings: Sequence[Diagnostic] = ()
+    ports: Ports,
+    project: Project,
+    asked: Asked,
+    request: PlanRequest,
+    *,
+    recorded: Sequence[Posting],
+    warnings: Sequence[Diagnostic] = (),
 ) -> Answers:
-    """What was asked for, in a plan of the properties that it can be about; of all of them where nothing there fits."""
-    recorded = tuple(ports.journal.find(asked.reference)) if asked.reference else ()
+    """What was asked for, in a plan of the properties that it can be about; of all of them where nothing there fits.
+
+    ``recorded`` are the postings of the reference.
+    """
     if recorded:
         places = frozenset({recorded[-1].property_id})
     elif asked.reference:
@@ -77,12 +85,11 @@ def explain(
     return answering.answers(asked, found)
 
 
-def month_of(recorded: Sequence[Posting], project: Project, today: date) -> Days:
+def window_of(recorded: Sequence[Posting], project: Project, today: date) -> Days:
     """The month in which a recorded line was dated, else the default window."""
     if not recorded:
         return default_window(today, project.config)
-    first = recorded[-1].transaction_date.replace(day=1)
-    return Days(first, add_months(first, 1) - ONE_DAY)
+    return month_of(recorded[-1].transaction_date)
 
 
 def _properties_of(ports: Ports, project: Project, asked: Asked) -> frozenset[str]:

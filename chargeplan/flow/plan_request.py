@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import msgspec
 
 from chargeplan.core.config import Config
-from chargeplan.core.dates import Days, add_months, add_period
+from chargeplan.core.dates import Days, add_months, add_period, month_of
 from chargeplan.core.guard import Allowed
 from chargeplan.core.plan import Plan
 from chargeplan.core.shard import Shard
@@ -54,10 +54,8 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def default_window(as_of: date, config: Config) -> Days:
     """From the first day of the month of ``as_of`` to the later of that month's last day and ``as_of`` plus ``lead_days``."""
-    first = as_of.replace(day=1)
-    return Days(
-        first, max(add_months(first, 1) - timedelta(days=1), as_of + timedelta(days=config.lead_days))
-    )
+    month = month_of(as_of)
+    return Days(month.first, max(month.last, as_of + timedelta(days=config.lead_days)))
 
 
 def lookback(window: Days, config: Config) -> date:

@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from chargeplan.core.config import Config, PropertyConfig
-from chargeplan.core.dates import ONE_DAY, Days, add_months
+from chargeplan.core.dates import Days, month_of
 from chargeplan.core.diagnostic import Diagnostic, Place
 from chargeplan.core.observed import (
     Allocation,
@@ -178,12 +178,12 @@ class _TestBuilder:
             fields.missing("through" if fields.has("from") else "from", "The window needs both ends.")
         if fields.has("period") and fields.has("from"):
             self.problems.error(fields.key_place("period"), "`period` goes without `from` and `through`.")
-        start = fields.optional("period", _month, None) or (as_of.replace(day=1) if as_of else None)
+        named = fields.optional("period", _month, None) or as_of
         if first and last:
             if last < first:
                 self.problems.error(fields.value_place("through"), "`through` is before `from`.")
             return Days(first, last)
-        return Days(start, add_months(start, 1) - ONE_DAY) if start else None
+        return month_of(named) if named else None
 
     def _plans(self, written: Sequence[str]) -> tuple[tuple[Plan, ...], tuple[Diagnostic, ...]]:
         place = self.fields.value_place("plans")
