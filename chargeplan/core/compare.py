@@ -18,7 +18,15 @@ from chargeplan.core.corrections import credited_days
 from chargeplan.core.dates import Days
 from chargeplan.core.decide import Scene, bill_changes
 from chargeplan.core.diagnostic import Diagnostic, error
-from chargeplan.core.duplicates import Concerned, Duplicates, Unaccounted, assigned, is_of_its_month, named
+from chargeplan.core.duplicates import (
+    Concerned,
+    Duplicates,
+    Unaccounted,
+    assigned,
+    is_of_its_month,
+    is_of_its_person,
+    named,
+)
 from chargeplan.core.evidence import Evidence
 from chargeplan.core.household import natural
 from chargeplan.core.line import Skip
@@ -148,10 +156,8 @@ def _naming(change: Change, beside: Sequence[Unaccounted]) -> Change:
 
 def _is_second(one: Unaccounted, change: Change, taken: Container[str]) -> bool:
     same = one.amount == change.amount and one.code_id == change.charge_code_id
-    # Some systems' charges stand on the lease and name nobody.
-    names_nobody = one.synced is not None and one.synced.resident_id is None
-    its_own = (change.lease_id if names_nobody else change.resident_id) in one.people
-    return one.posting is None and same and its_own and is_of_its_month(one, change) and one.id not in taken
+    its_own = is_of_its_person(one, change) and is_of_its_month(one, change)
+    return one.posting is None and same and its_own and one.id not in taken
 
 
 def _with_second(change: Change, second: Sequence[Unaccounted], evidence: Evidence) -> Change:

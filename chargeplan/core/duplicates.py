@@ -13,7 +13,7 @@ from functools import cached_property
 import msgspec
 
 from chargeplan.core.bill import Bill, HouseholdBills
-from chargeplan.core.change import Change, Synced, is_twice, period_reference
+from chargeplan.core.change import Change, Synced, period_reference
 from chargeplan.core.config import IntegrationConfig
 from chargeplan.core.dates import Days
 from chargeplan.core.evidence import Evidence
@@ -24,6 +24,7 @@ from chargeplan.core.observed import ChargeCode, ObservedProperty, SyncedCharge
 from chargeplan.core.plan import Plan
 from chargeplan.core.planned import PlannedProperty
 from chargeplan.core.posting import Brief, Posting
+from chargeplan.core.verdicts import settling
 
 _OF_ONE_DAY = timedelta(days=14)
 """So far a date that was corrected may lie from the one that was posted, of what is for a single day."""
@@ -308,6 +309,12 @@ def is_of_its_month(each: Unaccounted, change: Change) -> bool:
     return each.post_month in {None, change.transaction_date.isoformat()[:7]}
 
 
+def is_of_its_person(each: Unaccounted, change: Change) -> bool:
+    """Whether the charge stands on the line's resident; in some systems charges name nobody, and stand on the lease."""
+    names_nobody = each.synced is not None and each.synced.resident_id is None
+    return (change.lease_id if names_nobody else change.resident_id) in each.people
+
+
 def _is_very_line(each: Unaccounted, change: Change) -> bool:
     return _has_amount_and_month(each, change) and change.resident_id in each.people
 
@@ -392,12 +399,13 @@ def named(each: Unaccounted, change: Change) -> str:
 
 def commands(each: Unaccounted, change: Change) -> tuple[str, ...]:
     """The commands that settle the question, each with when it is the answer."""
-    unrelated = f"If it is another matter: `chargeplan resolve {change.reference} --unrelated {each.id} --reason TEXT`."
+    *adopt, unrelated = settling(change, each.id)
+    another = f"If it is another matter: `{unrelated}`."
     if each.synced is None:
-        return (unrelated,)
-    if is_twice(change):
-        return ("If it is the same once too often, void it at the property system.", unrelated)
-    return (
-        f"If it is this line: `chargeplan adopt {each.id} --as {change.reference} --reason TEXT`.",
-        unrelated,
+        return (another,)
+    this = (
+        f"If it is this line: `{adopt[0]}`."
+        if adopt
+        else "If it is the same once too often, void it at the property system."
     )
+    return this, another

@@ -188,22 +188,18 @@ def _differences(change: Change, charge: SyncedCharge, people: Collection[str]) 
     return differs
 
 
+def settling(change: Change, charge_id: str) -> tuple[str, ...]:
+    """What may be said of a charge beside the line: that it is this line, unless it is one too many, and that it is another matter."""
+    unrelated_one = f"chargeplan resolve {change.reference} --unrelated {charge_id} --reason TEXT"
+    if is_twice(change):
+        return (unrelated_one,)
+    return f"chargeplan adopt {charge_id} --as {change.reference} --reason TEXT", unrelated_one
+
+
 def commands(change: Change) -> tuple[str, ...]:
     """The commands that settle what the change asks, the likeliest first; none where no decision does."""
     resolve = f"chargeplan resolve {change.reference}"
-    concerned = tuple(
-        command
-        for charge_id in change.concerns
-        for command in (
-            # What stands there once too often is nobody's line.
-            *(
-                ()
-                if is_twice(change)
-                else (f"chargeplan adopt {charge_id} --as {change.reference} --reason TEXT",)
-            ),
-            f"{resolve} --unrelated {charge_id} --reason TEXT",
-        )
-    )
+    concerned = tuple(command for charge_id in change.concerns for command in settling(change, charge_id))
     match change.action:
         case "hold" if change.reason == "probable_duplicate" and not change.concerns:
             return (f"{resolve} --posted --reason TEXT", f"{resolve} --not-posted --reason TEXT")
