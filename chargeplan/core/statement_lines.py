@@ -67,24 +67,26 @@ class Lines:
         """The line of each reference that counts."""
         found: dict[str, Line] = {}
         for line in self._by_number.values():
-            if line.reference in references and (
-                line.reference not in found or found[line.reference].state not in LIVE
-            ):
-                found[line.reference] = line
+            if line.reference in references:
+                _count(found, line)
         return found.values()
 
     def by_plan(self) -> dict[str, dict[str, Line]]:
         """The lines by plan and reference."""
         found: dict[str, dict[str, Line]] = {}
         for line in self._by_number.values():
-            plan = found.setdefault(line.plan_id, {})
-            if line.reference not in plan or plan[line.reference].state not in LIVE:
-                plan[line.reference] = line
+            _count(found.setdefault(line.plan_id, {}), line)
         return found
 
     def live_references(self) -> frozenset[str]:
         """The references of all lines that are or may be on a ledger."""
         return frozenset(line.reference for line in self._by_number.values() if line.state in LIVE)
+
+
+def _count(found: dict[str, Line], line: Line) -> None:
+    """Let the line count for its reference, unless one before it is live."""
+    if line.reference not in found or found[line.reference].state not in LIVE:
+        found[line.reference] = line
 
 
 class Concerns:
@@ -103,7 +105,7 @@ class Concerns:
             case "consumed":
                 first, last = data["facts"].get("window") or ("", "")
                 return data["plan_id"] in self.plans or (first <= self.last and self.first <= last)
-            case "intended" | "rebuilt" | "adopted":
+            case kind if kind in WITH_POSTINGS:
                 return any(each["id"] in self.numbers for each in data["postings"])
             case "recorded":
                 return not self.numbers.isdisjoint(data["ids"])

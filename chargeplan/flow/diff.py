@@ -39,6 +39,11 @@ class Diff(msgspec.Struct, frozen=True):
     base_problems: tuple[Diagnostic, ...]
 
     @property
+    def all_months(self) -> tuple[MonthDiff, ...]:
+        """Those that were asked for, then the later ones."""
+        return (*self.months, *self.later)
+
+    @property
     def errored(self) -> bool:
         """Whether the plans here are wrong for one of the properties."""
         return any(diagnostic.is_error for diagnostic in self.diagnostics)
@@ -46,12 +51,12 @@ class Diff(msgspec.Struct, frozen=True):
     @property
     def differs(self) -> bool:
         """Whether any line is not the same."""
-        return any(month.lines for month in (*self.months, *self.later))
+        return any(month.lines for month in self.all_months)
 
     @property
     def most_moved(self) -> int:
         """The cents that are billed otherwise in the month in which they are most."""
-        return max(month.moved for month in (*self.months, *self.later))
+        return max(month.moved for month in self.all_months)
 
 
 def months_from(request: PlanRequest, count: int) -> tuple[Days, ...]:

@@ -66,7 +66,7 @@ def headline(shown: Shown) -> str:
     parts = [_headline(month) for month in shown.all_months if month.lines]
     return (
         "; ".join(parts)
-        or f"No difference through {month_name(shown.months[-1])}: everybody is billed as before"
+        or f"No difference through {month_name(shown.months[-1].month)}: everybody is billed as before"
     )
 
 
@@ -75,13 +75,12 @@ def _headline(month: MonthDiff) -> str:
     number, verdict = counts[0].split(" ")
     counts[0] = f"{number} line{'' if number == '1' else 's'} {verdict}"
     money = signed(month.difference) if month.moved else "no money"
-    return f"{money} in {month_name(month)}: {', '.join(counts)}"
+    return f"{money} in {month_name(month.month)}: {', '.join(counts)}"
 
 
-def month_name(month: MonthDiff | Days) -> str:
+def month_name(month: Days) -> str:
     """``March 2027``."""
-    first = month.first if isinstance(month, Days) else month.month.first
-    return first.strftime("%B %Y")
+    return month.first.strftime("%B %Y")
 
 
 def signed(cents: int) -> str:
@@ -148,7 +147,7 @@ def unseen_words(shown: Shown) -> str:
 
 
 def _month(paper: Paper, shown: Shown, month: MonthDiff, *, whole: bool) -> list[str]:
-    lines = [paper.ink(f"{month_name(month)}: {signed(month.difference)}", "bold")]
+    lines = [paper.ink(f"{month_name(month.month)}: {signed(month.difference)}", "bold")]
     columns = [Column("Property"), Column("Charge code")]
     columns += [Column(name, right=True) for name in ("Before", "Here", "Difference", "Lines")]
     totals = [Row((shown.name(each.property_id), each.charge_code, *_figures(each))) for each in month.totals]
@@ -195,11 +194,11 @@ def diff_markdown(shown: Shown, limit: int = LIMIT) -> str:
             continue
         heading = ("", "Property", "Unit", "Charge", "Date", "Before", "Here", "Difference", "Text")
         rows = (row(*_cells(shown, each)) for each in month.lines)
-        title = f"Lines of {month_name(month)}"
+        title = f"Lines of {month_name(month.month)}"
         section = folded(Table(title, heading, len(month.lines), rows), limit - len(text))
         text += (
             section
-            or f"\n_{len(month.lines):,} lines of {month_name(month)} are left out: see `chargeplan diff --all`._\n"
+            or f"\n_{len(month.lines):,} lines of {month_name(month.month)} are left out: see `chargeplan diff --all`._\n"
         )
     return text
 
@@ -217,7 +216,7 @@ def _warnings(shown: Shown) -> Iterator[str]:
 
 def _total_tables(shown: Shown) -> Iterator[str]:
     rows = [
-        row(month_name(month), shown.name(each.property_id), each.charge_code, *_figures(each))
+        row(month_name(month.month), shown.name(each.property_id), each.charge_code, *_figures(each))
         for month in shown.all_months
         for each in month.totals
     ]
@@ -296,7 +295,7 @@ def diff_html(shown: Shown) -> str:
         "unseen": unseen_words(shown),
         "months": [
             {
-                "name": month_name(month),
+                "name": month_name(month.month),
                 "difference": signed(month.difference),
                 "totals": [(shown.name(each.property_id), each.charge_code, *_figures(each)) for each in month.totals],
                 "rows": [_cells(shown, each) for each in month.lines[:_HTML_LINES]],
